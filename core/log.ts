@@ -1,0 +1,62 @@
+// JSON lines, one object each, with job_id, trace_id and tenant where they are known. The sink is the entry's choice.
+
+export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  readonly level: LogLevel;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger that adds these fields to every line. */
+  with(fields: LogFields): Log;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly write: (line: string) => void;
+  readonly now: () => number;
+  readonly fields?: LogFields;
+}
+
+/** An error as fields: name, code, message, and its chain of causes; stacks only for what is not ours. */
+function describe(value: unknown, depth = 0): unknown {
+  if (!(value instanceof Error)) return value;
+  const out: Record<string, unknown> = { name: value.name, message: value.message };
+  if ('code' in value) out['code'] = value.code;
+  else out['stack'] = value.stack;
+  if (value.cause !== undefined && depth < 4) out['cause'] = describe(value.cause, depth + 1);
+  return out;
+}
+
+/** A logger that writes one JSON object a line. A level below the threshold costs one comparison. */
+export function createLog(options: LogOptions): Log {
+  const threshold = logLevels.indexOf(options.level);
+  const emit = (level: LogLevel, message: string, fields: LogFields | undefined): void => {
+    if (logLevels.indexOf(level) < threshold) return;
+    const line: Record<string, unknown> = { ts: new Date(options.now()).toISOString(), level, msg: message };
+    for (const source of [options.fields, fields]) {
+      for (const key in source) line[key] = describe(source[key]);
+    }
+    let text: string;
+    try {
+      text = JSON.stringify(line, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+    } catch (error) {
+      text = JSON.stringify({ ts: line['ts'], level, msg: message, log_error: String(error) });
+    }
+    options.write(text);
+  };
+  return {
+    level: options.level,
+    debug: (message, fields) => emit('debug', message, fields),
+    info: (message, fields) => emit('info', message, fields),
+    warn: (message, fields) => emit('warn', message, fields),
+    error: (message, fields) => emit('error', message, fields),
+    with: (fields) => createLog({ ...options, fields: { ...options.fields, ...fields } }),
+  };
+}
+
+/** Says nothing: for libraries under test and for callers that have no log. */
+export const silentLog: Log = createLog({ level: 'silent', write: () => undefined, now: () => 0 });

@@ -1,0 +1,61 @@
+// The Redis port: get, set, run(script). No more, because ioredis and the REST client agree exactly on script replies and
+// disagree on most others. Drivers: ioredis.node.ts (TCP), later upstash.ts (REST).
+
+/** What scripts answer: strings, integers, null, and nested lists of them. */
+export type Reply = string | number | null | readonly Reply[];
+
+/** A Lua script and the digest that the server knows it by; made once by `script()`. */
+export interface Script {
+  readonly name: string;
+  readonly source: string;
+}
+
+export type Arg = string | number;
+
+export interface RunOptions {
+  /** The signal that gives up waiting; the script may still have run. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Redis {
+  /** The value as text, or null when there is no such key. */
+  get(key: string): Promise<string | null>;
+  /** Sets a value; `ttlMs` gives it an end. */
+  set(key: string, value: string, options?: { ttlMs?: number }): Promise<void>;
+  /** Runs a script by its digest, loading it when the server does not know it. Throws CortexError: `unavailable`, `internal`. */
+  run(script: Script, keys: readonly string[], args: readonly Arg[], options?: RunOptions): Promise<Reply>;
+}
+
+/** Values that are bytes (archives) pass only where the transport carries them: TCP. */
+export interface BinaryRedis extends Redis {
+  getBytes(key: string): Promise<Uint8Array | null>;
+  /** As `run`, with arguments that may be bytes. */
+  runBytes(script: Script, keys: readonly string[], args: readonly (Arg | Uint8Array)[]): Promise<Reply>;
+}
+
+/** Names a script; the prelude, if any, stands before it. */
+export function script(name: string, source: string): Script {
+  return { name, source };
+}
+
+/** Checks that a reply is a list. */
+export function list(reply: Reply | undefined): readonly Reply[] {
+  if (typeof reply === 'object' && reply !== null) return reply;
+  throw new TypeError(`a script answered ${typeof reply} where a list was due`);
+}
+
+/** A reply as text; null becomes the empty string. */
+export function text(reply: Reply | undefined): string {
+  if (typeof reply === 'string') return reply;
+  if (typeof reply === 'number') return String(reply);
+  if (reply === null || reply === undefined) return '';
+  throw new TypeError('a script answered a list where text was due');
+}
+
+/** A reply as a number; null becomes 0. */
+export function int(reply: Reply | undefined): number {
+  if (typeof reply === 'number') return reply;
+  if (typeof reply === 'string') return Number(reply);
+  if (reply === null || reply === undefined) return 0;
+  throw new TypeError('a script answered a list where a number was due');
+}

@@ -1,0 +1,56 @@
+// Clock, timers and ids as ports, so that decisions take them as arguments and tests step them.
+
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  now(): number;
+  /** A clock that never goes back, in ms; only differences mean anything. */
+  monotonic(): number;
+  /** Calls `run` once after `ms`; the answer cancels it. Never keeps a process alive by itself. */
+  after(ms: number, run: () => void): () => void;
+}
+
+export interface Ids {
+  /** A UUIDv7 whose last two hex digits name the partition (0 to 255). */
+  job(partition?: number): string;
+  /** A random v4 UUID: traces, instances, attempts. */
+  random(): string;
+}
+
+/** The real clock. Timers are unreferenced where the runtime knows that word. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, run) {
+    const timer: unknown = setTimeout(run, ms);
+    if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') {
+      timer.unref();
+    }
+    return () => clearTimeout(timer as number);
+  },
+};
+
+/** RFC 9562 version 7: 48 bits of ms, then random; the last byte is given over to the partition. */
+export function uuidv7(now: number, random: Uint8Array, partition: number): string {
+  const b = new Uint8Array(16);
+  b.set(random.subarray(0, 16));
+  let ms = now;
+  for (let i = 5; i >= 0; i--) {
+    b[i] = ms % 256;
+    ms = Math.floor(ms / 256);
+  }
+  b[6] = 0x70 | ((b[6] ?? 0) & 0x0f);
+  b[8] = 0x80 | ((b[8] ?? 0) & 0x3f);
+  b[15] = partition;
+  let hex = '';
+  for (const byte of b) hex += (byte + 256).toString(16).slice(1);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** Ids from the runtime's own random source. */
+export function systemIds(clock: Clock = systemClock): Ids {
+  const pool = new Uint8Array(16);
+  return {
+    job: (partition = 0) => uuidv7(clock.now(), crypto.getRandomValues(pool), partition),
+    random: () => crypto.randomUUID(),
+  };
+}
