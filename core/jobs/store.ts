@@ -1,0 +1,388 @@
+// The job store port: the truth about jobs. Every operation is one atomic step of the table in state.ts; nobody else writes job
+// state. All take lists, because everything that arrives in one tick goes out in one call, and answer in the order of their items.
+// Drivers: memory-store.ts (twin for tests), redis-store.ts (Lua scripts through the Redis port). Both pass test/contract/job-store.ts.
+//
+// Rules that hold for every operation:
+// - Time is the store's own (Redis TIME); durations come as arguments in ms.
+// - What carries a Fence is refused (`stale`) unless both parts are the current ones. A refused call changes nothing.
+// - Every operation may be repeated: the same call again answers the same and does nothing twice.
+// - Steps are reported to `onEvents` after they are stored, in order.
+// Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
+import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
+import type { EndState, JobState } from './state.ts';
+
+// ---- submission
+
+export type Created =
+  /** New, or the same job (same id and digest, or same idempotency key and digest) as before. */
+  | { readonly outcome: 'created' | 'existing'; readonly id: string; readonly traceId: string; readonly state: JobState }
+  /** The id, or one of its keys, belongs to another job; nothing was written. */
+  | { readonly outcome: 'conflict' }
+  /** The idempotency key was used with another body; nothing was written. */
+  | { readonly outcome: 'idempotency_conflict'; readonly id: string }
+  /** As `created`, but the payload that should be in `ctx:<id>` is not there: the caller ends it FAILED payload_missing. */
+  | { readonly outcome: 'payload_missing'; readonly id: string; readonly traceId: string; readonly state: JobState };
+
+// ---- the gate
+
+export interface Gate {
+  readonly id: string;
+  readonly tenant: string;
+  /** The digest that was judged; refused unless it is the stored one. */
+  readonly digest: string;
+  /** Where the job goes. PENDING keeps it waiting (`holdMs`) with the reason shown; FAILED is for a topic without a pool. */
+  readonly to: 'SCHEDULED' | 'DENIED' | 'PENDING' | 'AWAITING_APPROVAL' | 'FAILED';
+  readonly decision: string;
+  readonly reason: string;
+  readonly rule: string;
+  /** Undefined only when nobody judged (the kernel is away): allowed for `PENDING` alone. */
+  readonly policy: PolicyVersion | undefined;
+  /** JSON of the constraints that bind the worker; empty for none. */
+  readonly constraints: string;
+  /** For SCHEDULED. */
+  readonly pool: string;
+  readonly lane: string;
+  /** Longest run of one attempt, ms. */
+  readonly timeoutMs: number;
+  readonly maxRetries: number;
+  /** For PENDING: look again after this long. */
+  readonly holdMs: number;
+  readonly errorCode: string;
+}
+
+export interface Gated {
+  /** `state`: it is no longer PENDING; `digest`: the stored job is another one; `missing`: no such job. */
+  readonly outcome: 'applied' | 'state' | 'digest' | 'missing';
+  readonly state: JobState | undefined;
+  /** Set when the step ended the job. */
+  readonly end: JobEnd | undefined;
+}
+
+// ---- hand-out
+
+export interface Claim {
+  readonly pool: string;
+  readonly worker: string;
+  /** The worker's process; for bus-only workers the empty string. */
+  readonly instance: string;
+  /** Jobs wanted at most. */
+  readonly n: number;
+  /** Slots of the worker; our own hosts' number in `w:<id>` wins over it. */
+  readonly capacity: number;
+  /** Lanes that this worker may serve. */
+  readonly lanes: readonly string[];
+  /** How long the worker has to accept; for a bus-only worker 0: the lease is then the job's own timeout. */
+  readonly acceptMs: number;
+  /** The version in force. Jobs judged under an older sequence with another hash go back to the gate. */
+  readonly policy: PolicyVersion;
+}
+
+export interface HandOut extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+  readonly topic: string;
+  readonly traceId: string;
+  readonly packet: Uint8Array;
+  /** JSON; empty for none. */
+  readonly constraints: string;
+  /** Longest run, ms from acceptance. */
+  readonly timeoutMs: number;
+  /** The total deadline, ms since the epoch. */
+  readonly deadlineAt: number;
+  readonly createdAt: number;
+  /** When it entered the ready queue for this hand-out. */
+  readonly queuedAt: number;
+  /** Redis time of the claim. */
+  readonly claimedAt: number;
+}
+
+export interface Claimed {
+  readonly jobs: readonly HandOut[];
+  /** Judged under an older policy: PENDING again, due at once. */
+  readonly regate: readonly PendingJob[];
+  /** `gone`: no live worker of that id and instance. */
+  readonly outcome: 'ok' | 'gone';
+  /** Slots in use after this claim. */
+  readonly used: number;
+  readonly capacity: number;
+}
+
+/** What the gate needs to judge a job from its record. */
+export interface PendingJob {
+  readonly id: string;
+  readonly tenant: string;
+  readonly digest: string;
+  readonly principal: string;
+  readonly packet: Uint8Array;
+}
+
+// ---- the worker's side
+
+export interface Accept extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+  readonly worker: string;
+  readonly instance: string;
+  readonly leaseMs: number;
+}
+
+export type Accepted =
+  | {
+      readonly outcome: 'run';
+      /** The payload's text, or null when there is none. */
+      readonly payload: string | null;
+      /** The attempt's number, from 1. */
+      readonly attempts: number;
+      /** ms left of this attempt's time and of the total deadline, whichever is less. */
+      readonly remainingMs: number;
+    }
+  | { readonly outcome: 'stale'; readonly reason: StopReason };
+
+/** Why a handler has to stop. */
+export type StopReason = 'cancelled' | 'timeout' | 'denied' | 'lost' | 'ended' | 'unknown';
+
+export interface RenewJob extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+}
+
+export interface Renew {
+  readonly worker: string;
+  readonly instance: string;
+  readonly pool: string;
+  readonly capacity: number;
+  readonly leaseMs: number;
+  /** How long the worker counts as alive without another renewal. */
+  readonly aliveMs: number;
+  readonly jobs: readonly RenewJob[];
+}
+
+export interface Renewed {
+  /** `replaced`: another instance holds this worker id; everything must stop. */
+  readonly outcome: 'ok' | 'replaced';
+  /** One per job, in order. */
+  readonly jobs: readonly ('keep' | StopReason)[];
+}
+
+export interface Commit extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+  readonly worker: string;
+  readonly status: EndState;
+  /** With FAILED: whether another attempt may help; the store decides from the retries left. */
+  readonly retryable: boolean;
+  /** How long to wait before that attempt, ms. */
+  readonly backoffMs: number;
+  /** The result's JSON text; undefined for none. */
+  readonly result: string | undefined;
+  readonly execMs: number;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+}
+
+export interface Committed {
+  /** `retry`: SCHEDULED again, not before the back-off has passed. */
+  readonly outcome: 'committed' | 'retry' | 'stale' | 'missing';
+  readonly state: JobState | undefined;
+  readonly end: JobEnd | undefined;
+  /** With `stale`: why. */
+  readonly reason: StopReason | undefined;
+}
+
+/** A result that came over the bus from a worker that is not ours. */
+export interface ForeignResult {
+  readonly id: string;
+  /** The pseudo-worker of the topic. */
+  readonly worker: string;
+  readonly status: EndState;
+  /** The key its result_ptr names, or empty. Only `res:<id>` and `res:<id>-...` are believed. */
+  readonly resultKey: string;
+  readonly artifactKeys: readonly string[];
+  readonly workerName: string;
+  readonly execMs: number;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+  /** The version in force: a SUCCEEDED of an earlier hand-out counts only if it is the one that judged. */
+  readonly policy: PolicyVersion;
+}
+
+export interface Progress extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+  /** 0 to 100. */
+  readonly percent: number;
+  readonly message: string;
+}
+
+export interface Artifact extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+  /** `[a-z0-9-]{1,40}`; stored at `res:<id>-<name>-<fence>`. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The host's word that a stopped handler is gone: frees the slot. */
+export interface Stopped extends Fence {
+  readonly id: string;
+  readonly tenant: string;
+  readonly worker: string;
+}
+
+// ---- from outside the attempt
+
+export interface End {
+  readonly id: string;
+  /** Refused as `missing` unless it is the job's; undefined: any (the reconciler's own). */
+  readonly tenant: string | undefined;
+  readonly to: EndState;
+  /** Only if the job is still in this state under this fence; undefined: in any state that may go there. */
+  readonly seen: { readonly state: JobState; readonly fence: string } | undefined;
+  readonly errorCode: string;
+  readonly errorMessage: string;
+}
+
+export interface Ended {
+  /** `already`: it had ended before (state tells how); `moved`: it is no longer as seen. */
+  readonly outcome: 'ended' | 'already' | 'moved' | 'missing';
+  readonly state: JobState | undefined;
+  readonly end: JobEnd | undefined;
+  /** The worker that held it, to be told. */
+  readonly worker: string;
+  readonly fence: string;
+}
+
+export interface Requeue {
+  readonly id: string;
+  readonly tenant: string;
+  readonly seen: { readonly state: 'SCHEDULED' | 'DISPATCHED' | 'RUNNING'; readonly fence: string };
+  /** `lost` counts as a loss: at the fourth the job is FAILED worker_lost. `ready`: its back-off has passed (SCHEDULED, not queued). */
+  readonly why: 'unaccepted' | 'busy' | 'lost' | 'drained' | 'no_responders' | 'ready';
+  /** Not before this many ms from now. */
+  readonly delayMs: number;
+}
+
+export interface Requeued {
+  readonly outcome: 'queued' | 'delayed' | 'failed' | 'moved' | 'missing';
+  readonly end: JobEnd | undefined;
+}
+
+// ---- what is due
+
+/** A job that somebody must look at now, with all that pure code needs to decide. Times in ms since the epoch. */
+export interface DueJob {
+  readonly id: string;
+  readonly tenant: string;
+  readonly topic: string;
+  readonly traceId: string;
+  readonly state: JobState;
+  readonly fence: string;
+  readonly attempt: string;
+  readonly digest: string;
+  readonly principal: string;
+  readonly pool: string;
+  readonly lane: string;
+  readonly worker: string;
+  readonly instance: string;
+  readonly deadlineAt: number;
+  /** End of this attempt's time; 0 unless RUNNING. */
+  readonly runDeadlineAt: number;
+  /** End of the lease in the worker's slots; 0 when it holds none. */
+  readonly leaseAt: number;
+  /** In the ready queue. */
+  readonly queued: boolean;
+  /** Not before this; 0 when no back-off runs. */
+  readonly notBefore: number;
+  /** First hand-out since it was scheduled last, for the dispatch time-out; 0 for none. */
+  readonly firstHandOutAt: number;
+  /** For PENDING only: the packet to judge. */
+  readonly packet: Uint8Array | undefined;
+  /** For an ended job that was not announced yet. */
+  readonly end: JobEnd | undefined;
+}
+
+export interface Due {
+  /** The store's time when it looked. */
+  readonly now: number;
+  readonly jobs: readonly DueJob[];
+  /** More was due than asked for. */
+  readonly more: boolean;
+}
+
+// ---- workers
+
+export interface Registration {
+  readonly worker: string;
+  readonly instance: string;
+  readonly pool: string;
+  readonly capacity: number;
+  readonly aliveMs: number;
+}
+
+export interface Registered {
+  /** `taken`: another live instance holds the id, for at most `aliveMs` more. */
+  readonly outcome: 'ok' | 'taken';
+  readonly aliveMs: number;
+  /** What the instance before held, requeued as lost. */
+  readonly ends: readonly JobEnd[];
+  readonly requeued: number;
+}
+
+// ---- reading
+
+export interface PageQuery {
+  readonly tenant: string;
+  readonly limit: number;
+  readonly cursor: string | undefined;
+  readonly state: JobState | undefined;
+  readonly topic: string | undefined;
+  readonly traceId: string | undefined;
+  /** Unix seconds. */
+  readonly updatedAfter: number | undefined;
+  readonly updatedBefore: number | undefined;
+}
+
+export interface Page {
+  /** Newest first. A filtered page may hold fewer than `limit` although more follow: a page looks at a bounded number of jobs. */
+  readonly jobs: readonly JobView[];
+  readonly nextCursor: string | undefined;
+}
+
+export interface PoolDepth {
+  readonly pool: string;
+  readonly lane: string;
+  readonly waiting: number;
+}
+
+export interface JobStore {
+  create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
+  gate(items: readonly Gate[]): Promise<readonly Gated[]>;
+  claim(items: readonly Claim[]): Promise<readonly Claimed[]>;
+  accept(items: readonly Accept[]): Promise<readonly Accepted[]>;
+  renew(items: readonly Renew[]): Promise<readonly Renewed[]>;
+  commit(items: readonly Commit[]): Promise<readonly Committed[]>;
+  commitForeign(items: readonly ForeignResult[]): Promise<readonly Committed[]>;
+  progress(items: readonly Progress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
+  /** Answers the key, or undefined when the fence is stale. */
+  artifact(item: Artifact): Promise<string | undefined>;
+  stopped(items: readonly Stopped[]): Promise<void>;
+  end(items: readonly End[]): Promise<readonly Ended[]>;
+  requeue(items: readonly Requeue[]): Promise<readonly Requeued[]>;
+  /** Takes what is due by pushing it `pushMs` ahead, so that two reconcilers share the work. */
+  due(limit: number, pushMs: number): Promise<Due>;
+  /** These ends are on the bus: nobody has to look at them again. Jobs that have not ended are left alone. */
+  announced(ids: readonly { readonly id: string; readonly tenant: string }[]): Promise<void>;
+  register(item: Registration): Promise<Registered>;
+  unregister(worker: string, instance: string): Promise<void>;
+  /** Jobs waiting in ready queues, by pool and lane. */
+  depths(): Promise<readonly PoolDepth[]>;
+  view(id: string, tenant: string | undefined): Promise<JobView | undefined>;
+  page(query: PageQuery): Promise<Page>;
+  trace(traceId: string, tenant: string): Promise<readonly JobView[]>;
+  /** `<unix_s>|<STATE>` in order. Undefined when the tenant has no such job. */
+  transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;
+  /** The committed result's text: null when there is none (yet, or any more). Undefined when the tenant has no such job. */
+  result(id: string, tenant: string): Promise<string | null | undefined>;
+  /** The last entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
+  events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;
+}
