@@ -58,7 +58,5 @@ export function coalesce<I, O>(
 }
 
 /** Runs after the I/O callbacks of this turn where the runtime can tell, else as the next macrotask. */
-const afterTick: (run: () => void) => void =
-  'setImmediate' in globalThis && typeof globalThis.setImmediate === 'function'
-    ? (globalThis.setImmediate as (run: () => void) => void)
-    : (run) => void setTimeout(run, 0);
+const { setImmediate: immediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
+const afterTick: (run: () => void) => unknown = immediate ?? ((run) => setTimeout(run, 0));

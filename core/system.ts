@@ -21,11 +21,9 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, run) {
-    const timer: unknown = setTimeout(run, ms);
-    if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function') {
-      timer.unref();
-    }
-    return () => clearTimeout(timer as number);
+    const timer = setTimeout(run, ms);
+    (timer as { unref?: () => unknown }).unref?.();
+    return () => clearTimeout(timer);
   },
 };
 
