@@ -40,7 +40,8 @@ function identifyByPs(pid) {
 
 /** True when the process noted as `{pid, startTime, cmd?}` is still that same process. */
 export function isAlive(noted) {
-  const now = identify(noted?.pid);
+  if (noted === undefined || noted === null) return false;
+  const now = identify(noted.pid);
   if (now === undefined || now.startTime !== noted.startTime) return false;
   return noted.cmd === undefined || noted.cmd === now.cmd;
 }

@@ -1,0 +1,101 @@
+// Installs the locked dependencies when the lockfile has changed since the last time. It never does so
+// under the feet of a running system or test run. Plain JavaScript for Node 18 to 24.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { inUse } from './checkout.mjs';
+import { Stop } from './stop.mjs';
+
+const noteFile = (root) => join(root, 'node_modules', '.cortex-lock-hash');
+
+/** True when node_modules is not what the lockfile asks for. */
+export function needsInstall(root) {
+  const hash = lockHash(root);
+  if (readText(noteFile(root))?.trim() === hash) return false;
+  if (!matchesLockfile(root)) return true;
+  writeFileSync(noteFile(root), `${hash}\n`); // somebody ran `npm ci` by hand: as good
+  return false;
+}
+
+function lockHash(root) {
+  const lock = readText(join(root, 'package-lock.json'));
+  if (lock === undefined) throw new Stop('package-lock.json is missing: this is not a whole checkout');
+  return createHash('sha256').update(lock).digest('hex');
+}
+
+// npm leaves a lockfile of what it installed in node_modules. It is equal to ours but for the root and
+// the optional packages of other platforms.
+function matchesLockfile(root) {
+  const wanted = JSON.parse(readText(join(root, 'package-lock.json'))).packages;
+  const text = readText(join(root, 'node_modules', '.package-lock.json'));
+  if (text === undefined) return false;
+  const found = JSON.parse(text).packages;
+  const same = Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+    if (path === '') return true;
+    const there = found[path];
+    if (there === undefined) return optional === true;
+    return there.version === version && there.integrity === integrity;
+  });
+  return same && Object.keys(found).every((path) => path in wanted);
+}
+
+/**
+ * `npm ci` without install scripts, then the note. Call it under the lock; `hold.share` makes npm keep
+ * the lock should this process be killed. Throws Stop with one line when it cannot or must not.
+ */
+export async function install(root, hold, say) {
+  const user = inUse(root);
+  if (user !== undefined) throw new Stop(`the dependencies have changed, but ${user}: stop it first, then try again`);
+  say('installing the locked dependencies with npm ci (once; again when the lockfile changes)');
+  const hash = lockHash(root);
+  await npmCi(root, hold);
+  writeFileSync(noteFile(root), `${hash}\n`);
+}
+
+// Development and optional packages are asked for by name: NODE_ENV=production or a setting of the
+// user's would leave out vitest or Node 24 itself.
+const flags = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+
+function npmCi(root, hold) {
+  return new Promise((resolve, reject) => {
+    const npm = spawn('npm', ['ci', ...flags], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, PATH: pathWithout(join(root, 'node_modules')) },
+    });
+    const passOn = (signal) => npm.kill(signal);
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, passOn);
+    const settle = (finish) => {
+      for (const signal of signals) process.off(signal, passOn);
+      finish();
+    };
+    npm.once('spawn', () => hold.share(npm.pid));
+    npm.once('error', (error) => {
+      const problem = error.code === 'ENOENT' ? 'npm is not installed: install it and try again' : `npm: ${error.message}`;
+      settle(() => reject(new Stop(problem)));
+    });
+    npm.once('exit', (code, signal) => {
+      if (code === 0) return settle(resolve);
+      settle(() => reject(new Stop(`npm ci failed (${signal ?? `exit code ${code}`}): nothing was started`)));
+    });
+  });
+}
+
+// npm must not run on the Node that it is about to remove.
+function pathWithout(folder) {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((entry) => !entry.startsWith(folder))
+    .join(delimiter);
+}
+
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
