@@ -10,7 +10,12 @@ import type { Result } from '#core/result.ts';
 import { err, ok } from '#core/result.ts';
 import type { SystemAlertSchema } from '#proto/cortex/agent/v1/alert_pb.ts';
 import type { HeartbeatSchema } from '#proto/cortex/agent/v1/heartbeat_pb.ts';
-import type { JobCancelSchema, JobProgressSchema, JobRequestSchema, JobResultSchema } from '#proto/cortex/agent/v1/job_pb.ts';
+import type {
+  JobCancelSchema,
+  JobProgressSchema,
+  JobRequestSchema,
+  JobResultSchema,
+} from '#proto/cortex/agent/v1/job_pb.ts';
 import type { BusPacket } from '#proto/cortex/agent/v1/packet_pb.ts';
 import { BusPacketSchema } from '#proto/cortex/agent/v1/packet_pb.ts';
 
@@ -42,8 +47,9 @@ export function encodePacket(packet: BusPacket): Uint8Array {
  * carries one without a usable id, is an invalid_argument that names the field. Trace id and time may be missing,
  * because heartbeats of foreign workers have neither. Fields that we do not know are kept.
  */
-export function decodePacket(bytes: Uint8Array, maxBytes: number = maxPacketBytes): Result<Packet, CortexError> {
-  if (bytes.length > maxBytes) return err(invalid('packet', `is ${bytes.length} bytes long, at most ${maxBytes} are taken`));
+export function decodePacket(bytes: Uint8Array, maxBytes: number = maxPacketBytes): Result<Packet> {
+  if (bytes.length > maxBytes)
+    return err(invalid('packet', `is ${bytes.length} bytes long, at most ${maxBytes} are taken`));
   const problem = wireProblem(BusPacketSchema, bytes);
   if (problem !== undefined) return err(invalid('packet', problem));
   let packet: BusPacket;
@@ -54,7 +60,8 @@ export function decodePacket(bytes: Uint8Array, maxBytes: number = maxPacketByte
   }
   if (!hasPayload(packet)) return err(invalid('payload', 'is missing, or of a kind that is not known here'));
   const id = payloadId(packet.payload);
-  if (id !== undefined && !isId(id.value)) return err(invalid(id.field, 'must be 1 to 128 of letters, digits, ".", "_" and "-"'));
+  if (id !== undefined && !isId(id.value))
+    return err(invalid(id.field, 'must be 1 to 128 of letters, digits, ".", "_" and "-"'));
   return ok(packet);
 }
 

@@ -1,7 +1,6 @@
 // Pointers: how a packet names a payload without carrying it. `redis://` and a raw key, no host and no database.
 // Whether the caller may read that key is not decided here.
 import { invalid } from '#core/errors.ts';
-import type { CortexError } from '#core/errors.ts';
 import type { Result } from '#core/result.ts';
 import { err, ok } from '#core/result.ts';
 
@@ -17,7 +16,7 @@ export function formatPointer(key: string): string {
  * The key behind a pointer. `redis://ctx/<id>` and `redis://res/<id>`, as CAP's examples write them, are read as
  * `ctx:<id>` and `res:<id>`; every other key is taken as it stands. `field` names the pointer in the error.
  */
-export function parsePointer(text: string, field = 'pointer'): Result<string, CortexError> {
+export function parsePointer(text: string, field = 'pointer'): Result<string> {
   if (text === '') return err(invalid(field, 'is empty'));
   if (!text.startsWith(scheme)) return err(invalid(field, `does not begin with ${scheme}`));
   const key = text.slice(scheme.length);

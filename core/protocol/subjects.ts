@@ -72,5 +72,8 @@ export function isSubjectToken(text: string): boolean {
 
 function token(field: string, text: string): string {
   if (isSubjectToken(text)) return text;
-  throw invalid(field, 'must be 1 to 128 of letters, digits, ".", "_" and "-", with no dot at an end and no two in a row');
+  throw invalid(
+    field,
+    'must be 1 to 128 of letters, digits, ".", "_" and "-", with no dot at an end and no two in a row',
+  );
 }

@@ -67,7 +67,12 @@ function check(shape: Shape, bytes: Uint8Array, start: number, end: number): str
 }
 
 /** Reads at most `limit` bytes. Values beyond 2^53 lose digits, which is well: only tags and lengths are used. */
-function readVarint(bytes: Uint8Array, start: number, end: number, limit: number): { value: number; next: number } | undefined {
+function readVarint(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  limit: number,
+): { value: number; next: number } | undefined {
   let value = 0;
   let factor = 1;
   for (let pos = start; pos < end && pos < start + limit; pos++) {
@@ -102,7 +107,8 @@ function fieldShape(field: DescField): FieldShape {
     case 'map':
       return { name, wire: lengthDelimited, packable: false, child: entryShape(field) };
     case 'list': {
-      if (field.listKind === 'message') return { name, wire: lengthDelimited, packable: false, child: shapeOf(field.message) };
+      if (field.listKind === 'message')
+        return { name, wire: lengthDelimited, packable: false, child: shapeOf(field.message) };
       const wire = field.listKind === 'enum' ? varint : wireOf(field.scalar);
       return { name, wire, packable: wire !== lengthDelimited, child: undefined };
     }
@@ -113,7 +119,13 @@ function entryShape(field: DescField & { fieldKind: 'map' }): Shape {
   const key: FieldShape = { name: 'key', wire: wireOf(field.mapKey), packable: false, child: undefined };
   const child = field.mapKind === 'message' ? shapeOf(field.message) : undefined;
   const wire = field.mapKind === 'scalar' ? wireOf(field.scalar) : field.mapKind === 'enum' ? varint : lengthDelimited;
-  return { name: field.name, fields: new Map([[1, key], [2, { name: 'value', wire, packable: false, child }]]) };
+  return {
+    name: field.name,
+    fields: new Map([
+      [1, key],
+      [2, { name: 'value', wire, packable: false, child }],
+    ]),
+  };
 }
 
 function wireOf(scalar: ScalarType): number {

@@ -1,0 +1,59 @@
+// What stands behind the pointers of the simple workers: schemas of their contexts and results, and the one function that
+// turns a payload into a typed value or into an error that names the field. Repositories have their own file, repo-payloads.ts.
+import { z } from 'zod';
+import { invalid } from '#core/errors.ts';
+import type { Result } from '#core/result.ts';
+import { err, ok } from '#core/result.ts';
+
+/** Characters of text in one field; a payload's bytes are bounded where it is stored. */
+export const maxPromptLength = 100_000;
+
+/**
+ * The value as the schema reads it, defaults filled in. The error names the first field that is wrong, as a path below
+ * `at` (`files.3.path`), and leaves out what stood there.
+ */
+export function parsePayload<S extends z.ZodType>(schema: S, value: unknown, at = 'payload'): Result<z.output<S>> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return ok(parsed.data);
+  const issue = parsed.error.issues[0];
+  const field = issue === undefined || issue.path.length === 0 ? at : issue.path.map(String).join('.');
+  return err(invalid(field, issue?.message ?? 'is not valid'));
+}
+
+/** Seconds precision, UTC, as the original writes times. */
+const time = z.string();
+
+/** echo takes any JSON. */
+export const echoContext = z.unknown();
+
+export const echoResult = z.object({
+  job_id: z.string(),
+  received_ctx: z.unknown(),
+  processed_by: z.string(),
+  completed_at_utc: time,
+});
+export type EchoResult = z.infer<typeof echoResult>;
+
+/** A job with no context has an empty prompt, and still succeeds. */
+export const chatContext = z
+  .object({
+    prompt: z
+      .string()
+      .max(maxPromptLength)
+      .nullish()
+      .transform((text) => text ?? ''),
+  })
+  .nullish()
+  .transform((context) => context ?? { prompt: '' });
+export type ChatContext = z.infer<typeof chatContext>;
+
+export const chatResult = z.object({
+  job_id: z.string(),
+  prompt: z.string(),
+  response: z.string(),
+  processed_by: z.string(),
+  completed_at: time,
+  /** Which model answered; the plain chat worker says `echo`. */
+  model: z.string().optional(),
+});
+export type ChatResult = z.infer<typeof chatResult>;
