@@ -1,0 +1,91 @@
+// Rule 5: one NATS transport per process, and no Node in the bundle of a function. Followed along the imports that survive to
+// run time, from each entry. That no connection outlives a Worker request cannot be read from imports; test/workerd shows it.
+
+import { expect, test } from 'vitest';
+import { isNodeFile, NATS_TCP, NATS_WS, NODE_PACKAGES } from './layout.ts';
+import { sequence } from './source/imports.ts';
+import { packageName, planted, projectTree, reachable, type Rule, type Tree } from './source/tree.ts';
+
+const workerBundles: Rule = (tree) =>
+  [...tree.keys()]
+    .filter((path) => /^functions\/[^/]+\/worker\.ts$/.test(path))
+    .flatMap((entry) =>
+      [...reachable(tree, entry)]
+        .filter(
+          ([target]) => target.startsWith('node:') || isNodeFile(target) || NODE_PACKAGES.has(packageName(target)),
+        )
+        .map(([, way]) => `Node in a function: ${way.join(' -> ')}`),
+    );
+
+const transports: Rule = (tree) =>
+  [...tree.keys()].filter(isProcess).flatMap((entry) => {
+    const ways = [...reachable(tree, entry)];
+    const tcp = ways.find(([target]) => NATS_TCP.has(packageName(target)));
+    const ws = ways.find(
+      ([target]) => NATS_WS.has(target) || NATS_WS.has(packageName(target)) || callsWs(tree, target),
+    );
+    return tcp && ws ? [`both NATS transports: ${tcp[1].join(' -> ')} and ${ws[1].join(' -> ')}`] : [];
+  });
+
+/** Node's own client has a WebSocket door as well. */
+function callsWs(tree: Tree, path: string): boolean {
+  return sequence(tree.get(path)?.tokens ?? [], 'wsconnect').length > 0;
+}
+
+/** A Node entry of the product, or anything of local/ that may be started by itself. */
+function isProcess(path: string): boolean {
+  return /^(functions|services)\/[^/]+\/node\.ts$|^local\/.*\.ts$/.test(path);
+}
+
+const tree = projectTree();
+
+test('no function reaches Node', () => {
+  expect(workerBundles(tree)).toEqual([]);
+});
+
+test('no process holds both NATS transports', () => {
+  expect(transports(tree)).toEqual([]);
+});
+
+const deep = (text: string): Tree =>
+  planted(tree, {
+    'functions/planted/worker.ts': "import { app } from './app.ts';",
+    'functions/planted/app.ts': "import { a } from '#core/planted/a.ts'; import type { T } from 'node:net';",
+    'core/planted/a.ts': "export * from './b.ts';",
+    'core/planted/b.ts': text,
+  });
+
+test.each([
+  ["import 'node:fs';", 'node:fs'],
+  ["import { readFile } from 'fs/promises';", 'node:fs/promises'],
+  ["import { Redis } from 'ioredis';", 'ioredis'],
+  ["import client from 'prom-client';", 'prom-client'],
+  ["const nats = await import('@nats-io/transport-node');", '@nats-io/transport-node'],
+  ["import { run } from '#core/process/run.node.ts';", 'core/process/run.node.ts'],
+])('notices deep under a function: %s', (text, target) => {
+  expect(workerBundles(deep(text))).toContain(
+    `Node in a function: functions/planted/worker.ts -> functions/planted/app.ts -> core/planted/a.ts -> core/planted/b.ts -> ${target}`,
+  );
+});
+
+test('ignores imports that are erased before running', () => {
+  expect(workerBundles(deep("import type { Redis } from 'ioredis'; export type * from 'node:fs';"))).toEqual([]);
+});
+
+test.each([
+  "import { connect } from 'nats.ws';",
+  "import { ws } from '#core/bus/nats-ws.ts';",
+  "import { wsconnect } from '@nats-io/nats-core';",
+])('notices a second transport beside TCP: %s', (text) => {
+  const both = {
+    'core/bus/planted-tcp.node.ts': "import { connect } from '@nats-io/transport-node';",
+    'core/bus/planted-ws.ts': text,
+    'core/bus/nats-ws.ts': "import 'nats.ws';",
+    'services/planted/node.ts': "import '#core/bus/planted-tcp.node.ts'; import './more.ts';",
+    'services/planted/more.ts': "import '#core/bus/planted-ws.ts';",
+  };
+  expect(transports(planted(tree, both))).toEqual([
+    expect.stringMatching('^both NATS transports: services/planted/node'),
+  ]);
+  expect(transports(planted(tree, { ...both, 'services/planted/more.ts': '' }))).toEqual([]);
+});
