@@ -1,28 +1,28 @@
-import type { ProcessIdentity } from './process.mjs';
+import type { ProcessIdentity } from "./process.mjs";
 
 export interface NotedChild {
-  readonly name: string;
-  readonly pid: number;
-  readonly startTime: string;
-  /** Missing for the instant between the start of a server and its first answer: it renames itself. */
-  readonly cmd?: string;
+	readonly name: string;
+	readonly pid: number;
+	readonly startTime: string;
+	/** Missing for the instant between the start of a server and its first answer: it renames itself. */
+	readonly cmd?: string;
 }
 
 /** .cortex/run.json: what `npm start` runs from this checkout. The CLI reads `urls`. */
 export interface RunNote {
-  /** The supervisor. */
-  readonly pid: number;
-  readonly startTime: string;
-  readonly cmd: string;
-  readonly started_at: string;
-  readonly state: 'starting' | 'ready' | 'stopping';
-  /** `gateway`, `gateway_rpc`, `safety`, `<service>_metrics`: the `url` names of local/services.ts. */
-  readonly urls: Readonly<Record<string, string>>;
-  /** The GET /health address of each service. */
-  readonly health: Readonly<Record<string, string>>;
-  readonly nats: string;
-  readonly redis: string;
-  readonly children: readonly NotedChild[];
+	/** The supervisor. */
+	readonly pid: number;
+	readonly startTime: string;
+	readonly cmd: string;
+	readonly started_at: string;
+	readonly state: "starting" | "ready" | "stopping";
+	/** `gateway`, `gateway_rpc`, `safety`, `<service>_metrics`: the `url` names of local/services.ts. */
+	readonly urls: Readonly<Record<string, string>>;
+	/** The GET /health address of each service. */
+	readonly health: Readonly<Record<string, string>>;
+	readonly nats: string;
+	readonly redis: string;
+	readonly children: readonly NotedChild[];
 }
 
 export function runFile(root: string): string;
@@ -31,7 +31,10 @@ export function readRun(root: string): RunNote | undefined;
 export function claimRun(root: string): void;
 export function releaseRun(root: string): void;
 export function endLeftovers(root: string): Promise<string[]>;
-export function endProcesses(noted: readonly NotedChild[], patience?: number): Promise<string[]>;
+export function endProcesses(
+	noted: readonly NotedChild[],
+	patience?: number,
+): Promise<string[]>;
 export function claimTests(root: string): string;
 export function testChildren(folder: string): NotedChild[];
 export function endTestLeftovers(root: string): Promise<void>;

@@ -18,8 +18,19 @@ export function readRun(root) {
 
 /** Notes this process as the one that starts the system, before anything else of it exists. */
 export function claimRun(root) {
-  const run = { ...identify(process.pid), started_at: new Date().toISOString(), state: 'starting' };
-  writeWhole(runFile(root), { ...run, urls: {}, health: {}, nats: '', redis: '', children: [] });
+  const run = {
+    ...identify(process.pid),
+    started_at: new Date().toISOString(),
+    state: 'starting',
+  };
+  writeWhole(runFile(root), {
+    ...run,
+    urls: {},
+    health: {},
+    nats: '',
+    redis: '',
+    children: [],
+  });
 }
 
 /** Removes the note of this process, if it is still this one's: the supervisor never took over. */

@@ -1,3 +1,7 @@
-import type { LockHold } from './lock.mjs';
+import type { LockHold } from "./lock.mjs";
 export function needsInstall(root: string): boolean;
-export function install(root: string, hold: LockHold, say: (line: string) => void): Promise<void>;
+export function install(
+	root: string,
+	hold: LockHold,
+	say: (line: string) => void,
+): Promise<void>;

@@ -55,7 +55,14 @@ export async function install(root, hold, say) {
 
 // Development and optional packages are asked for by name: NODE_ENV=production or a setting of the
 // user's would leave out vitest or Node 24 itself.
-const flags = ['--ignore-scripts', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+const flags = [
+  '--ignore-scripts',
+  '--include=dev',
+  '--include=optional',
+  '--no-audit',
+  '--no-fund',
+  '--loglevel=error',
+];
 
 function npmCi(root, hold) {
   return new Promise((resolve, reject) => {
@@ -73,7 +80,8 @@ function npmCi(root, hold) {
     };
     npm.once('spawn', () => hold.share(npm.pid));
     npm.once('error', (error) => {
-      const problem = error.code === 'ENOENT' ? 'npm is not installed: install it and try again' : `npm: ${error.message}`;
+      const problem =
+        error.code === 'ENOENT' ? 'npm is not installed: install it and try again' : `npm: ${error.message}`;
       settle(() => reject(new Stop(problem)));
     });
     npm.once('exit', (code, signal) => {

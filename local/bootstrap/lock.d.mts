@@ -1,13 +1,13 @@
 export interface LockHold {
-  share(pid: number): void;
+	share(pid: number): void;
 }
 export interface LockOptions {
-  readonly say?: (line: string) => void;
-  readonly pause?: number;
+	readonly say?: (line: string) => void;
+	readonly pause?: number;
 }
 export function withLock<T>(
-  file: string,
-  work: (hold: LockHold) => Promise<T> | T,
-  options?: LockOptions,
+	file: string,
+	work: (hold: LockHold) => Promise<T> | T,
+	options?: LockOptions,
 ): Promise<T>;
 export function writeWhole(file: string, content: unknown): void;

@@ -26,12 +26,18 @@ function identifyByProc(pid) {
   // The second field is the command in brackets and may itself hold blanks and brackets.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-  return { pid, startTime: fields[19], cmd: cmdline.split('\0').join(' ').trim() };
+  return {
+    pid,
+    startTime: fields[19],
+    cmd: cmdline.split('\0').join(' ').trim(),
+  };
 }
 
 function identifyByPs(pid) {
   const ps = (field) =>
-    spawnSync('ps', ['-ww', '-o', `${field}=`, '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim();
+    spawnSync('ps', ['-ww', '-o', `${field}=`, '-p', String(pid)], {
+      encoding: 'utf8',
+    }).stdout?.trim();
   const startTime = ps('lstart');
   const cmd = ps('command');
   if (!startTime || !cmd || cmd === '<defunct>') return undefined;

@@ -1,10 +1,14 @@
 export function findRuntime(
-  root: string,
-  machine?: { readonly platform?: string; readonly arch?: string; readonly current?: string },
+	root: string,
+	machine?: {
+		readonly platform?: string;
+		readonly arch?: string;
+		readonly current?: string;
+	},
 ): string;
 export function runOn(
-  runtime: string,
-  script: string,
-  args: readonly string[],
-  options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv },
+	runtime: string,
+	script: string,
+	args: readonly string[],
+	options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv },
 ): Promise<number>;

@@ -11,12 +11,18 @@ const WANTED = 24;
  * The Node to run on: the one that the lockfile brings on Linux, else the current one. Throws Stop
  * with one line when that is older than 24, so that a silent fallback cannot happen.
  */
-export function findRuntime(root, { platform = process.platform, arch = process.arch, current = process.execPath } = {}) {
+export function findRuntime(
+  root,
+  { platform = process.platform, arch = process.arch, current = process.execPath } = {},
+) {
   const bundled = join(root, 'node_modules', `node-${platform}-${arch}`, 'bin', 'node');
   const runtime = existsSync(bundled) ? bundled : current;
-  const version = spawnSync(runtime, ['--version'], { encoding: 'utf8' }).stdout?.trim() || 'one that does not run here';
+  const version =
+    spawnSync(runtime, ['--version'], { encoding: 'utf8' }).stdout?.trim() || 'one that does not run here';
   if (Number.parseInt(version.replace(/^v/, ''), 10) >= WANTED) return runtime;
-  throw new Stop(`CortexOS needs Node ${WANTED} or newer, and ${runtime} is ${version}: install Node ${WANTED} and try again`);
+  throw new Stop(
+    `CortexOS needs Node ${WANTED} or newer, and ${runtime} is ${version}: install Node ${WANTED} and try again`,
+  );
 }
 
 /**

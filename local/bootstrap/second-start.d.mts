@@ -1,5 +1,5 @@
 export function runsAlready(
-  root: string,
-  say: (line: string) => void,
-  patience?: { readonly busy: number; readonly sick: number },
+	root: string,
+	say: (line: string) => void,
+	patience?: { readonly busy: number; readonly sick: number },
 ): Promise<boolean>;

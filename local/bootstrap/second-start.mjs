@@ -17,7 +17,9 @@ export async function runsAlready(root, say, patience = { busy: 60_000, sick: 10
     if (run === undefined || !isAlive(run)) return false;
     const sick = run.state === 'ready' ? await sickServices(run) : undefined;
     if (sick?.length === 0) {
-      say(`CortexOS runs from this checkout already: ${run.urls.gateway ?? 'ready'} (pid ${run.pid}, since ${run.started_at})`);
+      say(
+        `CortexOS runs from this checkout already: ${run.urls.gateway ?? 'ready'} (pid ${run.pid}, since ${run.started_at})`,
+      );
       say(`stop it with: kill ${run.pid}`);
       return true;
     }
@@ -25,7 +27,10 @@ export async function runsAlready(root, say, patience = { busy: 60_000, sick: 10
       const what = sick === undefined ? `is ${run.state} for too long` : `is not healthy (${sick.join(', ')})`;
       throw new Stop(`CortexOS runs from this checkout (pid ${run.pid}) and ${what}: stop it with: kill ${run.pid}`);
     }
-    if (!told) say(`CortexOS runs from this checkout (pid ${run.pid}) and is ${sick === undefined ? run.state : 'not healthy'}: waiting`);
+    if (!told)
+      say(
+        `CortexOS runs from this checkout (pid ${run.pid}) and is ${sick === undefined ? run.state : 'not healthy'}: waiting`,
+      );
     told = true;
     await delay(200);
   }

@@ -1,5 +1,5 @@
 export class Stop extends Error {
-  readonly exitCode: number;
-  constructor(message: string, exitCode?: number);
+	readonly exitCode: number;
+	constructor(message: string, exitCode?: number);
 }
 export function runCommand(work: () => Promise<number>): Promise<void>;

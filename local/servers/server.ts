@@ -16,6 +16,8 @@ export interface ServerSpec {
   readonly args: readonly string[];
   /** A process group of its own, so that Ctrl-C at the terminal does not reach it before its users. */
   readonly detached?: boolean;
+  /** Told the pid at once, so that it can be noted before the server is ready. */
+  readonly spawned?: (pid: number) => void;
 }
 
 export interface RunningServer {
@@ -73,6 +75,7 @@ export async function launchServer(spec: ServerSpec, patience = 15_000): Promise
   await once(child, 'spawn');
   const pid = child.pid;
   if (pid === undefined) throw new ServerDidNotStart(`${command} has no pid`, false);
+  spec.spawned?.(pid);
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
 
   const deadline = Date.now() + patience;

@@ -54,7 +54,12 @@ export function startNats(options: NatsOptions = {}): Promise<TestServer> {
     scheme: 'nats',
     port: options.port,
     dir: undefined,
-    args: (port, dir) => natsArgs(port, identity, (options.args ?? []).map((arg) => arg.replaceAll('{dir}', dir))),
+    args: (port, dir) =>
+      natsArgs(
+        port,
+        identity,
+        (options.args ?? []).map((arg) => arg.replaceAll('{dir}', dir)),
+      ),
   });
 }
 
@@ -97,7 +102,13 @@ async function start(wanted: Wanted): Promise<TestServer> {
     },
   };
   started.add(entry);
-  const launch = (port: number) => launchServer({ name: wanted.name, port, dir, args: wanted.args(port, dir) });
+  const launch = (port: number) =>
+    launchServer({
+      name: wanted.name,
+      port,
+      dir,
+      args: wanted.args(port, dir),
+    });
 
   let port = wanted.port ?? (await freePort());
   for (let tries = 1; entry.running === undefined; tries++) {

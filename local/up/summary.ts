@@ -1,0 +1,33 @@
+// What `npm start` prints when it is ready: where everything is, and the next thing to type.
+import type { RunNote } from '../bootstrap/checkout.mjs';
+import { withoutSecrets } from './server-unit.ts';
+
+export interface Summary {
+  readonly note: Pick<RunNote, 'urls' | 'nats' | 'redis'>;
+  readonly seconds: number;
+  /** How the start was proved, as one sentence. */
+  readonly proof: string;
+  readonly needsKey: boolean;
+  readonly logFolder: string;
+}
+
+export function summarize({ note, seconds, proof, needsKey, logFolder }: Summary): string {
+  const gateway = note.urls['gateway'] ?? '';
+  const key = needsKey ? " -H 'x-api-key: YOUR KEY'" : '';
+  return `
+CortexOS is ready (${seconds.toFixed(1)} s). ${proof}
+
+  gateway   ${gateway}   (gRPC and Connect: ${note.urls['gateway_rpc'] ?? 'none'})
+  safety    ${note.urls['safety'] ?? 'none'}
+  NATS      ${withoutSecrets(note.nats)}
+  Redis     ${withoutSecrets(note.redis)}
+  logs      ${logFolder}
+
+Submit a job and wait for its result:
+
+  curl -s ${gateway}/api/v1/jobs${key} -H 'content-type: application/json' -d '{"prompt":"hello"}'
+  curl -s '${gateway}/api/v1/jobs/JOB_ID?wait=30'${key}
+  npm run cortex -- submit hello
+
+Stop: Ctrl-C, or kill ${process.pid}. A second Ctrl-C does not wait for running jobs.`;
+}

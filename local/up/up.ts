@@ -1,0 +1,223 @@
+// Brings the whole system up in order, keeps it up, and takes it down in reverse order: servers first and
+// last, services between them. The list of services is an argument, so that tests can bring their own.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Stop } from '../bootstrap/stop.mjs';
+import type { ServerName } from '../servers/find.ts';
+import { ensureServers } from '../servers/install.ts';
+import { thisMachine } from '../servers/machine.ts';
+import { natsArgs, redisArgs } from '../servers/server.ts';
+import type { Service } from '../services.ts';
+import { LOOPBACK, urlOf } from './address.ts';
+import { type Kept, keepAlive } from './keep.ts';
+import { parseUpOptions, type UpOptions } from './options.ts';
+import { createOutput } from './output.ts';
+import { proveWithOneJob } from './proof.ts';
+import { createRunNote, type RunNoteWriter } from './run-note.ts';
+import { assertReachable, serverUnit } from './server-unit.ts';
+import { healthUrl, type ServiceHost, serviceUnit } from './service-unit.ts';
+import { summarize } from './summary.ts';
+import { takenPorts } from './taken.ts';
+import { watchFiles } from './watch.ts';
+
+export interface UpInput {
+  readonly root: string;
+  readonly services: readonly Service[];
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly say: (line: string) => void;
+  /** Ends everything in order. */
+  readonly stop: AbortSignal;
+  /** Ends everything at once. */
+  readonly force: AbortSignal;
+}
+
+/** Runs the system until `stop`; resolves when all of it is gone. Throws Stop when it did not come up. */
+export async function up(input: UpInput): Promise<void> {
+  const begin = Date.now();
+  const options = parseUpOptions(input.args, input.env, input.services);
+  const absent = input.services.filter((service) => !existsSync(join(input.root, service.entry)));
+  if (absent.length > 0) throw new Stop(`missing: ${absent.map((s) => `${s.entry} (${s.name})`).join(', ')}`);
+  await ensureServers(neededServers(options), thisMachine, input.say);
+  input.stop.throwIfAborted();
+  const taken = await takenPorts(input.services, options.addresses);
+  if (taken.length > 0) throw new Stop(taken.join('\ncortex: '));
+
+  const note = createRunNote(input.root, new Date(begin).toISOString());
+  const kept: Kept[] = [];
+  const lastResort = () => kept.toReversed().forEach((one) => one.kill());
+  process.once('exit', lastResort);
+  input.force.addEventListener('abort', lastResort, { once: true });
+  let unwatch = (): void => undefined;
+  try {
+    const addresses = await startServers(input, options, note, kept);
+    const host = createHost(input, options, note, addresses);
+    await startServices(input, host, kept);
+    const urls = publicUrls(input.services, host);
+    note.set({ urls, health: healthUrls(input.services, host) });
+    const proof = await prove(options, urls['gateway'], input.stop);
+    note.set({ state: 'ready' });
+    if (options.watch) unwatch = restartOnChange(input, kept);
+    const seconds = (Date.now() - begin) / 1_000;
+    const needsKey = options.keysInFile || options.apiKey !== undefined;
+    const logFolder = join('.cortex', 'log');
+    input.say(
+      summarize({
+        note: { urls, ...addresses },
+        seconds,
+        proof,
+        needsKey,
+        logFolder,
+      }),
+    );
+    await aborted(input.stop);
+    input.say('stopping: running jobs may finish');
+  } finally {
+    unwatch();
+    note.set({ state: 'stopping' });
+    for (const one of kept.toReversed())
+      await one.stop().catch((error: unknown) => input.say(`${one.name}: ${String(error)}`));
+    process.off('exit', lastResort);
+    note.remove();
+  }
+}
+
+function neededServers(options: UpOptions): ServerName[] {
+  const needed: ServerName[] = [];
+  if (options.nats.url === undefined) needed.push('nats-server');
+  if (options.redis.url === undefined) needed.push('redis-server');
+  return needed;
+}
+
+interface ServerUrls {
+  readonly nats: string;
+  readonly redis: string;
+}
+
+async function startServers(
+  input: UpInput,
+  options: UpOptions,
+  note: RunNoteWriter,
+  kept: Kept[],
+): Promise<ServerUrls> {
+  const noted: RunNoteWriter['child'] = (...child) => note.child(...child);
+  const { root, say } = input;
+  const start = async (name: ServerName, port: number, args: (port: number, dir: string) => string[]) => {
+    const unit = serverUnit({ name, root, port, args, noted });
+    const one = keepAlive(unit, { say, ending: input.stop });
+    kept.push(one);
+    await one.start();
+    if (port !== 0 && unit.port() !== port) say(`port ${port} is in use: ${name} listens on ${unit.port()}`);
+    return `${LOOPBACK}:${unit.port()}`;
+  };
+  const natsUrl = async () => {
+    if (options.nats.url === undefined) {
+      return `nats://${await start('nats-server', options.nats.port, (port) => natsArgs(port, `cortex-${process.pid}`))}`;
+    }
+    await assertReachable('NATS_URL', options.nats.url);
+    return options.nats.url;
+  };
+  const redisUrl = async () => {
+    if (options.redis.url === undefined) {
+      const { appendfsync } = options.redis;
+      const args = (port: number, dir: string) => redisArgs({ port, dir, appendonly: true, appendfsync });
+      return `redis://${await start('redis-server', options.redis.port, args)}`;
+    }
+    await assertReachable('REDIS_URL', options.redis.url);
+    return options.redis.url;
+  };
+  const [nats, redis] = await allOrThrow([natsUrl(), redisUrl()]);
+  if (nats === undefined || redis === undefined) throw new Error('a server has no address');
+  note.set({ nats, redis });
+  return { nats, redis };
+}
+
+function createHost(input: UpInput, options: UpOptions, note: RunNoteWriter, urls: ServerUrls): ServiceHost {
+  const output = createOutput(input.root, input.say);
+  return {
+    root: input.root,
+    services: input.services,
+    addresses: new Map(options.addresses),
+    env: {
+      REPO_LOCAL_ROOTS: input.root,
+      ...input.env,
+      NATS_URL: urls.nats,
+      REDIS_URL: urls.redis,
+    },
+    spawned: (name, pid) => note.child(name, pid, true),
+    capture: (name, child) => output.capture(name, child),
+    patience: { start: 60_000, drain: 30_000 },
+  };
+}
+
+// A service starts as soon as those that it dials are ready, so that their addresses are known.
+async function startServices(input: UpInput, host: ServiceHost, kept: Kept[]): Promise<void> {
+  const started = new Map<string, Promise<void>>();
+  for (const service of input.services) {
+    const one = keepAlive(serviceUnit(service, host), {
+      say: input.say,
+      ending: input.stop,
+    });
+    kept.push(one);
+    const needs = service.needs.map(
+      (name) =>
+        started.get(name) ?? Promise.reject(new Error(`${service.name} needs ${name}, which is not listed before it`)),
+    );
+    const start = Promise.all(needs).then(() => one.start());
+    started.set(service.name, start);
+  }
+  await allOrThrow([...started.values()]);
+}
+
+/** Waits for all, then throws the first failure: nothing is still starting when the clean-up begins. */
+async function allOrThrow<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+function publicUrls(services: readonly Service[], host: ServiceHost): Record<string, string> {
+  const urls: Record<string, string> = {};
+  for (const service of services) {
+    for (const port of service.ports) {
+      const address = host.addresses.get(`${service.name}.${port.name}`);
+      if (address !== undefined) urls[port.url] = urlOf(address);
+    }
+  }
+  return urls;
+}
+
+function healthUrls(services: readonly Service[], host: ServiceHost): Record<string, string> {
+  return Object.fromEntries(services.map((service) => [service.name, healthUrl(service, host.addresses) ?? '']));
+}
+
+async function prove(options: UpOptions, gateway: string | undefined, signal: AbortSignal): Promise<string> {
+  if (gateway === undefined) throw new Stop('no service of the list is the gateway');
+  if (options.keysInFile && options.apiKey === undefined) {
+    return 'No job was run to prove it: the gateway asks for a key from API_KEYS_PATH, and CORTEX_API_KEY names none.';
+  }
+  const { took } = await proveWithOneJob({
+    gateway,
+    apiKey: options.apiKey,
+    signal,
+    patience: 60_000,
+  });
+  return `A first job went through in ${took} ms.`;
+}
+
+function restartOnChange(input: UpInput, kept: readonly Kept[]): () => void {
+  input.say('watching core, functions, services, proto/gen and config');
+  return watchFiles(input.root, input.services, (services, file) => {
+    const names = new Set([...services].map((service) => service.name));
+    input.say(`${file} changed: restarting ${[...names].join(', ')}`);
+    for (const one of kept) if (names.has(one.name)) one.restart();
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
