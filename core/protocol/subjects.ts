@@ -23,6 +23,7 @@ export const schedulerGroup = 'cortex-scheduler';
 export const headers = {
   fence: 'Cortex-Fence',
   attempt: 'Cortex-Attempt',
+  tenant: 'Cortex-Tenant',
   leaseMs: 'Cortex-Lease-Ms',
   deadline: 'Cortex-Deadline',
   constraints: 'Cortex-Constraints',
