@@ -1,0 +1,84 @@
+// The static gates: what each one runs. The longest come first, so that two cores end at about the same time.
+
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { dependencyProblems } from './dependencies.ts';
+
+export interface Outcome {
+  readonly ok: boolean;
+  /** What a person needs to see when it is not ok. */
+  readonly output: string;
+}
+
+export interface Gate {
+  readonly name: string;
+  /** Takes the repository root. */
+  run(root: string): Promise<Outcome>;
+}
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The folders with code of ours; proto/gen is generated. */
+const CODE = ['core', 'functions', 'services', 'local', 'test'];
+
+const TIMEOUT_MS = 300_000;
+
+export const gates: readonly Gate[] = [
+  {
+    name: 'architecture',
+    run: () => runTool(tool('vitest', 'run', '--config=test/vitest.config.ts', '--no-isolate', 'test/architecture')),
+  },
+  { name: 'proto', run: () => runTool([process.execPath, 'local/proto.mjs', '--check']) },
+  { name: 'types', run: () => runTool(tool('tsc', '--build')) },
+  { name: 'lint', run: () => runTool(tool('oxlint', '-c', 'local/tools/lint.jsonc', ...CODE)) },
+  { name: 'dependencies', run: dependencies },
+  { name: 'format', run: () => runTool(tool('biome', 'format', '--config-path=local/tools/format.json', '.')) },
+];
+
+/** The command line of an installed tool, on this Node. */
+export function tool(name: string, ...args: string[]): string[] {
+  return [process.execPath, join('node_modules', '.bin', name), ...args];
+}
+
+/** Runs a command in the repository root. Ok means exit code 0; the output is both of its streams, in order. */
+export function runTool([command = '', ...args]: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const { FORCE_COLOR: _color, ...env } = process.env;
+    const PATH = `${join(ROOT, 'node_modules', '.bin')}${delimiter}${process.env['PATH'] ?? ''}`;
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      env: { ...env, PATH, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: TIMEOUT_MS,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    child.once('error', (error) => resolve({ ok: false, output: `${command}: ${error.message}` }));
+    child.once('close', (code, signal) => {
+      const end = signal === null ? '' : `\nended by ${signal}, after ${TIMEOUT_MS / 1000} s at most`;
+      resolve({ ok: code === 0, output: output + end });
+    });
+  });
+}
+
+async function dependencies(root: string): Promise<Outcome> {
+  const read = (name: string): string => readFileSync(join(root, name), 'utf8');
+  const problems = dependencyProblems({
+    manifest: JSON.parse(read('package.json')),
+    lock: JSON.parse(read('package-lock.json')),
+    npmrc: read('.npmrc'),
+    readme: read('README.md'),
+  });
+  const installed = await runTool(['npm', 'ls', '--all']);
+  if (!installed.ok) {
+    const told = installed.output.split('\n').filter((line) => /ERR!|npm error|invalid|extraneous|missing/.test(line));
+    problems.push('npm ls: what is installed is not what the lockfile says; run npm install', ...told);
+  }
+  return { ok: problems.length === 0, output: problems.join('\n') };
+}
