@@ -48,7 +48,7 @@ test('no process holds both NATS transports', () => {
 });
 
 const deep = (text: string): Tree =>
-  planted(tree, {
+  planted(new Map(), {
     'functions/planted/worker.ts': "import { app } from './app.ts';",
     'functions/planted/app.ts': "import { a } from '#core/planted/a.ts'; import type { T } from 'node:net';",
     'core/planted/a.ts': "export * from './b.ts';",
@@ -84,8 +84,8 @@ test.each([
     'services/planted/node.ts': "import '#core/bus/planted-tcp.node.ts'; import './more.ts';",
     'services/planted/more.ts': "import '#core/bus/planted-ws.ts';",
   };
-  expect(transports(planted(tree, both))).toEqual([
+  expect(transports(planted(new Map(), both))).toEqual([
     expect.stringMatching('^both NATS transports: services/planted/node'),
   ]);
-  expect(transports(planted(tree, { ...both, 'services/planted/more.ts': '' }))).toEqual([]);
+  expect(transports(planted(new Map(), { ...both, 'services/planted/more.ts': '' }))).toEqual([]);
 });

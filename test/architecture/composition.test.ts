@@ -11,9 +11,9 @@ const composition: Rule = (tree) =>
     imports
       .filter(({ target }) => isDriver(target))
       .flatMap(({ target, line, reexport }) => {
+        if (isDriver(path) && path.startsWith(`${dirname(target)}/`)) return [];
         if (reexport) return [`${path}:${line}: passes the driver ${target} on`];
-        const sibling = isDriver(path) && `${path}/`.startsWith(`${dirname(target)}/`);
-        return mayCompose(path) || sibling ? [] : [`${path}:${line}: imports the driver ${target}, but is no entry`];
+        return mayCompose(path) ? [] : [`${path}:${line}: imports the driver ${target}, but is no entry`];
       }),
   );
 
@@ -71,5 +71,6 @@ test('lets a driver import its port and its siblings, but no other driver', () =
   );
   expect(offences).toEqual([
     'core/jobs/redis-store.ts:1: imports the driver core/redis/ioredis.node.ts, but is no entry',
+    'core/jobs/index.ts:1: passes the driver core/jobs/redis-store.ts on',
   ]);
 });

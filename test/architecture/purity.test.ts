@@ -89,7 +89,7 @@ test.each([
   'export const a = import.meta.url;',
   'export const a = async () => await b;',
 ])('notices in a pure file: %s', (text) => {
-  expect(purity(planted(tree, { 'core/scheduling/planted.ts': text }))).toEqual([
+  expect(purity(planted(new Map(), { 'core/scheduling/planted.ts': text }))).toEqual([
     expect.stringMatching(/^core\/scheduling\/planted\.ts:1: a pure file (imports|uses) /),
   ]);
 });
@@ -103,5 +103,5 @@ import { JobStatus } from '#proto/cortex/agent/v1/job_pb.ts';
 import { z } from 'zod';
 export const iso = (now: number) => new Date(now).toISOString() + 'fetch' + clock.performance;
 `;
-  expect(purity(planted(tree, { 'core/routing/pools.ts': text }))).toEqual([]);
+  expect(purity(planted(new Map(), { 'core/routing/pools.ts': text }))).toEqual([]);
 });
