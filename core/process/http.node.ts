@@ -1,0 +1,170 @@
+// HTTP servers of our Node processes: time-outs, header limits, errors in one line, and a close that lets requests finish.
+// `serveHttp` speaks HTTP/1.1; `serveDual` speaks HTTP/1.1 and HTTP/2 without TLS on one port, and gRPC on the latter.
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createServer2, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from '@hono/node-server';
+import { CortexError, type ErrorCode } from '#core/errors.ts';
+import { problemResponse } from '#core/http/errors.ts';
+import type { GrpcListener } from '#core/http/grpc.node.ts';
+import type { Log } from '#core/log.ts';
+import { type Address, addressUrl } from './address.ts';
+import { createDrain, type Drain } from './drain.node.ts';
+import { sniff } from './sniff.node.ts';
+
+export interface HttpLimits {
+  /** From the first byte to the end of the headers, ms. Also how long a connection may say nothing at first. */
+  readonly headersMs: number;
+  /** From the first byte to the end of the body, ms. On HTTP/2 it bounds the client's side of a stream as well. */
+  readonly requestMs: number;
+  /** Between two requests of one connection, ms; longer than the minute that load balancers keep theirs. */
+  readonly idleMs: number;
+  readonly maxHeaderBytes: number;
+  /** Requests at once on one HTTP/2 connection. */
+  readonly maxStreams: number;
+}
+
+export const defaultLimits: HttpLimits = Object.freeze({
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 65_000,
+  maxHeaderBytes: 16 * 1024,
+  maxStreams: 256,
+});
+
+export type FetchHandler = (request: Request, env: HttpBindings | Http2Bindings) => Response | Promise<Response>;
+
+export interface ServeOptions {
+  readonly fetch: FetchHandler;
+  readonly addr: Address;
+  readonly log: Log;
+  /** The variable that sets the address, for the error when the port is taken. */
+  readonly variable?: string;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export interface HttpServer {
+  /** What was bound: the port is never 0. */
+  readonly address: Address;
+  readonly url: string;
+  /**
+   * Takes no more, lets requests under way finish within `deadlineMs`, then cuts what is left. Answers how many connections
+   * were cut. Idempotent; a later call with a shorter deadline counts.
+   */
+  close(deadlineMs: number): Promise<number>;
+}
+
+/** Serves HTTP/1.1. Throws CortexError `failed_precondition` or `invalid_argument` when it cannot listen there. */
+export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
+  const limits = { ...defaultLimits, ...options.limits };
+  const server = createHttp1(limits, listenerFor(options));
+  return listen(server, options, createDrain(server));
+}
+
+/** As `serveHttp`, with HTTP/2 on the same port. Requests of type application/grpc go to `grpc`, all others to `fetch`. */
+export async function serveDual(options: ServeOptions & { readonly grpc: GrpcListener }): Promise<HttpServer> {
+  const limits = { ...defaultLimits, ...options.limits };
+  const listener = listenerFor(options);
+  const server = createHttp1(limits, listener);
+  const drain = createDrain(server);
+  const http2 = createHttp2(limits, options.log);
+  http2.on('session', drain.session);
+  http2.on('request', (request, response) => {
+    if (isGrpc(request.headers['content-type'])) options.grpc(request, response);
+    // The listener answers its own failures; it rejects for nothing.
+    else void listener(request, response);
+  });
+
+  // The HTTP/1.1 server listens, because it keeps its time-outs only when it does; we stand before its door.
+  const [http1Door] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  if (http1Door === undefined) throw new CortexError('internal', 'an http server without a connection listener');
+  server.removeListener('connection', http1Door);
+  server.on('connection', (socket) => {
+    sniff(socket, limits.headersMs, (version) => {
+      if (version === 'http1') return http1Door.call(server, socket);
+      socket.allowHalfOpen = false; // the http server's sockets are; a session would outlive its client
+      http2.emit('connection', socket);
+    });
+  });
+  return listen(server, options, drain);
+}
+
+/** application/grpc and application/grpc+proto, but not application/grpc-web, which the Hono mount serves. */
+export function isGrpc(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/grpc(?:\+|;|$)/.test(contentType);
+}
+
+type Listener = ReturnType<typeof getRequestListener>;
+
+function listenerFor({ fetch, log }: ServeOptions): Listener {
+  return getRequestListener(fetch, {
+    errorHandler(error) {
+      if (error instanceof RequestError) return problemResponse(new CortexError('invalid_argument', error.message));
+      log.error('a request failed outside the application', { error });
+      return problemResponse(error);
+    },
+  });
+}
+
+function createHttp1(limits: HttpLimits, listener: Listener): Server {
+  return createServer(
+    {
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.idleMs,
+      maxHeaderSize: limits.maxHeaderBytes,
+      connectionsCheckingInterval: Math.min(5_000, Math.ceil(limits.headersMs / 2)),
+    },
+    listener as RequestListener,
+  );
+}
+
+function createHttp2(limits: HttpLimits, log: Log): Http2Server {
+  const server = createServer2({
+    settings: { maxConcurrentStreams: limits.maxStreams, maxHeaderListSize: limits.maxHeaderBytes },
+  });
+  // A quiet connection is asked to go (GOAWAY), and a stream under way may still end; gRPC clients connect again by themselves.
+  server.setTimeout(limits.idleMs, (session?: ServerHttp2Session) => session?.close());
+  server.on('sessionError', (error: Error) => log.debug('an HTTP/2 connection failed', { error }));
+  server.on('stream', (stream) => {
+    if (stream.readableEnded) return;
+    const timer = setTimeout(() => stream.close(), limits.requestMs);
+    timer.unref();
+    const stop = (): void => clearTimeout(timer);
+    stream.once('end', stop).once('close', stop);
+  });
+  return server;
+}
+
+async function listen(server: Server, options: ServeOptions, drain: Drain): Promise<HttpServer> {
+  const { addr, variable, log } = options;
+  try {
+    const listening = once(server, 'listening');
+    server.listen({ port: addr.port, ...(addr.host === '' ? {} : { host: addr.host }) });
+    await listening;
+  } catch (error) {
+    throw cannotListen(error, addr, variable);
+  }
+  server.on('error', (error) => log.error('the HTTP server failed to take a connection', { error }));
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new CortexError('internal', 'the server has no port');
+  const address: Address = Object.freeze({ host: addr.host, port: bound.port });
+  return { address, url: addressUrl(address), close: drain.close };
+}
+
+function cannotListen(error: unknown, { host, port }: Address, variable: string | undefined): CortexError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const told: Record<string, [ErrorCode, string]> = {
+    EADDRINUSE: ['failed_precondition', `port ${port} is taken by another process`],
+    EACCES: ['failed_precondition', `this user may not listen on port ${port}`],
+    EADDRNOTAVAIL: ['invalid_argument', `this machine has no address ${host}`],
+    ENOTFOUND: ['invalid_argument', `the host ${host} is unknown`],
+  };
+  const known = typeof code === 'string' ? told[code] : undefined;
+  const message =
+    known?.[1] ?? `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`;
+  return new CortexError(known?.[0] ?? 'internal', variable === undefined ? message : `${variable}: ${message}`, {
+    cause: error,
+  });
+}
