@@ -66,7 +66,8 @@ test('lets a driver import its port and its siblings, but no other driver', () =
   const offences = composition(
     planted(new Map(), {
       'core/jobs/redis-store.ts':
-        "import './store.ts'; import './redis-scripts.ts'; import '#core/redis/ioredis.node.ts';",
+        "import './store.ts'; export * from './redis-scripts.ts'; import '#core/redis/ioredis.node.ts';",
+      'core/jobs/index.ts': "export * from './redis-store.ts';",
     }),
   );
   expect(offences).toEqual([
