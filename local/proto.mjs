@@ -56,7 +56,8 @@ function differences(generated) {
     const name = `proto/gen/${file}`;
     if (!present.includes(file)) lines.push(`${name} is missing`);
     else if (!fresh.includes(file)) lines.push(`${name} is left over`);
-    else if (!readFileSync(join(genDir, file)).equals(readFileSync(join(generated, file)))) lines.push(`${name} differs`);
+    else if (!readFileSync(join(genDir, file)).equals(readFileSync(join(generated, file))))
+      lines.push(`${name} differs`);
   }
   return lines.length === 0 ? '' : `${lines.sort().join('\n')}\nrun "npm run proto" and commit what it writes`;
 }
