@@ -57,6 +57,7 @@ export function coalesce<I, O>(
     });
 }
 
-/** Runs after the I/O callbacks of this turn where the runtime can tell, else as the next macrotask. */
 const { setImmediate: immediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
-const afterTick: (run: () => void) => unknown = immediate ?? ((run) => setTimeout(run, 0));
+
+/** Runs after the I/O callbacks of this turn where the runtime can tell, else as the next macrotask. */
+export const afterTick: (run: () => void) => unknown = immediate ?? ((run) => setTimeout(run, 0));

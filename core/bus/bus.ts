@@ -39,7 +39,10 @@ export interface SubscribeOptions {
 export type BusState = 'connected' | 'disconnected' | 'closed';
 
 export interface Bus extends Publisher {
-  /** Fire and forget: buffered, sent in this turn of the loop; dropped when disconnected (and counted by the driver). For news alone. */
+  /**
+   * Fire and forget: buffered, sent in this turn of the loop; dropped when disconnected (and counted by the driver). Never
+   * throws; a message that `publish` would refuse is dropped, counted and told to the driver's `onError`. For news alone.
+   */
   post(message: Publication): void;
   /**
    * Calls `handle` for every message, in order of arrival, without waiting for what it returns. `handle` must not throw; what it
@@ -58,4 +61,10 @@ export interface Bus extends Publisher {
   ping(): Promise<void>;
   /** Flushes, ends every subscription, closes. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What a driver hands out: the bus, and what it could not carry. */
+export interface BusConnection extends Bus {
+  /** Messages that `post` and `probe` gave up: no connection, too much unsent, or refused (told to the driver's `onError`). */
+  readonly dropped: number;
 }
