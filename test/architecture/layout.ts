@@ -28,7 +28,7 @@ export const isDriver = matcher(
   'core/redis/{ioredis.node,upstash}.ts',
   'core/metrics/{prom.node,noop}.ts',
   'core/payloads/{memory,redis,r2,s3}*.ts',
-  'core/policy/rpc-checker.ts',
+  'core/policy/{memory,rpc}-*.ts',
   'core/workflow/{memory,redis}-*.ts',
   'core/context/{memory,redis}-*.ts',
   'core/model/!(model).ts',
