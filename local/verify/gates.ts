@@ -32,7 +32,7 @@ export const gates: readonly Gate[] = [
   },
   { name: 'proto', run: () => runTool([process.execPath, 'local/proto.mjs', '--check']) },
   { name: 'types', run: () => runTool(tool('tsc', '--build')) },
-  { name: 'lint', run: () => runTool(tool('oxlint', '-c', 'local/tools/lint.jsonc', '--format=unix', ...CODE)) },
+  { name: 'lint', run: () => runTool(tool('oxlint', '--format=unix', ...CODE)) },
   { name: 'dependencies', run: dependencies },
   { name: 'format', run: () => runTool(tool('biome', 'format', '--config-path=local/tools/format.json', '.')) },
 ];

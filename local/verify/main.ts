@@ -9,12 +9,15 @@ export interface GateResult extends Outcome {
 }
 
 /** `args`: names of gates (none means all) and `--fix`. 0: all passed, 1: one failed, 2: not understood. */
-export async function main(args: readonly string[], say: (line: string) => void = console.log): Promise<number> {
-  const names = args.filter((arg) => !arg.startsWith('--'));
-  const unknown = args.filter((arg) => arg !== '--fix' && !gates.some(({ name }) => name === arg));
+export async function main(
+  args: readonly string[],
+  { all = gates, say = console.log }: { all?: readonly Gate[]; say?: (line: string) => void } = {},
+): Promise<number> {
+  const names = args.filter((arg) => arg !== '--fix');
+  const unknown = names.filter((arg) => !all.some(({ name }) => name === arg));
   if (unknown.length > 0) {
     say(
-      `verify: ${unknown.join(', ')} not understood; gates are ${gates.map(({ name }) => name).join(', ')}, option --fix`,
+      `verify: ${unknown.join(', ')} not understood; gates are ${all.map(({ name }) => name).join(', ')}, option --fix`,
     );
     return 2;
   }
@@ -22,7 +25,7 @@ export async function main(args: readonly string[], say: (line: string) => void 
     const formatted = await runTool(tool('biome', 'format', '--config-path=local/tools/format.json', '--write', '.'));
     say(formatted.output.trim());
   }
-  const chosen = gates.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = all.filter(({ name }) => names.length === 0 || names.includes(name));
   const results = await runGates(chosen, (result) => say(report(result)));
   const failed = results.filter((result) => !result.ok);
   say(`verify: ${results.length - failed.length} passed, ${failed.length} failed`);
