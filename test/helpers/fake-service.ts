@@ -48,6 +48,10 @@ else servers.push(await listen(process.env['SAFETY_KERNEL_ADDR'], 'rpc'));
 
 process.stdout.write(`${JSON.stringify({ level: 'info', msg: 'quiet line' })}\n`);
 process.stdout.write(`${JSON.stringify({ level: 'warn', msg: 'loud line', took: Date.now() - begun })}\n`);
-process.once('SIGTERM', () => {
+process.on('SIGTERM', () => {
+  if (what === `${me} does not drain`) {
+    process.stdout.write(`${JSON.stringify({ level: 'warn', msg: what })}\n`);
+    return;
+  }
   process.stdout.write(`${JSON.stringify({ level: 'warn', msg: `${me} drains` })}\n`, () => process.exit(0));
 });

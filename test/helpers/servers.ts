@@ -1,7 +1,7 @@
 // Real nats-server and redis-server processes for tests: free ports on loopback, data in a temporary
 // folder, ready when they answer as themselves. A test file that leaves one running fails.
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerName } from '../../local/servers/find.ts';
@@ -14,6 +14,8 @@ import {
   type RunningServer,
   ServerDidNotStart,
 } from '../../local/servers/server.ts';
+import { forgetChild, noteChild } from './children.ts';
+import { until } from './until.ts';
 
 export interface TestServer {
   readonly url: string;
@@ -26,8 +28,8 @@ export interface TestServer {
   stop(): Promise<void>;
   /** SIGKILL, waits until it is gone. restart() brings it back on the same port and folder. */
   kill(): Promise<void>;
-  /** SIGSTOP: the sockets stay open and nobody answers. */
-  pause(): void;
+  /** SIGSTOP, and waits until every thread has stopped: the sockets stay open and nobody answers. */
+  pause(): Promise<void>;
   resume(): void;
   /** Starts it again where it was, after kill(), or after SIGTERM when it still runs. */
   restart(): Promise<void>;
@@ -108,6 +110,7 @@ async function start(wanted: Wanted): Promise<TestServer> {
       port,
       dir,
       args: wanted.args(port, dir),
+      spawned: (pid) => noteChild(wanted.name, pid),
     });
 
   let port = wanted.port ?? (await freePort());
@@ -136,6 +139,7 @@ async function start(wanted: Wanted): Promise<TestServer> {
       server.child.kill('SIGKILL');
       await server.exited;
     } else await endServer(server);
+    forgetChild(server.pid);
     entry.running = undefined;
   };
 
@@ -152,13 +156,26 @@ async function start(wanted: Wanted): Promise<TestServer> {
       started.delete(entry);
     },
     kill: () => end('kill'),
-    pause: () => void current().child.kill('SIGSTOP'),
+    async pause() {
+      const { child, pid } = current();
+      child.kill('SIGSTOP');
+      await until(() => isStopped(pid), { message: `SIGSTOP to reach ${wanted.name}` });
+    },
     resume: () => void current().child.kill('SIGCONT'),
     async restart() {
       await end('term');
       entry.running = await launch(port);
     },
   };
+}
+
+function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux') return true; // no list of threads to look at
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((task) => {
+    const stat = readFileSync(join(tasks, task, 'stat'), 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  });
 }
 
 function endAll(): string[] {

@@ -35,11 +35,11 @@ describe('nats-server for tests', () => {
 
   it('is silent while paused and can be stopped then', async () => {
     const nats = await startNats();
-    nats.pause();
+    await nats.pause();
     expect(await probeNats(nats.port)).toBeUndefined();
     nats.resume();
     expect(await probeNats(nats.port)).toBeDefined();
-    nats.pause();
+    await nats.pause();
     await nats.stop();
     expect(await probeNats(nats.port)).toBeUndefined();
   });

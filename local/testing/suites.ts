@@ -1,0 +1,62 @@
+// What `npm test` runs, in this order, and what each name after `npm test --` means. Data and parsing only.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Stop } from '../bootstrap/stop.mjs';
+
+export interface Suite {
+  readonly name: string;
+  /** Undefined: the static gates of local/verify.mjs. */
+  readonly paths?: readonly string[];
+  /** One file after the other: what is counted or timed wants the machine for itself. */
+  readonly alone?: boolean;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const suites: readonly Suite[] = [
+  { name: 'verify' },
+  { name: 'unit', paths: ['test/unit'] },
+  { name: 'contract', paths: ['test/contract'] },
+  { name: 'http', paths: ['test/http'] },
+  // Long tests skip themselves when CORTEX_E2E is `short`: as part of everything; by name it is `full`.
+  { name: 'e2e', paths: ['test/e2e'], alone: true, env: { CORTEX_E2E: 'full' } },
+  { name: 'bench-counters', paths: ['test/bench'], alone: true },
+];
+
+/** Runs as part of verify, and by its name. */
+const architecture: Suite = { name: 'architecture', paths: ['test/architecture'] };
+
+export interface Chosen {
+  readonly suites: readonly Suite[];
+  /** Suites of the whole run whose folder is not there. */
+  readonly absent: readonly string[];
+  /** Only tests whose name matches, as with vitest. */
+  readonly pattern: string | undefined;
+}
+
+/** Reads names and paths; throws Stop for what is neither. Without any, everything is chosen. */
+export function chooseSuites(root: string, args: readonly string[]): Chosen {
+  const chosen: Suite[] = [];
+  const paths: string[] = [];
+  let pattern: string | undefined;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? '';
+    const suite = [...suites, architecture].find(({ name }) => name === arg);
+    const path = [arg, join('test', arg)].find((one) => arg !== '' && existsSync(join(root, one)));
+    if (arg === '-t' && args[i + 1] !== undefined) pattern = args[++i];
+    else if (suite !== undefined) chosen.push(suite);
+    else if (path !== undefined) paths.push(path);
+    else {
+      const names = [...suites, architecture].map(({ name }) => name).join(', ');
+      throw new Stop(`${arg}: neither a file nor one of ${names}`, 2);
+    }
+  }
+  if (paths.length > 0) chosen.push({ name: paths.join(' '), paths });
+  if (chosen.length > 0) return { suites: chosen, absent: [], pattern };
+  const whole = suites.map((suite) => (suite.name === 'e2e' ? { ...suite, env: { CORTEX_E2E: 'short' } } : suite));
+  const there = (suite: Suite) => suite.paths?.some((path) => existsSync(join(root, path))) ?? true;
+  return {
+    suites: whole.filter(there),
+    absent: whole.filter((suite) => !there(suite)).map(({ name }) => name),
+    pattern,
+  };
+}

@@ -1,0 +1,147 @@
+// What `npm start` makes of arguments, environment and addresses.
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { services } from '../../../local/services.ts';
+import { dialAddress, formatAddress, parseAddress } from '../../../local/up/address.ts';
+import { parseUpOptions } from '../../../local/up/options.ts';
+import { readable } from '../../../local/up/output.ts';
+import { withoutSecrets } from '../../../local/up/server-unit.ts';
+import { takenPorts } from '../../../local/up/taken.ts';
+import { concerned } from '../../../local/up/watch.ts';
+
+describe('addresses', () => {
+  it.each([
+    ['127.0.0.1:8081', { host: '127.0.0.1', port: 8081 }],
+    [':50070', { host: '127.0.0.1', port: 50_070 }],
+    ['0', { host: '127.0.0.1', port: 0 }],
+    ['0.0.0.0:80', { host: '0.0.0.0', port: 80 }],
+    ['[::1]:9090', { host: '::1', port: 9090 }],
+    ['localhost:50051', { host: 'localhost', port: 50_051 }],
+  ])('reads %s', (text, address) => {
+    expect(parseAddress(text)).toEqual(address);
+    expect(parseAddress(formatAddress(address))).toEqual(address);
+  });
+
+  it.each(['', 'localhost', '127.0.0.1:', 'a:b', '1:65536', 'http://x:1', '1 2:3'])('refuses %j', (text) => {
+    expect(parseAddress(text)).toBeUndefined();
+  });
+
+  it('dials loopback for what listens everywhere', () => {
+    expect(dialAddress({ host: '0.0.0.0', port: 1 })).toEqual({ host: '127.0.0.1', port: 1 });
+    expect(dialAddress({ host: '10.0.0.1', port: 1 })).toEqual({ host: '10.0.0.1', port: 1 });
+  });
+});
+
+describe('parseUpOptions', () => {
+  it('gives every service its port of the manifest on loopback, and no server of somebody else', () => {
+    const options = parseUpOptions([], {}, services);
+    expect(Object.fromEntries([...options.addresses].map(([key, address]) => [key, formatAddress(address)]))).toEqual({
+      'safety.rpc': '127.0.0.1:50051',
+      'safety.metrics': '127.0.0.1:9093',
+      'scheduler.metrics': '127.0.0.1:9090',
+      'worker.metrics': '127.0.0.1:9095',
+      'orchestrator.metrics': '127.0.0.1:9091',
+      'gateway.http': '127.0.0.1:8081',
+      'gateway.rpc': '127.0.0.1:8080',
+      'gateway.metrics': '127.0.0.1:9092',
+    });
+    expect(options).toMatchObject({
+      watch: false,
+      nats: { url: undefined, port: 4222 },
+      redis: { url: undefined, port: 6379, appendfsync: 'everysec' },
+    });
+  });
+
+  it('asks the system for every port with --ports auto, and keeps the host', () => {
+    for (const args of [['--ports', 'auto'], ['--ports=auto']]) {
+      const { addresses } = parseUpOptions(args, { GATEWAY_HTTP_ADDR: '0.0.0.0:1234' }, services);
+      expect([...addresses.values()].map(({ port }) => port)).toEqual(services.flatMap((s) => s.ports.map(() => 0)));
+      expect(addresses.get('gateway.http')?.host).toBe('0.0.0.0');
+    }
+  });
+
+  it('names every problem at once', () => {
+    const env = {
+      GATEWAY_HTTP_ADDR: 'everywhere',
+      SCHEDULER_METRICS_ADDR: '127.0.0.1:99999',
+      REDIS_APPENDFSYNC: 'never',
+      NATS_URL: 'http://somewhere',
+      REDIS_PORT: 'x',
+      WORKER_METRICS_ADDR: ':9091',
+    };
+    let message = '';
+    try {
+      parseUpOptions(['--port'], env, services);
+    } catch (error) {
+      message = String(error);
+    }
+    for (const variable of Object.keys(env).slice(0, 5)) expect(message).toContain(variable);
+    expect(message).toContain('--port: unknown argument');
+    expect(message).toContain('ORCHESTRATOR_METRICS_ADDR: port 9091 is already that of WORKER_METRICS_ADDR');
+  });
+
+  it('knows a port once in the manifest', () => {
+    const ports = services.flatMap((service) => service.ports.map((port) => port.default));
+    expect(new Set(ports).size).toBe(ports.length);
+  });
+});
+
+describe('takenPorts', () => {
+  let server: Server | undefined;
+  afterEach(() => server?.close());
+
+  it('says port, holder and variable in one line', async () => {
+    server = createServer();
+    await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const env = { GATEWAY_HTTP_ADDR: `127.0.0.1:${port}` };
+    const { addresses } = parseUpOptions(['--ports', 'auto'], {}, services);
+    const wanted = new Map(addresses).set(
+      'gateway.http',
+      parseUpOptions([], env, services).addresses.get('gateway.http') ?? { host: '', port: 0 },
+    );
+    const lines = await takenPorts(services, wanted);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(`port ${port} (gateway HTTP, SSE, WebSocket, Connect) is taken by pid ${process.pid} (`);
+    expect(lines[0]).toContain('set GATEWAY_HTTP_ADDR=127.0.0.1:<another port>');
+    expect(lines[0]).not.toContain('\n');
+  });
+});
+
+describe('what is shown of a log', () => {
+  it('shows warnings and errors in one line, hides the rest', () => {
+    expect(readable('{"level":"info","msg":"fine"}', false)).toBeUndefined();
+    expect(readable('{"level":"debug","msg":"fine"}', true)).toBeUndefined();
+    expect(readable('{"ts":"t","level":"warn","msg":"slow","ms":7,"error":{"message":"no route"}}', false)).toBe(
+      'warn slow ms=7 error=no route',
+    );
+  });
+
+  it('shows what a crash prints on stderr, and not what is printed on stdout', () => {
+    expect(readable('Error: boom', true)).toBe('Error: boom');
+    expect(readable('{half', true)).toBe('{half');
+    expect(readable('Error: boom', false)).toBeUndefined();
+    expect(readable('', true)).toBeUndefined();
+  });
+
+  it('hides what stands before the @ of a URL', () => {
+    expect(withoutSecrets('redis://user:secret@host:1/0')).toBe('redis://host:1/0');
+    expect(withoutSecrets('nats://a:b@x:1,nats://c:d@y:2')).toBe('nats://x:1,nats://y:2');
+  });
+});
+
+describe('which services a change concerns', () => {
+  it.each([
+    ['services/scheduler/engine.ts', ['scheduler']],
+    ['functions/gateway/routes/jobs.ts', ['gateway']],
+    ['functions/http/auth.ts', ['safety', 'gateway']],
+    ['core/jobs/scripts/claim.lua', ['safety', 'scheduler', 'worker', 'orchestrator', 'gateway']],
+    ['config/pools.yaml', ['safety', 'scheduler', 'worker', 'orchestrator', 'gateway']],
+    ['services/context-engine/service.ts', []],
+    ['services/scheduler/DESIGN.md', []],
+    ['core/jobs/state.test.ts', []],
+    ['core/jobs/.state.ts.swp', []],
+  ])('%s', (path, names) => {
+    expect(concerned(path, services).map((service) => service.name)).toEqual(names);
+  });
+});

@@ -1,0 +1,322 @@
+// `npm start` whole, on real processes: the real first step, supervisor, nats-server and redis-server, and
+// two fake services. What the real services do is other tests' business.
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readRun, type RunNote } from '../../../local/bootstrap/checkout.mjs';
+import { isAlive } from '../../../local/bootstrap/process.mjs';
+import { freePort } from '../../../local/servers/ports.ts';
+import { probeNats, probeRedis } from '../../../local/servers/probe.ts';
+import { type Checkout, createCheckout } from '../../helpers/checkout.ts';
+import { startNats, startRedis } from '../../helpers/servers.ts';
+import { until } from '../../helpers/until.ts';
+
+let checkout: Checkout;
+beforeEach(() => {
+  checkout = createCheckout();
+});
+afterEach(() => checkout.remove());
+
+const runFile = () => join(checkout.root, '.cortex', 'run.json');
+const alive = (run: RunNote) => run.children.filter(isAlive).map((child) => child.name);
+const pidOf = (run: RunNote | undefined, name: string) => run?.children.find((child) => child.name === name)?.pid;
+
+async function environment(run: RunNote, service: string): Promise<Record<string, string>> {
+  const response = await fetch(`${run.urls[`${service}_metrics`]}/env`);
+  return (await response.json()) as Record<string, string>;
+}
+
+describe('npm start', () => {
+  it('comes up, tells where everything is, and ends everything on SIGINT', async () => {
+    const command = checkout.run('start.mjs');
+    const run = await checkout.ready(command);
+    expect(alive(run).toSorted()).toEqual(['gateway', 'nats-server', 'redis-server', 'safety']);
+    expect(await probeNats(Number(new URL(run.nats).port))).toBeDefined();
+    expect((await probeRedis(Number(new URL(run.redis).port)))?.pid).toBe(pidOf(run, 'redis-server'));
+    expect((await fetch(`${run.urls['gateway']}/health`)).status).toBe(200);
+    expect(command.output()).toContain('A first job went through');
+    expect(command.output()).toContain(`curl -s ${run.urls['gateway']}/api/v1/jobs`);
+    expect(existsSync(join(checkout.root, '.cortex', 'redis', 'appendonlydir'))).toBe(true);
+
+    command.child.kill('SIGINT');
+    expect(await command.ended).toBe(0);
+    expect(alive(run)).toEqual([]);
+    expect(isAlive(run)).toBe(false);
+    expect(existsSync(runFile())).toBe(false);
+    // In reverse order: nobody loses a service that it still dials.
+    const text = command.output();
+    expect(text.indexOf('gateway drains')).toBeGreaterThan(0);
+    expect(text.indexOf('safety drains')).toBeGreaterThan(text.indexOf('gateway drains'));
+  });
+
+  it('gives each process its addresses', async () => {
+    const port = await freePort();
+    const own = { GATEWAY_METRICS_ADDR: `127.0.0.1:${port}`, LOG_LEVEL: 'debug', TENANT_ID: 'acme' };
+    const command = checkout.run('start.mjs', [], own);
+    const run = await checkout.ready(command);
+    const gateway = await environment(run, 'gateway');
+    const safety = await environment(run, 'safety');
+    expect(gateway).toMatchObject({
+      NATS_URL: run.nats,
+      REDIS_URL: run.redis,
+      SAFETY_KERNEL_ADDR: new URL(run.urls['safety'] ?? '').host,
+      REPO_LOCAL_ROOTS: checkout.root,
+      CORTEX_SUPERVISED: '1',
+      LOG_LEVEL: 'debug',
+      TENANT_ID: 'acme',
+    });
+    expect(gateway['METRICS_ADDR']).toBe(`127.0.0.1:${port}`);
+    expect(safety['METRICS_ADDR']).toBe('127.0.0.1:0');
+    expect(gateway['GATEWAY_HTTP_ADDR']).toBe('127.0.0.1:0');
+  });
+
+  it('shows warnings on the terminal and keeps the rest in a file', async () => {
+    const command = checkout.run('start.mjs');
+    await checkout.ready(command);
+    const shown = () => command.output().match(/^gateway +warn loud line took=\d+$/m);
+    await until(shown);
+    expect(command.output()).not.toContain('quiet line');
+    expect(readFileSync(join(checkout.root, '.cortex', 'log', 'gateway.log'), 'utf8')).toContain('quiet line');
+  });
+
+  it('started a second time, says where the first one runs and exits 0', async () => {
+    const first = checkout.run('start.mjs');
+    const run = await checkout.ready(first);
+    const second = checkout.run('start.mjs');
+    expect(await second.ended).toBe(0);
+    expect(second.output()).toContain(
+      `CortexOS runs from this checkout already: ${run.urls['gateway']} (pid ${run.pid}`,
+    );
+    expect(alive(run)).toHaveLength(4);
+    expect(readRun(checkout.root)).toEqual(run);
+  });
+
+  it('started twice in the same moment, runs once', async () => {
+    const commands = [checkout.run('start.mjs'), checkout.run('start.mjs')];
+    const loser = await Promise.race(commands.map(async (command) => (await command.ended, command)));
+    expect(await loser.ended).toBe(0);
+    expect(loser.output()).toContain('runs from this checkout already');
+    const winner = commands.find((command) => command !== loser);
+    expect(winner?.child.exitCode).toBeNull();
+  });
+
+  it('is not installed anew under a running system', async () => {
+    const first = checkout.run('start.mjs');
+    const run = await checkout.ready(first);
+    writeFileSync(join(checkout.root, 'package-lock.json'), '{"packages":{"":{"version":"2.0.0"}}}');
+    rmNote();
+    writeFileSync(join(checkout.root, 'node_modules', '.package-lock.json'), '{"packages":{"node_modules/x":{}}}');
+    const test = checkout.run('test.mjs');
+    expect(await test.ended).toBe(1);
+    expect(test.output()).toBe(
+      `cortex: the dependencies have changed, but CortexOS runs from this checkout (pid ${run.pid}): stop it first, then try again\n`,
+    );
+    expect(alive(run)).toHaveLength(4);
+  });
+
+  it('ends the leftovers of a killed supervisor, by pid, and starts afresh', async () => {
+    const first = checkout.run('start.mjs');
+    const before = await checkout.ready(first);
+    process.kill(before.pid, 'SIGKILL');
+    expect(await first.ended).toBe(137);
+    expect(alive(before)).toHaveLength(4);
+
+    const second = checkout.run('start.mjs');
+    const after = await checkout.ready(second);
+    expect(alive(before)).toEqual([]);
+    expect(alive(after)).toHaveLength(4);
+    const told = second
+      .output()
+      .match(/^ended what a killed start had left running: (.*)$/m)?.[1]
+      ?.split(', ');
+    expect(told?.slice(0, 2)).toEqual(['gateway', 'safety']);
+    expect(told?.slice(2).toSorted()).toEqual(['nats-server', 'redis-server']);
+  });
+
+  it('touches no process that has only inherited the pid of a leftover', async () => {
+    const mine = await startRedis();
+    const note = {
+      pid: 999_999_999,
+      startTime: '1',
+      cmd: 'gone',
+      started_at: '',
+      state: 'ready',
+      children: [{ name: 'redis-server', pid: mine.pid, startTime: '1', cmd: 'redis-server' }],
+    };
+    mkdirSync(join(checkout.root, '.cortex'));
+    writeFileSync(runFile(), JSON.stringify(note));
+    const command = checkout.run('start.mjs');
+    await checkout.ready(command);
+    expect((await probeRedis(mine.port))?.pid).toBe(mine.pid);
+    await mine.stop();
+  });
+
+  it('ends in order when only its first process is killed', async () => {
+    const command = checkout.run('start.mjs');
+    const run = await checkout.ready(command);
+    command.child.kill('SIGKILL');
+    await until(() => !isAlive(run) && alive(run).length === 0, { timeout: 10_000, message: 'the end of everything' });
+    expect(existsSync(runFile())).toBe(false);
+  });
+
+  it('takes two signals in a moment for one, and forces with a later one', async () => {
+    const polite = checkout.run('start.mjs');
+    await checkout.ready(polite);
+    polite.child.kill('SIGINT');
+    polite.child.kill('SIGINT');
+    expect(await polite.ended).toBe(0);
+    expect(polite.output()).toContain('gateway drains');
+
+    checkout.misbehave('gateway does not drain');
+    const stuck = checkout.run('start.mjs');
+    const run = await checkout.ready(stuck);
+    stuck.child.kill('SIGINT');
+    await until(() => stuck.output().includes('gateway does not drain'));
+    const pressing = setInterval(() => stuck.child.kill('SIGINT'), 100);
+    expect(await stuck.ended).toBe(1);
+    clearInterval(pressing);
+    expect(stuck.output()).toContain('stopping at once');
+    expect(alive(run)).toEqual([]);
+    expect(existsSync(runFile())).toBe(false);
+  });
+
+  it('starts a crashed service and a killed server again, and says so', async () => {
+    const command = checkout.run('start.mjs');
+    const run = await checkout.ready(command);
+    await fetch(`${run.urls['gateway']}/crash`).catch(() => undefined);
+    await until(() => command.output().includes('gateway runs again'), { timeout: 10_000 });
+    expect(command.output()).toMatch(/gateway ended \(exit code 9\): starting it again in \d/);
+    // The same addresses as before: nobody needs to be told.
+    expect((await fetch(`${run.urls['gateway']}/health`)).status).toBe(200);
+
+    process.kill(pidOf(run, 'redis-server') ?? 0, 'SIGKILL');
+    await until(() => command.output().includes('redis-server runs again'), { timeout: 10_000 });
+    const now = readRun(checkout.root);
+    expect((await probeRedis(Number(new URL(run.redis).port)))?.pid).toBe(pidOf(now, 'redis-server'));
+    expect(pidOf(now, 'redis-server')).not.toBe(pidOf(run, 'redis-server'));
+    expect(pidOf(now, 'gateway')).not.toBe(pidOf(run, 'gateway'));
+  });
+
+  it('uses the servers that NATS_URL and REDIS_URL name, starts none, and leaves them running', async () => {
+    const nats = await startNats();
+    const redis = await startRedis();
+    const command = checkout.run('start.mjs', [], { NATS_URL: nats.url, REDIS_URL: redis.url });
+    const run = await checkout.ready(command);
+    expect(alive(run).toSorted()).toEqual(['gateway', 'safety']);
+    expect(run).toMatchObject({ nats: nats.url, redis: redis.url });
+    command.child.kill('SIGTERM');
+    expect(await command.ended).toBe(0);
+    expect(await probeNats(nats.port)).toBeDefined();
+    expect(await probeRedis(redis.port)).toBeDefined();
+    await nats.stop();
+    await redis.stop();
+  });
+
+  it('takes the next free port for a server, and never the server that is there', async () => {
+    const redis = await startRedis();
+    const command = checkout.run('start.mjs', [], { REDIS_PORT: String(redis.port) });
+    const run = await checkout.ready(command);
+    const port = Number(new URL(run.redis).port);
+    expect(port).toBeGreaterThan(redis.port);
+    expect(port).toBeLessThan(redis.port + 100);
+    expect(command.output()).toContain(`port ${redis.port} is in use: redis-server listens on ${port}`);
+    command.child.kill('SIGTERM');
+    await command.ended;
+    expect((await probeRedis(redis.port))?.pid).toBe(redis.pid);
+    await redis.stop();
+  });
+});
+
+describe('npm start that cannot', () => {
+  const failed = async (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) => {
+    const command = checkout.run('start.mjs', args, env);
+    const code = await command.ended;
+    expect(existsSync(runFile())).toBe(false);
+    return { code, output: command.output() };
+  };
+
+  it('names port, holder and variable when a port of ours is taken', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const { port } = holder.address() as AddressInfo;
+    const { code, output } = await failed({ GATEWAY_HTTP_ADDR: `127.0.0.1:${port}` });
+    holder.close();
+    expect(code).toBe(1);
+    expect(output).toMatch(
+      new RegExp(
+        `^cortex: port ${port} \\(gateway HTTP\\) is taken by pid ${process.pid} \\(.*\\): set GATEWAY_HTTP_ADDR=.*\n$`,
+      ),
+    );
+  });
+
+  it.each([
+    ['gateway exits', /gateway ended before it was ready \(exit code 7\)/],
+    ['safety exits', /safety ended before it was ready \(exit code 7\)/],
+    ['jobs fail', /the first job ended as FAILED/],
+  ])('says why and leaves nothing behind: %s', async (what, message) => {
+    checkout.misbehave(what);
+    const command = checkout.run('start.mjs');
+    let last: RunNote | undefined;
+    const watching = setInterval(() => {
+      last = readRun(checkout.root) ?? last;
+    }, 5);
+    expect(await command.ended).toBe(1);
+    clearInterval(watching);
+    expect(command.output()).toMatch(message);
+    expect(last?.children.map((child) => child.name)).toContain('nats-server');
+    if (last !== undefined) expect(alive(last)).toEqual([]);
+    expect(existsSync(runFile())).toBe(false);
+  });
+
+  it('names the entry that does not exist', async () => {
+    rmSync(join(checkout.root, 'functions/gateway/node.ts'));
+    const { code, output } = await failed();
+    expect(code).toBe(1);
+    expect(output).toBe('cortex: missing: functions/gateway/node.ts (gateway)\n');
+  });
+
+  it('names a server by URL that does not answer', async () => {
+    const { code, output } = await failed({ REDIS_URL: 'redis://user:secret@127.0.0.1:1/0' });
+    expect(code).toBe(1);
+    expect(output).toContain('cortex: REDIS_URL: nothing answers at redis://127.0.0.1:1/0');
+    expect(output).not.toContain('secret');
+  });
+
+  it('names an unknown argument', async () => {
+    expect(await failed({}, ['--prots', 'auto'])).toMatchObject({
+      code: 2,
+      output: expect.stringContaining('cortex: --prots: unknown argument') as unknown,
+    });
+  });
+
+  it('gives up at once when it is interrupted before it is ready', async () => {
+    checkout.misbehave('gateway is never ready');
+    const command = checkout.run('start.mjs');
+    const run = await until(() => {
+      const note = readRun(checkout.root);
+      return note?.children.some((child) => child.name === 'gateway') === true ? note : undefined;
+    });
+    command.child.kill('SIGINT');
+    expect(await command.ended).toBe(130);
+    expect(alive(run)).toEqual([]);
+  });
+});
+
+describe('npm run dev', () => {
+  it('restarts the service whose file has changed, and only that one', async () => {
+    const command = checkout.run('start.mjs', ['--watch']);
+    const before = await checkout.ready(command);
+    const entry = join(checkout.root, 'functions/gateway/node.ts');
+    writeFileSync(entry, `${readFileSync(entry, 'utf8')}// changed\n`);
+    await until(() => command.output().includes('gateway runs again'), { timeout: 10_000 });
+    expect(command.output()).toContain('functions/gateway/node.ts changed: restarting gateway');
+    const after = readRun(checkout.root);
+    expect(pidOf(after, 'gateway')).not.toBe(pidOf(before, 'gateway'));
+    expect(pidOf(after, 'safety')).toBe(pidOf(before, 'safety'));
+  });
+});
+
+function rmNote(): void {
+  writeFileSync(join(checkout.root, 'node_modules', '.cortex-lock-hash'), 'another\n');
+}
