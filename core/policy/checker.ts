@@ -35,5 +35,7 @@ export interface Checker {
    * Judges a batch, in order, with the policy version in force. An empty batch answers the version alone.
    * Throws CortexError `unavailable` or `failed_precondition` (policy missing or broken): nothing is then decided.
    */
-  check(inputs: readonly CheckInput[]): Promise<{ readonly policy: PolicyVersion; readonly verdicts: readonly Verdict[] }>;
+  check(
+    inputs: readonly CheckInput[],
+  ): Promise<{ readonly policy: PolicyVersion; readonly verdicts: readonly Verdict[] }>;
 }
