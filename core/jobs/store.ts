@@ -15,7 +15,12 @@ import type { EndState, JobState } from './state.ts';
 
 export type Created =
   /** New, or the same job (same id and digest, or same idempotency key and digest) as before. */
-  | { readonly outcome: 'created' | 'existing'; readonly id: string; readonly traceId: string; readonly state: JobState }
+  | {
+      readonly outcome: 'created' | 'existing';
+      readonly id: string;
+      readonly traceId: string;
+      readonly state: JobState;
+    }
   /** The id, or one of its keys, belongs to another job; nothing was written. */
   | { readonly outcome: 'conflict' }
   /** The idempotency key was used with another body; nothing was written. */
@@ -47,7 +52,9 @@ export interface Gate {
   readonly maxRetries: number;
   /** For PENDING: look again after this long. */
   readonly holdMs: number;
+  /** For DENIED and FAILED. */
   readonly errorCode: string;
+  readonly errorMessage: string;
 }
 
 export interface Gated {

@@ -1,0 +1,112 @@
+// How operations reach Redis: the header of every script, partitions, answers in the order of the items, steps reported.
+import { type Arg, type BinaryRedis, list, type Redis, type Reply, type Script } from '#core/redis/redis.ts';
+import type { JobEvent } from './job.ts';
+import type { Keys } from './keys.ts';
+import { eventsOf } from './redis-record.ts';
+
+export interface RedisStoreOptions {
+  readonly redis: Redis | BinaryRedis;
+  readonly keys: Keys;
+  /** Called with the steps of each call after they are stored; must not throw. */
+  readonly onEvents?: (events: readonly JobEvent[]) => void;
+  /** How long the record of an ended job is kept, ms. Default 7 days. */
+  readonly metaTtlMs?: number;
+  /** How long payloads, results and artifacts are kept after the end, ms. Default 24 hours. */
+  readonly dataTtlMs?: number;
+  /** Unguessable text for attempt ids, [0-9a-f], at least 8 characters. */
+  readonly random: () => string;
+  /** For tests: ms since the epoch instead of Redis TIME. */
+  readonly now?: () => number;
+}
+
+export interface Calls {
+  readonly redis: Redis | BinaryRedis;
+  readonly keys: Keys;
+  readonly random: () => string;
+  readonly metaTtlMs: number;
+  /** The first arguments of every script. */
+  readonly head: (partition: number) => Arg[];
+  /** Runs one script in one partition; reports its steps; answers its results. */
+  readonly run: (of: Script, partition: number, args: readonly Arg[]) => Promise<Reply>;
+  /** Runs one script per partition over its items and puts the answers back in order. */
+  readonly each: <I, O>(
+    of: Script,
+    items: readonly I[],
+    partition: (item: I) => number | Promise<number>,
+    pack: (item: I, args: Arg[]) => void,
+    unpack: (reply: Reply, item: I) => O,
+    extra?: readonly Arg[],
+  ) => Promise<O[]>;
+  readonly byTenant: (item: { readonly tenant: string }) => number;
+  /** By the tenant, by the digits of a minted id, or by what `where` says of an id from outside. */
+  readonly partitionOf: (id: string, tenant?: string) => number | Promise<number>;
+  /** `w:<id>` where a script may read it: with one partition, for workers that are processes of ours. Else empty. */
+  readonly workerKey: (instance: string, worker: string) => string;
+}
+
+/** The calls of one store. */
+export function createCalls(options: RedisStoreOptions): Calls {
+  const { redis, keys } = options;
+  const metaTtlMs = options.metaTtlMs ?? 7 * 24 * 3600 * 1000;
+  const dataTtlMs = options.dataTtlMs ?? 24 * 3600 * 1000;
+  const head = (p: number): Arg[] => [keys.prefix(p), options.now?.() ?? 0, metaTtlMs, dataTtlMs];
+
+  const run: Calls['run'] = async (of, p, args) => {
+    const reply = list(await redis.run(of, [`${keys.prefix(p)}due`], [...head(p), ...args]));
+    const events = eventsOf(reply[1]);
+    if (events.length > 0) options.onEvents?.(events);
+    return reply[0] ?? null;
+  };
+
+  const each: Calls['each'] = async <I, O>(
+    of: Script,
+    items: readonly I[],
+    partition: (item: I) => number | Promise<number>,
+    pack: (item: I, args: Arg[]) => void,
+    unpack: (reply: Reply, item: I) => O,
+    extra: readonly Arg[] = [],
+  ): Promise<O[]> => {
+    if (items.length === 0) return [];
+    const call = async (p: number, part: readonly I[]): Promise<O[]> => {
+      const args: Arg[] = [...extra];
+      for (const item of part) pack(item, args);
+      const replies = list(await run(of, p, args));
+      return part.map((item, i) => unpack(replies[i] ?? null, item));
+    };
+    if (keys.partitions === 1) return call(0, items);
+    const where = await Promise.all(items.map(async (item) => partition(item)));
+    const out = new Array<O>(items.length);
+    await Promise.all(
+      Array.from(
+        Map.groupBy(items.keys(), (i) => where[i] ?? 0),
+        async ([p, indices]) => {
+          const answers = await call(
+            p,
+            indices.map((i) => items[i] as I),
+          );
+          for (const [k, i] of indices.entries()) out[i] = answers[k] as O;
+        },
+      ),
+    );
+    return out;
+  };
+
+  return {
+    redis,
+    keys,
+    random: options.random,
+    metaTtlMs,
+    head,
+    run,
+    each,
+    byTenant: (item) => keys.ofTenant(item.tenant),
+    partitionOf(id, tenant) {
+      if (keys.partitions === 1) return 0;
+      if (tenant !== undefined) return keys.ofTenant(tenant);
+      const known = keys.ofId(id);
+      if (known !== undefined && known < keys.partitions) return known;
+      return redis.get(keys.where(id)).then((p) => Number(p ?? 0));
+    },
+    workerKey: (instance, worker) => (keys.partitions === 1 && instance !== '' ? keys.worker(worker) : ''),
+  };
+}

@@ -1,0 +1,278 @@
+// The job store on Redis: one Lua script per operation (scripts/), through the Redis port. It knows the order of arguments; the rules
+// are in state.ts and the scripts, partitions in redis-calls.ts, workers in redis-workers.ts, reading in redis-reads.ts.
+import { CortexError } from '#core/errors.ts';
+import { int, list, type Reply, script, text } from '#core/redis/redis.ts';
+import { formatPolicy, type NewJob } from './job.ts';
+import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
+import { reads } from './redis-reads.ts';
+import { dueOf, endOf, maybeState, stateOf, stopReasonOf, toBase64 } from './redis-record.ts';
+import { workerCalls } from './redis-workers.ts';
+import * as attempt from './scripts/attempt.ts';
+import { commit as commitScript, commitForeign as foreignScript } from './scripts/commit.ts';
+import { create as createScript } from './scripts/create.ts';
+import { gate as gateScript } from './scripts/gate.ts';
+import * as lifecycle from './scripts/lifecycle.ts';
+import type { Accepted, Committed, Created, DueJob, Ended, Gated, JobStore, Requeued } from './store.ts';
+import { defaultDeadlineMs, digestOf } from './submission.ts';
+
+export type { RedisStoreOptions } from './redis-calls.ts';
+
+/** Ids that `job:recent` keeps. */
+const recentJobs = 1000;
+
+/** Text as it is stored in a record: bounded, since a value over 64 bytes makes the record four times as large. */
+const short = (value: string, max = 500): string => (value.length <= max ? value : `${value.slice(0, max - 1)}…`);
+
+// KEYS[1]: where:<id>. ARGV: partition, ms. Whose partition an id from outside is in: the first to say so.
+const whereScript = script(
+  'where',
+  /* lua */ `if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return ARGV[1] end return redis.call('GET',KEYS[1])`,
+);
+
+const committedOf = (reply: Reply): Committed => {
+  const row = list(reply);
+  const outcome = text(row[0]) as Committed['outcome'];
+  const state = maybeState(row[1]);
+  return { outcome, state, end: endOf(row[2]), reason: outcome === 'stale' ? staleReason(state) : undefined };
+};
+
+function staleReason(state: Committed['state']): Committed['reason'] {
+  switch (state) {
+    case 'CANCELLED':
+      return 'cancelled';
+    case 'TIMEOUT':
+      return 'timeout';
+    case 'DENIED':
+      return 'denied';
+    case 'SUCCEEDED':
+    case 'FAILED':
+      return 'ended';
+    default:
+      return 'lost';
+  }
+}
+
+/** The store on Redis. Throws what the driver throws (`unavailable`), and `data_loss` for a record that no script of ours wrote. */
+export function createRedisStore(options: RedisStoreOptions): JobStore {
+  const calls = createCalls(options);
+  const { redis, keys, run, each, byTenant, partitionOf } = calls;
+  const horizonMs = calls.metaTtlMs + defaultDeadlineMs;
+
+  const createHere = (jobs: readonly NewJob[]): Promise<Created[]> =>
+    each(
+      createScript,
+      jobs,
+      byTenant,
+      (j, args) => {
+        const mode = j.payload !== undefined ? 1 : j.payloadExpected === true ? 2 : 0;
+        args.push(
+          j.id,
+          j.tenant,
+          j.topic,
+          j.traceId,
+          j.principal,
+          j.parentId,
+          j.rank,
+          j.digest,
+          toBase64(j.packet),
+          mode,
+        );
+        args.push(j.payload ?? '', j.deadlineMs);
+        args.push(j.idempotency === undefined ? '' : digestOf(j.idempotency.key), j.idempotency?.digest ?? '');
+      },
+      (reply): Created => {
+        const row = list(reply);
+        const outcome = text(row[0]) as Created['outcome'];
+        if (outcome === 'conflict') return { outcome };
+        if (outcome === 'idempotency_conflict') return { outcome, id: text(row[1]) };
+        return { outcome, id: text(row[1]), traceId: text(row[2]), state: stateOf(row[3]) };
+      },
+      [horizonMs, recentJobs],
+    );
+
+  /** Whether the id is free for the tenant's partition: only ids from outside on a cluster have to ask. */
+  const belongs = async (job: NewJob): Promise<boolean> => {
+    const p = keys.ofTenant(job.tenant);
+    if (keys.ofId(job.id) === p) return true;
+    return text(await redis.run(whereScript, [keys.where(job.id)], [p, horizonMs])) === String(p);
+  };
+
+  const requeue: JobStore['requeue'] = (items) =>
+    each(
+      lifecycle.requeue,
+      items,
+      byTenant,
+      (r, args) => args.push(r.id, r.seen.state, r.seen.fence, r.why, r.delayMs),
+      (reply): Requeued => {
+        const row = list(reply);
+        return { outcome: text(row[0]) as Requeued['outcome'], end: endOf(row[1]) };
+      },
+    );
+
+  return {
+    ...reads(calls),
+    ...workerCalls(calls, requeue),
+    requeue,
+
+    async create(jobs) {
+      if (keys.partitions === 1) return createHere(jobs);
+      const free = await Promise.all(jobs.map(belongs));
+      const answers = (await createHere(jobs.filter((_, i) => free[i] === true))).values();
+      return free.map((yes): Created => (yes ? (answers.next().value as Created) : { outcome: 'conflict' }));
+    },
+
+    async gate(items) {
+      for (const g of items) {
+        if (g.to !== 'PENDING' && g.policy === undefined)
+          throw new CortexError('internal', `gate of ${g.id} without a policy version`);
+        if (g.to === 'SCHEDULED' && g.decision !== 'ALLOW' && g.decision !== 'ALLOW_WITH_CONSTRAINTS') {
+          throw new CortexError('internal', `gate of ${g.id} to SCHEDULED with decision ${g.decision}`);
+        }
+      }
+      return each(
+        gateScript,
+        items,
+        byTenant,
+        (g, args) => {
+          const policy = g.policy === undefined ? '' : formatPolicy(g.policy);
+          args.push(g.id, g.digest, g.to, g.decision, short(g.reason), g.rule, policy, g.constraints, g.pool, g.lane);
+          args.push(g.timeoutMs, g.maxRetries, g.holdMs, g.errorCode, short(g.errorMessage));
+        },
+        (reply): Gated => {
+          const row = list(reply);
+          return { outcome: text(row[0]) as Gated['outcome'], state: maybeState(row[1]), end: endOf(row[2]) };
+        },
+      );
+    },
+
+    accept: (items) =>
+      each(
+        attempt.accept,
+        items,
+        byTenant,
+        (a, args) => args.push(a.id, a.fence, a.attempt, a.worker, a.instance, a.leaseMs),
+        (reply): Accepted => {
+          const row = list(reply);
+          if (row[0] !== 'run') return { outcome: 'stale', reason: stopReasonOf(row[1]) };
+          const payload = typeof row[1] === 'string' ? row[1] : null;
+          return { outcome: 'run', payload, attempts: int(row[2]), remainingMs: int(row[3]) };
+        },
+      ),
+
+    commit: (items) =>
+      each(
+        commitScript,
+        items,
+        byTenant,
+        (c, args) => {
+          args.push(c.id, c.fence, c.attempt, c.worker, c.status, c.retryable ? 1 : 0, c.backoffMs);
+          args.push(
+            c.result === undefined ? 0 : 1,
+            c.result ?? '',
+            Math.round(c.execMs),
+            `${c.errorCode}|${short(c.errorMessage)}`,
+          );
+        },
+        committedOf,
+      ),
+
+    commitForeign: (items) =>
+      each(
+        foreignScript,
+        items,
+        (f) => partitionOf(f.id),
+        (f, args) => {
+          const own = (key: string): boolean => key === `res:${f.id}` || key.startsWith(`res:${f.id}-`);
+          const bad = f.resultKey !== '' && !own(f.resultKey);
+          args.push(f.id, f.worker, bad ? 'FAILED' : f.status, bad ? '' : f.resultKey);
+          args.push(f.artifactKeys.filter(own).slice(0, 20).join(' '), f.workerName, Math.round(f.execMs));
+          args.push(
+            bad ? 'bad_result_ptr' : f.errorCode,
+            short(bad ? "result_ptr names a key that is not the job's" : f.errorMessage),
+          );
+          args.push(f.policy.sequence, f.policy.hash);
+        },
+        committedOf,
+      ),
+
+    progress: (items) =>
+      each(
+        attempt.progress,
+        items,
+        byTenant,
+        (p, args) => args.push(p.id, p.fence, p.attempt, `${Math.round(p.percent)}|${short(p.message, 50)}`),
+        (reply) => (reply === 'ok' ? 'ok' : reply === 'stale' ? 'stale' : 'missing'),
+      ),
+
+    async artifact(item) {
+      if (!/^[a-z0-9-]{1,40}$/.test(item.name))
+        throw new CortexError('invalid_argument', `artifact name '${item.name}'`, { field: 'name' });
+      if (!('runBytes' in redis))
+        throw new CortexError('unimplemented', 'artifacts are bytes, which this transport does not carry');
+      const p = keys.ofTenant(item.tenant);
+      const args = [...calls.head(p), item.id, item.fence, item.attempt, item.name, item.bytes];
+      const reply = list(await redis.runBytes(attempt.artifact, [`${keys.prefix(p)}due`], args));
+      const key = list(reply[0])[0];
+      return typeof key === 'string' ? key : undefined;
+    },
+
+    async stopped(items) {
+      await each(
+        attempt.stopped,
+        items,
+        byTenant,
+        (s, args) => args.push(s.id, s.fence, s.attempt, s.worker),
+        () => undefined,
+      );
+    },
+
+    end: (items) =>
+      each(
+        lifecycle.end,
+        items,
+        (e) => partitionOf(e.id, e.tenant),
+        (e, args) => {
+          args.push(
+            e.id,
+            e.tenant ?? '',
+            e.to,
+            e.seen?.state ?? '',
+            e.seen?.fence ?? '',
+            e.errorCode,
+            short(e.errorMessage),
+          );
+          args.push(e.tenant === undefined ? 1 : 0);
+        },
+        (reply): Ended => {
+          const row = list(reply);
+          const outcome = text(row[0]) as Ended['outcome'];
+          return { outcome, state: maybeState(row[1]), end: endOf(row[2]), worker: text(row[3]), fence: text(row[4]) };
+        },
+      ),
+
+    async due(limit, pushMs) {
+      let now = 0;
+      let more = false;
+      const jobs: DueJob[] = [];
+      for (let p = 0; p < keys.partitions; p++) {
+        const row = list(await run(lifecycle.due, p, [limit, pushMs]));
+        now = int(row[0]);
+        more ||= row[1] === 1;
+        for (const job of list(row[2])) jobs.push(dueOf(list(job)));
+      }
+      return { now, more, jobs };
+    },
+
+    async announced(items) {
+      await Promise.all(
+        Array.from(Map.groupBy(items, byTenant), ([p, part]) =>
+          run(
+            lifecycle.announced,
+            p,
+            part.map((i) => i.id),
+          ),
+        ),
+      );
+    },
+  };
+}

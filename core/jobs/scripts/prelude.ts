@@ -1,0 +1,107 @@
+// What stands before every script: time, the edges of the table, events, the ready queue, the end of a job.
+// Scripts check first and write last (Lua does not roll back), and format large numbers with %.0f (tostring loses digits).
+// ARGV: [1] key prefix of the partition, [2] now in ms (0: Redis TIME), [3] ms to keep a record after its end, [4] ms to keep payloads,
+// [5...] the operation's own. KEYS[1] names the partition's `due`, so that a cluster routes the call. Answers: {results, events}.
+import { type Script, script } from '#core/redis/redis.ts';
+import { edges } from '../state.ts';
+
+/** The table of state.ts as one text: `|PENDING>SCHEDULED|...|`. Generated, so that there is no second copy of the rules. */
+const edgeText = `|${Object.entries(edges)
+  .flatMap(([from, to]) => to.map((t) => `${from}>${t}`))
+  .join('|')}|`;
+
+/** How long after its end a job is looked at again when nobody said that its end was announced, ms. */
+export const announceMs = 2000;
+
+/** Losses that a job survives; the next one ends it. */
+export const maxLosses = 3;
+
+/** Entries that a tenant's event stream keeps, about. */
+export const streamLength = 10_000;
+
+const prelude = /* lua */ `
+local call=redis.call
+local P=ARGV[1]
+local now=tonumber(ARGV[2])
+if now==0 then local t=call('TIME') now=t[1]*1000+math.floor(t[2]/1000) end
+local function f0(n) return string.format('%.0f',n) end
+local ms,us=f0(now),f0(math.floor(now/1000))
+local META,DATA=ARGV[3],ARGV[4]
+local DUE=P..'due'
+local function may(from,to) return string.find('${edgeText}','|'..from..'>'..to..'|',1,true)~=nil end
+local function ended(s) return s=='SUCCEEDED' or s=='FAILED' or s=='CANCELLED' or s=='TIMEOUT' or s=='DENIED' end
+local EV,LAST={},{}
+-- One step: the job's own list, the tenant's stream with a link to the entry before, and the answer to the caller.
+local function ev(id,tenant,state,fence)
+  call('RPUSH',P..'job:events:'..id,us..'|'..state)
+  local k=P..'ev:'..tenant
+  local prev=LAST[tenant]
+  if not prev then local x=call('XREVRANGE',k,'+','-','COUNT',1) prev=x[1] and x[1][1] or '' end
+  local nid=call('XADD',k,'MAXLEN','~',${streamLength},'*','job',id,'state',state,'fence',fence,'ts',ms,'prev',prev)
+  LAST[tenant]=nid
+  for _,v in ipairs({nid,prev,tenant,id,state,fence,ms}) do EV[#EV+1]=v end
+end
+local function due(id,at) call('ZADD',DUE,f0(at),id) end
+-- The ready queue: per (pool, lane, priority) a ring of tenants by virtual time, per (ring, tenant) jobs by acceptance time.
+local function ring(pool,lane,prio) return P..'q:'..pool..':'..lane..':'..prio end
+local function enqueue(id,tenant,pool,lane,prio,created)
+  local rk=ring(pool,lane,prio)
+  call('ZADD',rk..':'..tenant,created,id)
+  call('HINCRBY',P..'qn',pool..' '..lane,1)
+  -- A returning tenant starts at the pool's current virtual time (member ''), never in the past; one that is there stays.
+  local v=call('ZMSCORE',P..'vt:'..pool,tenant,'')
+  call('ZADD',rk,'NX',math.max(tonumber(v[1] or '0'),tonumber(v[2] or '0')),tenant)
+end
+local function uncount(pool,lane,n)
+  if call('HINCRBY',P..'qn',pool..' '..lane,-n)<=0 then call('HDEL',P..'qn',pool..' '..lane) end
+end
+local function dequeue(id,tenant,pool,lane,prio)
+  local rk=ring(pool,lane,prio)
+  if call('ZREM',rk..':'..tenant,id)==1 then
+    uncount(pool,lane,1)
+    if call('EXISTS',rk..':'..tenant)==0 then call('ZREM',rk,tenant) end
+  end
+end
+-- A job in back-off or in the ready queue: SCHEDULED, and due when the back-off or the total deadline ends.
+local function schedule(id,tenant,pool,lane,prio,created,deadline,delay)
+  local rk=P..'job:meta:'..id
+  if delay>0 then
+    call('HSET',rk,'q','0','nb',f0(now+delay))
+    due(id,math.min(now+delay,deadline))
+  else
+    call('HSET',rk,'q','1','nb','0','queued',ms)
+    enqueue(id,tenant,pool,lane,prio,created)
+    due(id,deadline)
+  end
+end
+-- What the world is told of an end.
+local ENDS={'state','tenant','topic','trace','worker','result_ptr','exec_ms','error_code','error','arts'}
+local function endof(id)
+  local m=call('HMGET',P..'job:meta:'..id,unpack(ENDS))
+  local out={id} for i=1,#ENDS do out[i+1]=m[i] or '' end
+  return out
+end
+-- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields.
+local function finish(id,tenant,to,fence,sets)
+  local rk=P..'job:meta:'..id
+  call('HSET',rk,'state',to,'updated_at',us,'ended',ms,unpack(sets))
+  call('HDEL',rk,'q','inst','nb','rundl','hand','timeout','retries','lane','prio','queued')
+  call('DEL',P..'job:req:'..id)
+  call('PEXPIRE',rk,META)
+  call('PEXPIRE',P..'job:events:'..id,META)
+  call('PEXPIRE',P..'ctx:'..id,DATA)
+  local m=call('HMGET',rk,'idem',unpack(ENDS))
+  if m[1] then call('PEXPIRE',P..'idem:'..tenant..':'..m[1],META) end
+  local arts=m[1+#ENDS]
+  if arts then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
+  due(id,now+${announceMs})
+  ev(id,tenant,to,fence)
+  local out={id} for i=1,#ENDS do out[i+1]=m[i+1] or '' end
+  return out
+end
+`;
+
+/** A job script: the prelude, then the operation. */
+export function jobScript(name: string, body: string): Script {
+  return script(name, `${prelude}${body}`);
+}

@@ -1,0 +1,100 @@
+// Reading: view, page, trace, transitions, result, events, depths. Bounded work, one round trip each, nothing is written.
+import { jobScript } from './prelude.ts';
+
+// ARGV[5]: id, [6] tenant, [7] '1' for any tenant.
+export const view = jobScript(
+  'view',
+  /* lua */ `
+local h=call('HGETALL',P..'job:meta:'..ARGV[5])
+local tenant
+for i=1,#h,2 do if h[i]=='tenant' then tenant=h[i+1] end end
+if not tenant or ARGV[7]~='1' and tenant~=ARGV[6] then return {false,EV} end
+return {h,EV}`,
+);
+
+/** Jobs that one page looks at, at most, when a filter passes few. */
+export const pageLook = 1000;
+
+// ARGV[5]: tenant, [6] limit, [7] cursor id, [8] cursor score, [9] state, [10] topic, [11] trace, [12] after, [13] before (unix s; '' for none).
+export const page = jobScript(
+  'page',
+  /* lua */ `
+local tenant,limit,cid,cscore=ARGV[5],tonumber(ARGV[6]),ARGV[7],ARGV[8]
+local state,topic,trace,after,before=ARGV[9],ARGV[10],ARGV[11],tonumber(ARGV[12]),tonumber(ARGV[13])
+local jobs=P..'jobs:'..tenant
+local start=0
+if cid~='' then
+  local r=call('ZREVRANK',jobs,cid)
+  if r then start=r+1 else start=call('ZCOUNT',jobs,cscore,'+inf') end
+end
+local out,looked,last,more={},0,false,false
+while #out<limit and looked<${pageLook} do
+  local want=math.min(${pageLook}-looked,math.max(limit-#out,20))
+  local ids=call('ZREVRANGE',jobs,start,start+want-1,'WITHSCORES')
+  if #ids==0 then break end
+  for i=1,#ids,2 do
+    if #out>=limit then more=true break end
+    local id=ids[i]
+    looked=looked+1 start=start+1 last={id,ids[i+1]}
+    local rk=P..'job:meta:'..id
+    local m=call('HMGET',rk,'state','topic','trace','updated_at','tenant')
+    local at=tonumber(m[4] or '0')
+    if m[1] and m[5]==tenant and (state=='' or m[1]==state) and (topic=='' or m[2]==topic) and (trace=='' or m[3]==trace)
+      and (not after or at>=after) and (not before or at<=before) then
+      out[#out+1]={id,call('HGETALL',rk)}
+    end
+  end
+  if more or #ids<want*2 then break end
+end
+local next=false
+if last and (more or call('ZCARD',jobs)>start) then next=last end
+return {{out,next},EV}`,
+);
+
+// ARGV[5]: trace, [6] tenant, [7] how many to look at; a larger trace is answered in part, whichever part.
+export const trace = jobScript(
+  'trace',
+  /* lua */ `
+local out={}
+for _,id in ipairs(call('SRANDMEMBER',P..'trace:'..ARGV[5],ARGV[7])) do
+  local rk=P..'job:meta:'..id
+  if call('HGET',rk,'tenant')==ARGV[6] then out[#out+1]={id,call('HGETALL',rk)} end
+end
+return {out,EV}`,
+);
+
+// ARGV[5]: id, [6] tenant.
+export const transitions = jobScript(
+  'transitions',
+  /* lua */ `
+if call('HGET',P..'job:meta:'..ARGV[5],'tenant')~=ARGV[6] then return {false,EV} end
+return {call('LRANGE',P..'job:events:'..ARGV[5],0,-1),EV}`,
+);
+
+// ARGV[5]: id, [6] tenant. {0}: no such job; {1, text or nothing}.
+export const result = jobScript(
+  'result',
+  /* lua */ `
+local m=call('HMGET',P..'job:meta:'..ARGV[5],'tenant','result_ptr')
+if m[1]~=ARGV[6] then return {{0,false},EV} end
+local key=m[2] and string.match(m[2],'^redis://(.+)$')
+return {{1,key and call('GET',P..key) or false},EV}`,
+);
+
+// ARGV[5]: tenant, [6] after, [7] limit.
+export const events = jobScript(
+  'events',
+  /* lua */ `
+local out={}
+for _,e in ipairs(call('XRANGE',P..'ev:'..ARGV[5],ARGV[6]=='' and '-' or '('..ARGV[6],'+','COUNT',ARGV[7])) do
+  local f={} for i=1,#e[2],2 do f[e[2][i]]=e[2][i+1] end
+  out[#out+1]={e[1],f.prev,ARGV[5],f.job,f.state,f.fence,f.ts}
+end
+return {out,EV}`,
+);
+
+export const depths = jobScript(
+  'depths',
+  /* lua */ `
+return {call('HGETALL',P..'qn'),EV}`,
+);

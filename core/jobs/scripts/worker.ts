@@ -1,0 +1,43 @@
+// Workers: register and unregister on the global `w:<id>`; held and used on the slots of a partition.
+import { script } from '#core/redis/redis.ts';
+import { jobScript } from './prelude.ts';
+
+// KEYS[1]: w:<id>. ARGV: instance, capacity, pool, ms alive. A live holder of another instance is not displaced.
+export const register = script(
+  'register',
+  /* lua */ `
+local holder=redis.call('HGET',KEYS[1],'inst')
+if holder and holder~=ARGV[1] then return {'taken',redis.call('PTTL',KEYS[1])} end
+redis.call('HSET',KEYS[1],'inst',ARGV[1],'cap',ARGV[2],'pool',ARGV[3])
+redis.call('PEXPIRE',KEYS[1],ARGV[4])
+return {'ok',0}`,
+);
+
+// KEYS[1]: w:<id>. ARGV: instance.
+export const unregister = script(
+  'unregister',
+  /* lua */ `
+if redis.call('HGET',KEYS[1],'inst')==ARGV[1] then redis.call('DEL',KEYS[1]) end
+return 1`,
+);
+
+// ARGV[5]: worker, [6] instance. What another instance of this worker held: id, state, fence, tenant of each.
+export const held = jobScript(
+  'held',
+  /* lua */ `
+local out={}
+for _,id in ipairs(call('ZRANGE',P..'slots:'..ARGV[5],0,-1)) do
+  local m=call('HMGET',P..'job:meta:'..id,'state','fence','inst','worker','tenant')
+  if (m[1]=='DISPATCHED' or m[1]=='RUNNING') and m[4]==ARGV[5] then
+    if m[3]~=ARGV[6] then out[#out+1]={id,m[1],m[2],m[5]} end
+  else call('ZREM',P..'slots:'..ARGV[5],id) end
+end
+return {out,EV}`,
+);
+
+// ARGV[5]: worker. Slots in use in this partition.
+export const used = jobScript(
+  'used',
+  /* lua */ `
+return {{call('ZCOUNT',P..'slots:'..ARGV[5],'('..ms,'+inf')},EV}`,
+);

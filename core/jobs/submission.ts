@@ -1,0 +1,72 @@
+// Makes a job for the store out of a JobRequest: one way in for every door (REST, RPC, webhooks, bus, children of a workflow).
+import { sha256 } from '@noble/hashes/sha2.js';
+import { encodePacket, jobRequestPacket } from '#core/protocol/envelope.ts';
+import { canonicalRequestBytes } from '#core/protocol/canonical.ts';
+import { priorityRank } from '#core/protocol/status.ts';
+import type { JobRequest } from '#proto/cortex/agent/v1/job_pb.ts';
+import type { NewJob } from './job.ts';
+
+/** A day: how long a job may take from acceptance to its end when nobody says otherwise, ms. */
+export const defaultDeadlineMs = 24 * 3600 * 1000;
+
+/** 128 bits of SHA-256 in base64url (22 characters): short enough for a compact Redis hash, too long to forge. */
+export function digestOf(...parts: readonly (Uint8Array | string)[]): string {
+  const hash = sha256.create();
+  const encoder = new TextEncoder();
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? encoder.encode(part) : part;
+    // The length first, so that ('ab','c') and ('a','bc') differ.
+    hash.update(
+      Uint8Array.of(bytes.length & 255, (bytes.length >> 8) & 255, (bytes.length >> 16) & 255, bytes.length >>> 24),
+    );
+    hash.update(bytes);
+  }
+  let binary = '';
+  for (const byte of hash.digest().subarray(0, 16)) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+/** The digest of a request for a tenant: what create stores and the gate compares. */
+export function requestDigest(request: JobRequest, tenant: string): string {
+  return digestOf(canonicalRequestBytes(request), tenant);
+}
+
+export interface Submission {
+  readonly request: JobRequest;
+  readonly tenant: string;
+  readonly principal: string;
+  readonly traceId: string;
+  /** The packet's sender_id. */
+  readonly sender: string;
+  /** The packet's created_at, ms since the epoch. */
+  readonly now: number;
+  readonly payload: string;
+  readonly idempotency?: { readonly key: string; readonly digest: string };
+}
+
+/** How long a request may live: its budget's deadline, at most a day. ms. */
+export function lifetimeOf(request: JobRequest): number {
+  const asked = Number(request.budget?.deadlineMs ?? 0n);
+  return asked > 0 && asked < defaultDeadlineMs ? asked : defaultDeadlineMs;
+}
+
+/** The job as `create` takes it; the packet is made once, here, and forwarded byte for byte from then on. */
+export function newJob(submission: Submission): NewJob {
+  const { request, tenant } = submission;
+  return {
+    id: request.jobId,
+    tenant,
+    topic: request.topic,
+    traceId: submission.traceId,
+    principal: submission.principal,
+    parentId: request.parentJobId,
+    rank: priorityRank(request.priority),
+    digest: requestDigest(request, tenant),
+    packet: encodePacket(
+      jobRequestPacket({ traceId: submission.traceId, senderId: submission.sender, atMs: submission.now }, request),
+    ),
+    payload: submission.payload,
+    deadlineMs: lifetimeOf(request),
+    ...(submission.idempotency === undefined ? {} : { idempotency: submission.idempotency }),
+  };
+}
