@@ -5,7 +5,7 @@ import { CortexError } from '#core/errors.ts';
 import { createLink } from '#core/link.ts';
 import type { BusConnection, Delivery, Publication, Subscription } from './bus.ts';
 import { checkPublication } from './publication.ts';
-import { checkPattern, matches, overlap } from './subject.ts';
+import { checkGroup, checkPattern, matches, overlap } from './subject.ts';
 
 export interface MemoryBus extends BusConnection {
   /** Cuts this client off: nothing comes, nothing goes, its subscriptions wait. */
@@ -135,6 +135,7 @@ export function createMemoryBusServer(serverOptions: MemoryBusServerOptions = {}
       },
       async subscribe(subject, handle, { queue } = {}) {
         checkPattern(subject);
+        if (queue !== undefined) checkGroup(queue);
         await up();
         const interest: Interest = {
           pattern: subject,
@@ -153,11 +154,15 @@ export function createMemoryBusServer(serverOptions: MemoryBusServerOptions = {}
         };
         mine.add(interest);
         interests.add(interest);
+        const end = (): void => {
+          mine.delete(interest);
+          interests.delete(interest);
+        };
         return {
           async close() {
-            mine.delete(interest);
-            interests.delete(interest);
-            await Promise.resolve();
+            // What was published before still arrives, as it does when a server reads an UNSUB.
+            if (mine.has(interest) && link.state === 'connected') await new Promise<void>(later);
+            end();
           },
         } satisfies Subscription;
       },

@@ -6,9 +6,7 @@ import { mapNatsError } from './nats-errors.ts';
 export interface NatsMessage {
   readonly subject: string;
   readonly data: Uint8Array;
-  readonly headers?:
-    | { readonly code: number; has(name: string): boolean; get(name: string): string }
-    | undefined;
+  readonly headers?: { readonly code: number; has(name: string): boolean; get(name: string): string } | undefined;
 }
 
 export interface NatsSubscription {
@@ -62,6 +60,7 @@ export async function readStreamNames<H>(client: NatsClient<H>, subject: string)
   const said: unknown = JSON.parse(new TextDecoder().decode(answer.data));
   const { streams, error } = Object(said) as { streams?: unknown; error?: { code?: unknown; description?: unknown } };
   if (error?.code === 503) return []; // JetStream is off for this account
-  if (error !== undefined) throw new CortexError('internal', `JetStream refuses to list streams: ${String(error.description)}`);
+  if (error !== undefined)
+    throw new CortexError('internal', `JetStream refuses to list streams: ${String(error.description)}`);
   return Array.isArray(streams) ? streams.map(String) : [];
 }

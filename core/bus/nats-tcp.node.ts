@@ -1,7 +1,7 @@
 // The bus over TCP, for Node processes. It reconnects for ever and notices a dead server within two seconds.
 // One process must not use a second NATS transport: nats-core keeps its transport in a global.
-import type { MsgHdrs, NodeConnectionOptions } from '@nats-io/transport-node';
-import { connect, MsgHdrsImpl } from '@nats-io/transport-node';
+import type { MsgHdrs, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import { connect, MsgHdrsImpl, NatsConnectionImpl } from '@nats-io/transport-node';
 import { CortexError } from '#core/errors.ts';
 import type { BusConnection } from './bus.ts';
 import { createNatsBus, type NatsBusOptions } from './nats.ts';
@@ -31,7 +31,6 @@ export async function connectBus(options: ConnectBusOptions): Promise<BusConnect
   const { servers, shown, tls, ...userinfo } = parseNatsUrl(options.url);
   const until = performance.now() + connectMs;
   for (;;) {
-    const left = until - performance.now();
     try {
       const client = await connect({
         servers: [...servers],
@@ -40,7 +39,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<BusConnect
         ...(tls && { tls: {} }),
         ...credentials,
         ...(inboxPrefix !== undefined && { inboxPrefix }),
-        timeout: Math.max(1, Math.min(left, 2_000)),
+        timeout: 2_000, // also of every later try, so not what is left of this wait
         maxReconnectAttempts: -1,
         reconnectTimeWait: retryMs,
         reconnectJitter: retryMs,
@@ -51,7 +50,7 @@ export async function connectBus(options: ConnectBusOptions): Promise<BusConnect
         pingInterval: 650,
         maxPingOut: 2,
       });
-      return createNatsBus(client, headersOf, options);
+      return createNatsBus(client, { headersOf, hangUp: () => hangUp(client) }, options);
     } catch (error) {
       const mapped = mapNatsError(error, `no NATS at ${shown}`);
       const pause = retryMs * (1 + Math.random());
@@ -69,4 +68,10 @@ function headersOf(headers: Readonly<Record<string, string>>): MsgHdrs {
   const values: Record<string, string[]> = {};
   for (const name in headers) values[name] = [headers[name] ?? ''];
   return MsgHdrsImpl.fromRecord(values);
+}
+
+/** The client itself waits until all it has written is gone, which a stopped server with full buffers never lets happen. */
+function hangUp(client: NatsConnection): void {
+  if (!(client instanceof NatsConnectionImpl)) return;
+  void client.protocol.transport.close(new Error('the server does not answer'));
 }

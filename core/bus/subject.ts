@@ -20,6 +20,12 @@ export function checkPattern(pattern: string): void {
   throw invalid('subject', 'must be tokens between dots, "*" for one token, ">" at the end for the rest');
 }
 
+/** Throws invalid_argument unless it may name a queue group: it stands in the same control line. */
+export function checkGroup(group: string): void {
+  if (group.length <= longest && plain.test(group)) return;
+  throw invalid('queue', 'must be a name without blanks, "*" and ">"');
+}
+
 /** Whether a subject falls under a pattern. */
 export function matches(pattern: string, subject: string): boolean {
   const asked = pattern.split('.');
