@@ -126,13 +126,29 @@ function plainFetch(inner: NonNullable<RpcClientOptions['fetch']>): typeof fetch
     if (init.body !== undefined) plain.body = init.body;
     if (init.signal !== undefined) plain.signal = init.signal;
     try {
-      return await inner(input, plain);
+      return await orAborted(inner(input, plain), init.signal ?? undefined);
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
       // Connect would call this `internal`; a server that cannot be reached is one to try again later.
       throw new ConnectError('the server could not be reached', Code.Unavailable, undefined, undefined, error);
     }
   };
+}
+
+/** An app called in the same process heeds no signal, so the caller's patience is kept here. */
+async function orAborted<T>(answer: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined || !(answer instanceof Promise)) return answer;
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    if (stop !== undefined) signal.removeEventListener('abort', stop);
+  }
 }
 
 /** Client interceptors cannot do this: the transport turns whatever they throw back into a ConnectError. */

@@ -36,6 +36,8 @@ export function createDrain(server: Server): Drain {
     server.close();
     for (const response of responses) askToLeave(response);
     for (const session of sessions) session.close();
+    // Who has not said a word yet has nothing under way; Node counts such a connection as busy.
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     return closed;
   };
   return {

@@ -110,7 +110,7 @@ function listenerFor({ fetch, log }: ServeOptions): Listener {
 function createHttp1(limits: HttpLimits, listener: Listener): Server {
   return createServer(
     {
-      headersTimeout: limits.headersMs,
+      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
       requestTimeout: limits.requestMs,
       keepAliveTimeout: limits.idleMs,
       maxHeaderSize: limits.maxHeaderBytes,
