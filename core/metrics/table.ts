@@ -87,6 +87,17 @@ export const metricTable = {
   cortex_worker_jobs_total: { type: 'counter', labels: ['topic', 'status'], help: 'Jobs that a handler finished.' },
   cortex_worker_job_seconds: { type: 'histogram', labels: ['topic'], buckets: workBuckets, help: 'Time in a handler.' },
   cortex_worker_active_jobs: { type: 'gauge', labels: ['topic'], help: 'Jobs in a handler now.' },
+  cortex_worker_aborts_total: {
+    type: 'counter',
+    labels: ['topic', 'cause'],
+    help: 'Handlers told to stop: cancelled, deadline, lease, lost, shutdown and so on.',
+  },
+  cortex_worker_unresponsive_total: {
+    type: 'counter',
+    labels: ['topic'],
+    help: 'Handlers that still ran ten seconds after they were told to stop.',
+  },
+  cortex_worker_renewals_failed_total: { type: 'counter', labels: [], help: 'Renewals that did not reach the store.' },
 
   cortex_bus_dropped_total: { type: 'counter', labels: [], help: 'News not sent because the bus was away.' },
   cortex_redis_calls_total: { type: 'counter', labels: [], help: 'Calls at the Redis port.' },

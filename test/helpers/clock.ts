@@ -1,0 +1,60 @@
+// A clock that tests step. Timers run in the order of their times, and between two of them the promises that wait get their turn,
+// so that `await clock.advance(5000)` sees what five seconds would bring.
+import type { Clock } from '#core/system.ts';
+
+export interface FakeClock extends Clock {
+  /** Moves on by `ms`, running what is due on the way. */
+  advance(ms: number): Promise<void>;
+  /** Timers that wait. */
+  readonly waiting: number;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly seq: number;
+  readonly run: () => void;
+}
+
+/** A clock that stands at `start` (ms since the epoch) until it is told to move. */
+export function createFakeClock(start = 1_800_000_000_000): FakeClock {
+  const timers = new Set<Timer>();
+  let elapsed = 0;
+  let seq = 0;
+  const next = (until: number): Timer | undefined => {
+    let first: Timer | undefined;
+    for (const t of timers) {
+      if (t.at > until) continue;
+      if (first === undefined || t.at < first.at || (t.at === first.at && t.seq < first.seq)) first = t;
+    }
+    return first;
+  };
+  return {
+    now: () => start + elapsed,
+    monotonic: () => elapsed,
+    after(ms, run) {
+      const timer: Timer = { at: elapsed + Math.max(0, ms), seq: ++seq, run };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+    async advance(ms) {
+      const until = elapsed + ms;
+      await settle();
+      for (let due = next(until); due !== undefined; due = next(until)) {
+        elapsed = Math.max(elapsed, due.at);
+        timers.delete(due);
+        due.run();
+        await settle();
+      }
+      elapsed = until;
+      await settle();
+    },
+    get waiting() {
+      return timers.size;
+    },
+  };
+}
+
+/** Lets everything run that waits for nothing but its turn: promises, and what was put off to the end of this turn. */
+export async function settle(turns = 8): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
