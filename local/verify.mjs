@@ -2,7 +2,7 @@
 // instead of a syntax error; the work is in local/verify/.
 //   npm run verify                  all gates
 //   npm run verify -- lint types    these gates
-//   npm run verify -- --fix         formats first
+//   npm run verify -- --fix         formats and completes the lockfile first
 const WANTED = 24;
 if (Number.parseInt(process.versions.node, 10) < WANTED) {
   console.error(

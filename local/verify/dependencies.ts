@@ -1,10 +1,12 @@
 // What must be true of every package we depend on, judged from four files. It asks no registry and looks at no installed file.
 
+import { type Lockfile, lockGaps } from './lock.ts';
+
 export interface DependencyFiles {
   /** package.json, parsed. */
   readonly manifest: unknown;
   /** package-lock.json, parsed. */
-  readonly lock: unknown;
+  readonly lock: Lockfile;
   readonly npmrc: string;
   readonly readme: string;
 }
@@ -42,23 +44,27 @@ export function dependencyProblems({ manifest, lock, npmrc, readme }: Dependency
   ];
 }
 
-function lockProblems(lock: unknown): string[] {
+function lockProblems(lock: Lockfile): string[] {
   const seen = new Set<string>();
   const problems: string[] = [];
-  for (const [path, entry] of Object.entries(record(record(lock)['packages']))) {
+  for (const [path, entry] of Object.entries(lock.packages)) {
     const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
-    const fields = record(entry);
-    if (fields['hasInstallScript'] === true) {
+    if (entry['hasInstallScript'] === true) {
       seen.add(name);
       if (!Object.hasOwn(INSTALL_SCRIPTS, name))
         problems.push(`package-lock.json: ${name} has an install script and is not allowed one`);
     }
-    for (const [field, value] of Object.entries(fields)) {
+    for (const [field, value] of Object.entries(entry)) {
       // Where to donate is an address too, but nobody installs from it.
       if (field === 'resolved') problems.push(`package-lock.json: ${path} says where it was resolved from`);
       else if (field !== 'funding' && JSON.stringify(value).includes('://'))
         problems.push(`package-lock.json: ${path} has an address in ${field}`);
     }
+  }
+  for (const { name, wantedBy } of lockGaps(lock)) {
+    problems.push(
+      `package-lock.json: ${name}, wanted by ${wantedBy}, has no entry, so npm ci refuses: npm run verify -- --fix`,
+    );
   }
   const idle = Object.keys(INSTALL_SCRIPTS).filter((name) => !seen.has(name));
   return [...problems, ...idle.map((name) => `${name} is allowed an install script that it does not have`)];

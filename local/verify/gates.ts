@@ -1,10 +1,11 @@
 // The static gates: what each one runs. The longest come first, so that two cores end at about the same time.
 
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dependencyProblems } from './dependencies.ts';
+import { fillGaps, type Lockfile, lockGaps } from './lock.ts';
 
 export interface Outcome {
   readonly ok: boolean;
@@ -36,6 +37,17 @@ export const gates: readonly Gate[] = [
   { name: 'dependencies', run: dependencies },
   { name: 'format', run: () => runTool(tool('biome', 'format', '--config-path=local/tools/format.json', '.')) },
 ];
+
+/** Puts right what needs no judgement: the format of every file, and platform packages missing from the lockfile. */
+export async function fix(): Promise<string> {
+  const formatted = await runTool(tool('biome', 'format', '--config-path=local/tools/format.json', '--write', '.'));
+  const path = join(ROOT, 'package-lock.json');
+  const lock = JSON.parse(readFileSync(path, 'utf8')) as Lockfile;
+  const gaps = lockGaps(lock).length;
+  if (gaps === 0) return formatted.output.trim();
+  writeFileSync(path, `${JSON.stringify(fillGaps(lock), null, 2)}\n`);
+  return `${formatted.output.trim()}\nlockfile: ${gaps} platform packages had no entry`;
+}
 
 /** The command line of an installed tool, on this Node. */
 export function tool(name: string, ...args: string[]): string[] {
@@ -71,7 +83,7 @@ async function dependencies(root: string): Promise<Outcome> {
   const read = (name: string): string => readFileSync(join(root, name), 'utf8');
   const problems = dependencyProblems({
     manifest: JSON.parse(read('package.json')),
-    lock: JSON.parse(read('package-lock.json')),
+    lock: JSON.parse(read('package-lock.json')) as Lockfile,
     npmrc: read('.npmrc'),
     readme: read('README.md'),
   });

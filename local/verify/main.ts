@@ -1,7 +1,7 @@
 // Runs the gates, two at a time, and reports them: one line each, the output of a failed one in full. Returns the exit code.
 
 import { availableParallelism } from 'node:os';
-import { type Gate, gates, type Outcome, ROOT, runTool, tool } from './gates.ts';
+import { fix, type Gate, gates, type Outcome, ROOT } from './gates.ts';
 
 export interface GateResult extends Outcome {
   readonly name: string;
@@ -21,10 +21,7 @@ export async function main(
     );
     return 2;
   }
-  if (args.includes('--fix')) {
-    const formatted = await runTool(tool('biome', 'format', '--config-path=local/tools/format.json', '--write', '.'));
-    say(formatted.output.trim());
-  }
+  if (args.includes('--fix')) say(await fix());
   const chosen = all.filter(({ name }) => names.length === 0 || names.includes(name));
   const results = await runGates(chosen, (result) => say(report(result)));
   const failed = results.filter((result) => !result.ok);

@@ -56,6 +56,11 @@ test.each<[string, Partial<DependencyFiles>, string]>([
     { lock: { packages: {} } },
     'protobufjs is allowed an install script that it does not have',
   ],
+  [
+    'a platform package without an entry',
+    lockWith('node_modules/a', { optionalDependencies: { 'a-darwin-x64': '1.0.0' } }),
+    'a-darwin-x64, wanted by node_modules/a, has no entry',
+  ],
   ['a resolved address', lockWith('node_modules/a', { resolved: 'x' }), 'says where it was resolved from'],
   [
     'an address as version',
@@ -70,7 +75,7 @@ test('is the table of this README that is read', () => {
   const read = (name: string): string => readFileSync(new URL(`../../../../${name}`, import.meta.url), 'utf8');
   const without = read('README.md').replace(/^\| `hono` .*$/m, '');
   const manifest: unknown = JSON.parse(read('package.json'));
-  const lock: unknown = JSON.parse(read('package-lock.json'));
+  const lock = JSON.parse(read('package-lock.json')) as DependencyFiles['lock'];
   const problems = dependencyProblems({ manifest, lock, npmrc: read('.npmrc'), readme: without });
   expect(problems).toContain('README.md: the dependency table has no row for hono');
 });
