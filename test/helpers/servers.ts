@@ -1,7 +1,7 @@
 // Real nats-server and redis-server processes for tests: free ports on loopback, data in a temporary
 // folder, ready when they answer as themselves. A test file that leaves one running fails.
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ServerName } from '../../local/servers/find.ts';
@@ -15,6 +15,7 @@ import {
   ServerDidNotStart,
 } from '../../local/servers/server.ts';
 import { forgetChild, noteChild } from './children.ts';
+import { isStopped } from './stopped.ts';
 import { until } from './until.ts';
 
 export interface TestServer {
@@ -167,15 +168,6 @@ async function start(wanted: Wanted): Promise<TestServer> {
       entry.running = await launch(port);
     },
   };
-}
-
-function isStopped(pid: number): boolean {
-  if (process.platform !== 'linux') return true; // no list of threads to look at
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).every((task) => {
-    const stat = readFileSync(join(tasks, task, 'stat'), 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-  });
 }
 
 function endAll(): string[] {
