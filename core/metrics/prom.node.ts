@@ -19,11 +19,22 @@ export function createPromMetrics(options: PromOptions = {}): ReadableMetrics {
   if (options.nodeMetrics !== false) collectDefaultMetrics({ register: registry });
   const bounded = createBound(options.maxLabelValues ?? 200);
 
-  const counters = lazily((name) => new Counter(described(name, registry)));
-  const gauges = lazily((name) => new Gauge(described(name, registry)));
+  const counters = lazily((name) => {
+    const metric = new Counter(described(name, registry));
+    const bound = bounded(metricTable[name].labels);
+    return (labels: Labels, n: number) => metric.inc(bound(labels), n);
+  });
+  const gauges = lazily((name) => {
+    const metric = new Gauge(described(name, registry));
+    const bound = bounded(metricTable[name].labels);
+    return (labels: Labels, value: number) => metric.set(bound(labels), value);
+  });
   const histograms = lazily((name) => {
     const row = metricTable[name];
-    return new Histogram({ ...described(name, registry), ...('buckets' in row ? { buckets: [...row.buckets] } : {}) });
+    const buckets = 'buckets' in row ? { buckets: [...row.buckets] } : {};
+    const metric = new Histogram({ ...described(name, registry), ...buckets });
+    const bound = bounded(row.labels);
+    return (labels: Labels, value: number) => metric.observe(bound(labels), value);
   });
   for (const name of Object.keys(metricTable) as MetricName[]) {
     if (!(options.owns ?? []).some((prefix) => name.startsWith(prefix))) continue;
@@ -34,9 +45,9 @@ export function createPromMetrics(options: PromOptions = {}): ReadableMetrics {
   }
 
   return {
-    count: (name, labels, n = 1) => counters(name).inc(bounded(labels), n),
-    observe: (name, labels, value) => histograms(name).observe(bounded(labels), value),
-    gauge: (name, labels, value) => gauges(name).set(bounded(labels), value),
+    count: (name, labels, n = 1) => counters(name)(labels, n),
+    observe: (name, labels, value) => histograms(name)(labels, value),
+    gauge: (name, labels, value) => gauges(name)(labels, value),
     contentType: registry.contentType,
     read: () => registry.metrics(),
   };
@@ -61,21 +72,33 @@ function lazily<T>(make: (name: MetricName) => T): (name: MetricName) => T {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Keeps the number of values of each label bounded, over all metrics, so that a topic has one name everywhere. */
-function createBound(max: number): (labels: Labels) => Record<string, string> {
+/**
+ * Keeps the number of values of each label bounded, over all metrics, so that a topic has one name everywhere. Where nothing
+ * must be replaced the caller's own object is passed on; prom-client keeps it.
+ */
+function createBound(max: number): (names: readonly string[]) => (labels: Labels) => Record<string, string> {
   const known = new Map<string, Set<string>>();
-  return (labels) => {
-    const out: Record<string, string> = {};
-    for (const label in labels) {
-      const value = labels[label] ?? '';
-      let values = known.get(label);
-      if (values === undefined) known.set(label, (values = new Set()));
-      if (values.has(value)) out[label] = value;
-      else if (values.size < max) {
-        values.add(value);
-        out[label] = value;
-      } else out[label] = 'other';
+  const admit = (values: Set<string>, value: string): boolean => {
+    if (!values.has(value) && values.size >= max) return false;
+    values.add(value);
+    return true;
+  };
+  return (names) => {
+    const sets = names.map((name) => {
+      const values = known.get(name) ?? new Set<string>();
+      known.set(name, values);
+      return { name, values };
+    });
+    return (labels) => {
+      for (const { name, values } of sets) {
+        if (!values.has(labels[name] ?? '')) return replaced(labels);
+      }
+      return labels;
+    };
+    function replaced(labels: Labels): Record<string, string> {
+      return Object.fromEntries(
+        sets.map(({ name, values }) => [name, admit(values, labels[name] ?? '') ? (labels[name] ?? '') : 'other']),
+      );
     }
-    return out;
   };
 }

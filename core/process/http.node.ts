@@ -128,11 +128,13 @@ function createHttp2(limits: HttpLimits, log: Log): Http2Server {
   server.setTimeout(limits.idleMs, (session?: ServerHttp2Session) => session?.close());
   server.on('sessionError', (error: Error) => log.debug('an HTTP/2 connection failed', { error }));
   server.on('stream', (stream) => {
-    if (stream.readableEnded) return;
-    const timer = setTimeout(() => stream.close(), limits.requestMs);
+    if (stream.endAfterHeaders) return;
+    const timer = setTimeout(() => {
+      // A handler may answer without reading to the end, so the stream's own word counts and not an `end` event.
+      if (!stream.destroyed && stream.state.remoteClose !== 1) stream.close();
+    }, limits.requestMs);
     timer.unref();
-    const stop = (): void => clearTimeout(timer);
-    stream.once('end', stop).once('close', stop);
+    stream.once('close', () => clearTimeout(timer));
   });
   return server;
 }

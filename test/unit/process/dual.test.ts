@@ -253,6 +253,21 @@ describe('one port and bad manners', () => {
     session.close();
   });
 
+  it('leaves alone a stream whose client has said everything, read or unread, however long the answer takes', async () => {
+    const { url } = await serve({ headersMs: 50, requestMs: 50 });
+    const session = connect2(url);
+    const held = [
+      session.request({ ':path': '/hold' }),
+      session.request({ ':path': '/hold', ':method': 'POST' }).end('body'),
+    ];
+    const cut = session.request({ ':path': '/hold', ':method': 'POST' });
+    cut.write('half a body');
+    await once(cut, 'close'); // so the time is up for all three
+    kernel.answer();
+    for (const stream of held) expect((await stream.toArray()).join('')).toBe('held');
+    session.close();
+  });
+
   it('refuses headers too large on HTTP/2', async () => {
     const { url } = await serve({ maxHeaderBytes: 2_048 });
     const session = connect2(url);

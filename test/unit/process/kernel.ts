@@ -42,6 +42,10 @@ export function testKernel(): Kernel {
   const onError = (error: unknown): void => void errors.push(error);
   const app = new Hono();
   app.get('/health', (c) => c.text('ok'));
+  app.all('/hold', async (c) => {
+    await answer.promise;
+    return c.text('held');
+  });
   app.post('/echo', async (c) => c.text(String((await c.req.arrayBuffer()).byteLength)));
   mountConnect(app, routes, { onError });
   return {
