@@ -1,8 +1,8 @@
 // The gateway: routes and what goes around them, out of ports alone. The same app runs on Node, in workerd and inside a test.
 import { Hono } from 'hono';
-import { CortexError } from '#core/errors.ts';
-import { mountConnect } from '#core/http/connect.ts';
-import { HttpError } from '#core/http/errors.ts';
+import { CortexError, toCortexError } from '#core/errors.ts';
+import { mountConnect, type RpcServerOptions } from '#core/http/connect.ts';
+import { HttpError, httpStatus } from '#core/http/errors.ts';
 import { requestId } from '#core/http/request-id.ts';
 import { authenticate } from '../http/auth.ts';
 import { answerError, observed, plainAnswers } from '../http/observe.ts';
@@ -25,6 +25,8 @@ export interface Gateway {
   readonly routes: readonly Route[];
   /** CortexApi, for a server that speaks gRPC. */
   readonly rpc: ReturnType<typeof cortexApi>;
+  /** For that server. */
+  readonly rpcOptions: RpcServerOptions;
   readonly waiters: Waiters;
 }
 
@@ -54,13 +56,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
       throw new HttpError(405, 'unimplemented', 'Method Not Allowed', { headers: { allow } });
     });
   }
-  mountConnect(app, rpc, {
-    contextValues: (c) => callerValues(deps.peer(c.env)),
-    onError: (error, method) => deps.log.debug('an rpc failed', { method, error }),
-  });
+  const rpcOptions: RpcServerOptions = { onError: (error, method) => logRpc(deps.log, error, method) };
+  mountConnect(app, rpc, { ...rpcOptions, contextValues: (c) => callerValues(deps.peer(c.env)) });
   app.notFound((c) => answerError(new CortexError('not_found', 'page not found'), c, deps.log));
   app.onError((error, c) => answerError(error, c, deps.log));
-  return { app, routes, rpc, waiters };
+  return { app, routes, rpc, rpcOptions, waiters };
 }
 
 /** Lets in who has a key, not too often, and with a role that suffices. */
@@ -74,6 +74,11 @@ function guarded(deps: GatewayDeps, handle: Route['handle'], role: NonNullable<R
     c.set('identity', identity);
     return handle(c);
   };
+}
+
+function logRpc(log: GatewayDeps['log'], error: unknown, method: string): void {
+  const ours = httpStatus(toCortexError(error)) >= 500;
+  log[ours ? 'error' : 'debug']('an rpc failed', { method, error });
 }
 
 /** The Host header; over HTTP/2 it is only in the address. */

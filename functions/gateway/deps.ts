@@ -1,6 +1,5 @@
 // What the gateway needs from outside, as ports: an entry chooses them, a test hands in its own.
-import type { Subscription } from '#core/bus/bus.ts';
-import type { Publication } from '#core/bus/bus.ts';
+import type { Publication, Subscription } from '#core/bus/bus.ts';
 import type { Keys } from '#core/jobs/keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';

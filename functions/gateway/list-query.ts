@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
 import { isId } from '#core/protocol/ids.ts';
-import { isState, type JobState } from '#core/jobs/state.ts';
+import { isState } from '#core/jobs/state.ts';
 import type { PageQuery } from '#core/jobs/store.ts';
 import { actingTenant } from '../http/roles.ts';
 import type { Identity } from '../http/keyring.ts';
@@ -19,12 +19,7 @@ const wholeNumber = z
 const listQuery = z.object({
   limit: wholeNumber.refine((n) => n >= 1 && n <= maxLimit, `must be from 1 to ${maxLimit}`).optional(),
   cursor: z.string().min(1).max(300).optional(),
-  state: z
-    .string()
-    .toUpperCase()
-    .refine(isState, 'is not the name of a state')
-    .transform((text) => text as JobState)
-    .optional(),
+  state: z.string().toUpperCase().refine(isState, 'is not the name of a state').optional(),
   topic: z.string().min(1).max(200).optional(),
   tenant: z.string().refine(isId, 'is not the name of a tenant').optional(),
   trace_id: z.string().refine(isId, 'is not the id of a trace').optional(),
