@@ -2,8 +2,8 @@
 // under the feet of a running system or test run. Plain JavaScript for Node 18 to 24.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { inUse } from './checkout.mjs';
 import { Stop } from './stop.mjs';
 
@@ -14,7 +14,7 @@ export function needsInstall(root) {
   const hash = lockHash(root);
   if (readText(noteFile(root))?.trim() === hash) return false;
   if (!matchesLockfile(root)) return true;
-  writeFileSync(noteFile(root), `${hash}\n`); // somebody ran `npm ci` by hand: as good
+  finish(root, hash); // somebody ran `npm ci` by hand: as good
   return false;
 }
 
@@ -50,7 +50,22 @@ export async function install(root, hold, say) {
   say('installing the locked dependencies with npm ci (once; again when the lockfile changes)');
   const hash = lockHash(root);
   await npmCi(root, hold);
+  finish(root, hash);
+}
+
+function finish(root, hash) {
+  linkNode(root);
   writeFileSync(noteFile(root), `${hash}\n`);
+}
+
+// `npm run` and `npx` find Node 24 as node_modules/.bin/node. Two packages of the lockfile bring a command
+// of that name, and npm 9 (Debian 12) links none when the one it looks at first is for another machine.
+function linkNode(root) {
+  const name = `node-${process.platform}-${process.arch}`;
+  const link = join(root, 'node_modules', '.bin', 'node');
+  if (!existsSync(join(root, 'node_modules', name, 'bin', 'node')) || existsSync(link)) return;
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(join('..', name, 'bin', 'node'), link);
 }
 
 // Development and optional packages are asked for by name: NODE_ENV=production or a setting of the

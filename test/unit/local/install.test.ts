@@ -82,6 +82,19 @@ describe('install', () => {
     expect(said).toHaveLength(1);
   });
 
+  it('links the Node of the lockfile where npm did not', async () => {
+    const name = `node-${process.platform}-${process.arch}`;
+    fakeNpm(`mkdir -p node_modules/${name}/bin && echo new > node_modules/${name}/bin/node`);
+    await install(root, hold, () => undefined);
+    const link = join(root, 'node_modules', '.bin', 'node');
+    expect(readFileSync(link, 'utf8')).toBe('new\n');
+    rmSync(link);
+    installedByHand({ 'node_modules/a': { version: '1.0.0', integrity: 'sha512-1.0.0' } });
+    rmSync(noteFile());
+    expect(needsInstall(root)).toBe(false);
+    expect(readFileSync(link, 'utf8')).toBe('new\n');
+  });
+
   it('leaves no note and says so in one line when npm fails', async () => {
     fakeNpm('mkdir -p node_modules; exit 3');
     await expect(install(root, hold, () => undefined)).rejects.toThrow('npm ci failed (exit code 3)');
