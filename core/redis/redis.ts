@@ -1,6 +1,9 @@
 // The Redis port: get, set, run(script). No more, because ioredis and the REST client agree exactly on script replies and
 // disagree on most others. Drivers: ioredis.node.ts (TCP), later upstash.ts (REST).
 
+import type { LinkState } from '#core/link.ts';
+import type { Durability } from './durability.ts';
+
 /** What scripts answer: strings, integers, null, and nested lists of them. */
 export type Reply = string | number | null | readonly Reply[];
 
@@ -31,6 +34,22 @@ export interface BinaryRedis extends Redis {
   getBytes(key: string): Promise<Uint8Array | null>;
   /** As `run`, with arguments that may be bytes. */
   runBytes(script: Script, keys: readonly string[], args: readonly (Arg | Uint8Array)[]): Promise<Reply>;
+}
+
+/** What a driver with a connection of its own hands out. */
+export interface RedisConnection extends BinaryRedis {
+  /** Whether the connection is up right now. */
+  readonly state: LinkState;
+  /** Calls back on every change of state; the answer stops it. */
+  onState(listener: (state: LinkState) => void): () => void;
+  /** Client calls at the port so far: one for each get, set or run that was sent, and those that load a script. */
+  readonly calls: number;
+  /** What the server keeps through a restart. Throws `unavailable`. */
+  durability(): Promise<Durability>;
+  /** Throws `failed_precondition`, naming the policy, unless the server says that it never evicts. */
+  assertNoEviction(): Promise<void>;
+  /** Waits for what is under way, then closes. Idempotent. */
+  close(): Promise<void>;
 }
 
 /** Names a script; the prelude, if any, stands before it. */

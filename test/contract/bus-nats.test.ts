@@ -136,7 +136,7 @@ describe('connectBus', () => {
     await bus.subscribe('big', () => received++);
     const states: { readonly state: BusState; readonly at: number }[] = [];
     bus.onState((state) => states.push({ state, at: performance.now() }));
-    silent.pause();
+    await silent.pause();
     const began = performance.now();
     const data = new Uint8Array(500_000);
     // More than the sockets hold, so that the client's own farewell would wait behind it for ever.
