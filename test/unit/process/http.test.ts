@@ -71,6 +71,26 @@ describe('serveHttp', () => {
     await Promise.all([silent.closed(), kept.closed()]);
   });
 
+  it('ends a kept connection after an answer that had begun before the close', async () => {
+    const rest = Promise.withResolvers<void>();
+    const body = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(new TextEncoder().encode('begin'));
+        await rest.promise;
+        controller.enqueue(new TextEncoder().encode('end'));
+        controller.close();
+      },
+    });
+    const server = await serve(() => new Response(body));
+    const client = await rawClient(server.address.port);
+    client.say('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect(await client.hears(/begin/)).toMatch(/connection: keep-alive/i);
+    const closed = server.close(5_000);
+    rest.resolve();
+    expect(await client.closed()).toMatch(/end\r\n0\r\n\r\n$/);
+    expect(await closed).toBe(0);
+  });
+
   it('cuts what is left at the deadline and counts it; the application sees its signal abort', async () => {
     const app = held();
     const server = await serve(app.fetch);
