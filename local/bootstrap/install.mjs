@@ -4,10 +4,18 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { inUse } from './checkout.mjs';
+import { assertNewEnough } from './runtime.mjs';
 import { Stop } from './stop.mjs';
 
 const noteFile = (root) => join(root, 'node_modules', '.cortex-lock-hash');
+
+/** The version of Node that the lockfile brings for this machine; undefined when it brings none. */
+function bundledVersion(root) {
+  const lock = JSON.parse(readText(join(root, 'package-lock.json')));
+  return lock.packages[`node_modules/node-${process.platform}-${process.arch}`]?.version;
+}
 
 /** True when node_modules is not what the lockfile asks for. */
 export function needsInstall(root) {
@@ -25,19 +33,25 @@ function lockHash(root) {
 }
 
 // npm leaves a lockfile of what it installed in node_modules. It is equal to ours but for the root and
-// the optional packages of other platforms.
+// optional packages, of which only those for this machine must be there (see as-node-24.cjs).
 function matchesLockfile(root) {
   const wanted = JSON.parse(readText(join(root, 'package-lock.json'))).packages;
   const text = readText(join(root, 'node_modules', '.package-lock.json'));
   if (text === undefined) return false;
   const found = JSON.parse(text).packages;
-  const same = Object.entries(wanted).every(([path, { version, integrity, optional }]) => {
+  const same = Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true;
     const there = found[path];
-    if (there === undefined) return optional === true;
-    return there.version === version && there.integrity === integrity;
+    if (there === undefined) return entry.optional === true && !isForThisMachine(entry);
+    return there.version === entry.version && there.integrity === entry.integrity;
   });
   return same && Object.keys(found).every((path) => path in wanted);
+}
+
+function isForThisMachine({ os, cpu, libc }) {
+  if (os === undefined || cpu === undefined) return false; // needed by one of those for other machines
+  const names = (field, one) => [].concat(field).includes(one);
+  return names(os, process.platform) && names(cpu, process.arch) && (libc === undefined || names(libc, 'glibc'));
 }
 
 /**
@@ -47,6 +61,7 @@ function matchesLockfile(root) {
 export async function install(root, hold, say) {
   const user = inUse(root);
   if (user !== undefined) throw new Stop(`the dependencies have changed, but ${user}: stop it first, then try again`);
+  if (bundledVersion(root) === undefined) assertNewEnough(process.execPath);
   say('installing the locked dependencies with npm ci (once; again when the lockfile changes)');
   const hash = lockHash(root);
   await npmCi(root, hold);
@@ -79,12 +94,19 @@ const flags = [
   '--loglevel=error',
 ];
 
+const asNode24 = fileURLToPath(new URL('as-node-24.cjs', import.meta.url));
+
 function npmCi(root, hold) {
   return new Promise((resolve, reject) => {
     const npm = spawn('npm', ['ci', ...flags], {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, PATH: pathWithout(join(root, 'node_modules')) },
+      env: {
+        ...process.env,
+        PATH: pathWithout(join(root, 'node_modules')),
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --require ${JSON.stringify(asNode24)}`.trim(),
+        CORTEX_RUNTIME_VERSION: bundledVersion(root) ?? process.versions.node,
+      },
     });
     const passOn = (signal) => npm.kill(signal);
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];

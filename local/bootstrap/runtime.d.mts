@@ -6,6 +6,7 @@ export function findRuntime(
 		readonly current?: string;
 	},
 ): string;
+export function assertNewEnough(runtime: string): void;
 export function runOn(
 	runtime: string,
 	script: string,

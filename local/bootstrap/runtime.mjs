@@ -17,9 +17,15 @@ export function findRuntime(
 ) {
   const bundled = join(root, 'node_modules', `node-${platform}-${arch}`, 'bin', 'node');
   const runtime = existsSync(bundled) ? bundled : current;
+  assertNewEnough(runtime);
+  return runtime;
+}
+
+/** Throws Stop with one line when that Node is older than 24, or does not run. */
+export function assertNewEnough(runtime) {
   const version =
     spawnSync(runtime, ['--version'], { encoding: 'utf8' }).stdout?.trim() || 'one that does not run here';
-  if (Number.parseInt(version.replace(/^v/, ''), 10) >= WANTED) return runtime;
+  if (Number.parseInt(version.replace(/^v/, ''), 10) >= WANTED) return;
   throw new Stop(
     `CortexOS needs Node ${WANTED} or newer, and ${runtime} is ${version}: install Node ${WANTED} and try again`,
   );

@@ -22,11 +22,20 @@ afterEach(() => {
 const hold = { share: () => undefined };
 const noteFile = () => join(root, 'node_modules', '.cortex-lock-hash');
 
-function lockfile(version: string): void {
+function lockfile(version: string, more: object = {}): void {
   const packages = {
     '': { name: 'x' },
     'node_modules/a': { version, integrity: `sha512-${version}` },
-    'node_modules/other-platform': { version: '2.0.0', integrity: 'sha512-x', optional: true },
+    'node_modules/other-platform': { version: '2.0.0', optional: true, os: ['plan9'], cpu: [process.arch] },
+    'node_modules/of-other-platform': { version: '2.0.0', optional: true },
+    'node_modules/for-musl': {
+      version: '2.0.0',
+      optional: true,
+      os: [process.platform],
+      cpu: [process.arch],
+      libc: ['musl'],
+    },
+    ...more,
   };
   writeFileSync(join(root, 'package-lock.json'), JSON.stringify({ packages }));
 }
@@ -56,6 +65,16 @@ describe('needsInstall', () => {
     expect(existsSync(noteFile())).toBe(true);
   });
 
+  it('wants an install when npm left out an optional package for this very machine', () => {
+    const native = { version: '1.0.0', integrity: 'sha512-n', optional: true, os: process.platform, cpu: process.arch };
+    lockfile('1.0.0', { 'node_modules/native': native });
+    const installed = { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-1.0.0' } };
+    installedByHand(installed);
+    expect(needsInstall(root)).toBe(true);
+    installedByHand({ ...installed, 'node_modules/native': native });
+    expect(needsInstall(root)).toBe(false);
+  });
+
   it.each([
     ['another version', { 'node_modules/a': { version: '1.0.1', integrity: 'sha512-1.0.0' } }],
     ['another content', { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-2' } }],
@@ -80,6 +99,16 @@ describe('install', () => {
     expect(args).toEqual(expect.arrayContaining(['--ignore-scripts', '--include=dev', '--include=optional']));
     expect(readFileSync(join(root, 'path'), 'utf8')).not.toContain('node_modules');
     expect(said).toHaveLength(1);
+  });
+
+  it('tells npm the version of the Node that will run what it installs', async () => {
+    const old = join(root, 'bin', 'old.cjs'); // plays an older Node
+    writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '18.19.0' });");
+    lockfile('1.0.0', { [`node_modules/node-${process.platform}-${process.arch}`]: { version: '24.99.0' } });
+    vi.stubEnv('NODE_OPTIONS', `--require ${JSON.stringify(old)}`);
+    fakeNpm(`mkdir -p node_modules; '${process.execPath}' -p process.version > version`);
+    await install(root, hold, () => undefined);
+    expect(readFileSync(join(root, 'version'), 'utf8')).toBe('v24.99.0\n');
   });
 
   it('links the Node of the lockfile where npm did not', async () => {
