@@ -5,7 +5,6 @@ import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { CortexError } from '#core/errors.ts';
 import { createLog, type Log, logLevels } from '#core/log.ts';
-import { noopMetrics } from '#core/metrics/noop.ts';
 import type { Metrics, ReadableMetrics } from '#core/metrics/metrics.ts';
 import { type Clock, systemClock } from '#core/system.ts';
 import { announceListening } from './announce.node.ts';
@@ -52,8 +51,8 @@ export interface ProcessSpec<C> {
   readonly metricsPort: number;
   /** Parses the environment. Throws EnvError with every problem. */
   readonly config: (env: Env) => C;
-  /** The driver that the entry chose; without one, /metrics is empty. */
-  readonly metrics?: ReadableMetrics;
+  /** The driver that the entry chose: what /metrics shows. */
+  readonly metrics: ReadableMetrics;
   /** Acquires what the service needs and starts it; resolves when it does its work. */
   readonly start: (context: ProcessContext<C>) => Promise<Running> | Promise<void>;
 }
@@ -70,7 +69,6 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
     fields: { service: spec.name },
   });
   const health = createHealth(spec.name, clock);
-  const metrics = spec.metrics ?? noopMetrics;
   const resources = createResources({ log });
   const stopping = new AbortController();
   let starting: Promise<Running | void> = Promise.resolve();
@@ -150,7 +148,7 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
       'health and metrics',
       () =>
         serveHttp({
-          fetch: createObserveHandler(health, metrics),
+          fetch: createObserveHandler(health, spec.metrics),
           addr: base.metricsAddr,
           log,
           variable: 'METRICS_ADDR',
@@ -162,7 +160,16 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
       wrong('cannot go on', error);
       endSafely(true);
     };
-    return spec.start({ config, log, clock, metrics, health, resources, stopping: stopping.signal, fail });
+    return spec.start({
+      config,
+      log,
+      clock,
+      metrics: spec.metrics,
+      health,
+      resources,
+      stopping: stopping.signal,
+      fail,
+    });
   };
   try {
     starting = begin();
