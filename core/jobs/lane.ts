@@ -3,6 +3,9 @@
 //   job.code.llm|c:gpu|l:os=linux   with capability gpu and label os=linux
 //   job.echo|d                      only our own hosts (constraints or a redacted payload bind it)
 
+/** What stands before the topic in the id of a pseudo-worker: all that listen on the topic itself. A colon is in no worker's id. */
+export const pseudoPrefix = 'topic:';
+
 export interface LaneSpec {
   readonly topic: string;
   /** Capabilities that the worker must name. */

@@ -184,7 +184,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         (f, args) => {
           const own = (key: string): boolean => key === `res:${f.id}` || key.startsWith(`res:${f.id}-`);
           const bad = f.resultKey !== '' && !own(f.resultKey);
-          args.push(f.id, f.worker, bad ? 'FAILED' : f.status, bad ? '' : f.resultKey);
+          args.push(f.id, bad ? 'FAILED' : f.status, bad ? '' : f.resultKey);
           args.push(f.artifactKeys.filter(own).slice(0, 20).join(' '), f.workerName, Math.round(f.execMs));
           args.push(
             bad ? 'bad_result_ptr' : f.errorCode,

@@ -199,8 +199,6 @@ export interface Committed {
 /** A result that came over the bus from a worker that is not ours. */
 export interface ForeignResult {
   readonly id: string;
-  /** The pseudo-worker of the topic. */
-  readonly worker: string;
   readonly status: EndState;
   /** The key its result_ptr names, or empty. Only `res:<id>` and `res:<id>-...` are believed. */
   readonly resultKey: string;

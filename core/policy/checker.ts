@@ -1,6 +1,7 @@
 // The port through which the scheduler asks whether jobs may run. Drivers: in process (tests), rpc-checker.ts (Connect, batched).
 // A checker never denies by guess: what it could not find out is an exception, and the jobs wait.
 import type { PolicyVersion } from '#core/jobs/job.ts';
+import type { JobRequest } from '#proto/cortex/agent/v1/job_pb.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
 
 /** What is judged: the stored request, never a packet from the bus that merely claims to be it. */
@@ -13,8 +14,10 @@ export interface CheckInput {
   readonly priority: number;
   readonly memoryId: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The canonical JobRequest bytes, for rules that look at budget, meta or requirements. */
-  readonly request: Uint8Array;
+  /** The stored request, for rules that look at budget, meta or requirements. */
+  readonly request: JobRequest;
+  /** About how many bytes the request takes, so that one call does not grow too large. */
+  readonly bytes: number;
 }
 
 export type Decision = 'ALLOW' | 'DENY' | 'REQUIRE_HUMAN' | 'THROTTLE' | 'ALLOW_WITH_CONSTRAINTS';

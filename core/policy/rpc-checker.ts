@@ -84,10 +84,10 @@ function split(inputs: readonly CheckInput[]): CheckInput[][] {
   const parts: CheckInput[][] = [];
   let bytes = Infinity;
   for (const input of inputs) {
-    bytes += input.request.length;
+    bytes += input.bytes;
     if (bytes > maxBatchBytes) {
       parts.push([]);
-      bytes = input.request.length;
+      bytes = input.bytes;
     }
     parts.at(-1)?.push(input);
   }

@@ -1,10 +1,10 @@
 // Between our words and CAP's messages, for both ends of the safety RPC. It judges nothing: what a foreign kernel says that we
 // do not understand becomes a wait with a reason, neither allow nor deny.
-import { create, fromBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { CortexError } from '#core/errors.ts';
 import { formatPolicy, parsePolicy, type PolicyVersion } from '#core/jobs/job.ts';
 import { digestOf } from '#core/jobs/submission.ts';
-import { type JobPriority, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
+import type { JobPriority } from '#proto/cortex/agent/v1/job_pb.ts';
 import {
   DecisionType,
   type PolicyCheckRequest,
@@ -15,9 +15,9 @@ import {
 import type { CheckInput, Decision, Verdict } from './checker.ts';
 import type { Judgement, Question } from './evaluate.ts';
 
-/** What a kernel is asked about a job. Throws CortexError `data_loss` when the stored request cannot be read. */
+/** What a kernel is asked about a job. */
 export function checkRequest(input: CheckInput): PolicyCheckRequest {
-  const { budget, meta } = storedRequest(input);
+  const { budget, meta } = input.request;
   return create(PolicyCheckRequestSchema, {
     jobId: input.jobId,
     topic: input.topic,
@@ -29,14 +29,6 @@ export function checkRequest(input: CheckInput): PolicyCheckRequest {
     ...(budget === undefined ? {} : { budget }),
     ...(meta === undefined ? {} : { meta }),
   });
-}
-
-function storedRequest(input: CheckInput) {
-  try {
-    return fromBinary(JobRequestSchema, input.request);
-  } catch (error) {
-    throw new CortexError('data_loss', `the stored request of job ${input.jobId} cannot be read`, { cause: error });
-  }
 }
 
 /** What the rules look at. */

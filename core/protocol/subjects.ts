@@ -24,6 +24,8 @@ export const headers = {
   fence: 'Cortex-Fence',
   attempt: 'Cortex-Attempt',
   tenant: 'Cortex-Tenant',
+  /** Beside a JobResult, which has no field for it. */
+  topic: 'Cortex-Topic',
   leaseMs: 'Cortex-Lease-Ms',
   deadline: 'Cortex-Deadline',
   constraints: 'Cortex-Constraints',

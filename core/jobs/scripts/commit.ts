@@ -1,4 +1,5 @@
 // The end of an attempt: commit (our own hosts, fenced) and commitForeign (bus-only workers, by the rules of design.md "CAP").
+import { pseudoPrefix } from '../lane.ts';
 import { jobScript } from './prelude.ts';
 
 export const commitStride = 11;
@@ -53,7 +54,7 @@ end
 return {out,EV}`,
 );
 
-export const foreignStride = 11;
+export const foreignStride = 10;
 
 // A result over the bus proves little: it carries no fence. SUCCEEDED of any hand-out to the subject counts while the policy that
 // judged is in force; another status only when exactly one hand-out is open. The result is copied to a sealed key, because the
@@ -63,12 +64,12 @@ export const commitForeign = jobScript(
   /* lua */ `
 local out={}
 for i=5,#ARGV,${foreignStride} do
-  local id,worker,to,key,arts,name,exec,code,message,seq,hash=unpack(ARGV,i,i+${foreignStride - 1})
+  local id,to,key,arts,name,exec,code,message,seq,hash=unpack(ARGV,i,i+${foreignStride - 1})
   local rk=P..'job:meta:'..id
   local m=call('HMGET',rk,'state','fence','worker','tenant','policy','fh','failures','retries')
   local st=m[1]
   if not st then out[#out+1]={'missing','',false}
-  elseif (st~='DISPATCHED' and st~='RUNNING') or m[3]~=worker or not may(st,to) then out[#out+1]={'stale',st,false}
+  elseif (st~='DISPATCHED' and st~='RUNNING') or string.sub(m[3] or '',1,${pseudoPrefix.length})~='${pseudoPrefix}' or not may(st,to) then out[#out+1]={'stale',st,false}
   else
     local jseq,jhash=string.match(m[5] or '','^(%d+):(.*)$')
     local judged=jhash==hash or tonumber(jseq or '-1')>=tonumber(seq)
@@ -79,7 +80,7 @@ for i=5,#ARGV,${foreignStride} do
       local r=to=='FAILED' and call('HMGET',rk,'pool','lane','prio','created','deadline')
       if r and failures<=tonumber(m[8] or '0') and tonumber(r[5])>now then
         call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','failures',f0(failures),'fh','0','error_code',code,'error',message)
-        call('ZREM',P..'slots:'..worker,id)
+        call('ZREM',P..'slots:'..m[3],id)
         schedule(id,tenant,r[1],r[2],r[3],r[4],tonumber(r[5]),0)
         ev(id,tenant,'SCHEDULED',fence)
         out[#out+1]={'retry','SCHEDULED',false}
@@ -94,7 +95,7 @@ for i=5,#ARGV,${foreignStride} do
           end
         end
         if arts~='' then h[#h+1]='arts' h[#h+1]=arts end
-        call('ZREM',P..'slots:'..worker,id)
+        call('ZREM',P..'slots:'..m[3],id)
         out[#out+1]={'committed',to,finish(id,tenant,to,fence,h)}
       end
     end

@@ -1,5 +1,5 @@
 // What goes over the wire: batches, all that a kernel may look at, and kernels that are not ours.
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
@@ -51,7 +51,7 @@ test('a kernel sees all of the stored request that rules may look at', async () 
     priority: JobPriority.CRITICAL,
     memoryId: 'mem',
     labels: { zone: 'eu' },
-    request: toBinary(JobRequestSchema, request),
+    request,
   });
   const { policy, verdicts } = await check([input]);
   expect(policy).toEqual({ sequence: 7, hash: 'abc' });
@@ -98,7 +98,8 @@ test('large requests are spread over calls', async () => {
   const large = (n: number, bytes: number) =>
     checkInput({
       labels: { n: String(n) },
-      request: toBinary(JobRequestSchema, create(JobRequestSchema, { meta: { labels: { text: 'x'.repeat(bytes) } } })),
+      request: create(JobRequestSchema, { meta: { labels: { text: 'x'.repeat(bytes) } } }),
+      bytes,
     });
   const inputs = [
     large(0, 900_000),
