@@ -1,8 +1,11 @@
 // What a person asked of `npm start`: arguments and environment, parsed once into a frozen value. Every
 // problem is named at once.
+import { type Address, parseAddress } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
-import { type Address, LOOPBACK, parseAddress } from './address.ts';
+
+/** Where our own services and servers listen unless they are told otherwise. */
+export const LOOPBACK = '127.0.0.1';
 
 export interface ServerOptions {
   /** A server of somebody else's, by URL: none of that kind is started. */

@@ -6,8 +6,8 @@ import { Stop } from '../bootstrap/stop.mjs';
 import type { ServerName } from '../servers/find.ts';
 import { freePort, nextFreePort } from '../servers/ports.ts';
 import { endServer, launchServer, ServerDidNotStart } from '../servers/server.ts';
-import { LOOPBACK } from './address.ts';
 import type { Unit } from './keep.ts';
+import { LOOPBACK } from './options.ts';
 
 export interface ServerPlan {
   readonly name: ServerName;

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Address, addressUrl, formatAddress } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
-import { type Address, dialAddress, formatAddress, parseAddress, urlOf } from './address.ts';
 import type { Launched, Unit } from './keep.ts';
 
 export interface ServiceHost {
@@ -62,7 +62,7 @@ function environmentOf(service: Service, host: ServiceHost): NodeJS.ProcessEnv {
       const address = host.addresses.get(`${other.name}.${port.name}`);
       if (address === undefined) continue;
       if (other.name === service.name) env[port.env] = formatAddress(address);
-      else if (port.name !== 'metrics') env[port.env] = formatAddress(dialAddress(address));
+      else if (port.name !== 'metrics') env[port.env] = addressUrl(address, '').slice('://'.length);
     }
   }
   return env;
@@ -76,10 +76,10 @@ function note(service: Service, host: ServiceHost, message: unknown): void {
     url?: unknown;
   };
   if (type !== 'listening' || typeof name !== 'string' || typeof url !== 'string' || !URL.canParse(url)) return;
-  const bound = parseAddress(new URL(url).host);
   const key = `${service.name}.${name}`;
   const asked = host.addresses.get(key);
-  if (bound !== undefined && asked !== undefined) host.addresses.set(key, { host: asked.host, port: bound.port });
+  const port = Number(new URL(url).port || 80); // a URL does not spell out the port of its scheme
+  if (asked !== undefined) host.addresses.set(key, { host: asked.host, port });
 }
 
 async function ready(service: Service, host: ServiceHost, launched: Launched, signal: AbortSignal): Promise<void> {
@@ -104,7 +104,7 @@ async function ready(service: Service, host: ServiceHost, launched: Launched, si
 export function healthUrl(service: Service, addresses: ReadonlyMap<string, Address>): string | undefined {
   if (service.ports.some((port) => addresses.get(`${service.name}.${port.name}`)?.port === 0)) return undefined;
   const address = addresses.get(`${service.name}.${service.health}`);
-  return address === undefined ? undefined : `${urlOf(address)}/health`;
+  return address === undefined ? undefined : `${addressUrl(address)}/health`;
 }
 
 async function health(url: string | undefined): Promise<string> {

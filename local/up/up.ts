@@ -2,15 +2,15 @@
 // last, services between them. The list of services is an argument, so that tests can bring their own.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { addressUrl } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { ServerName } from '../servers/find.ts';
 import { ensureServers } from '../servers/install.ts';
 import { thisMachine } from '../servers/machine.ts';
 import { natsArgs, redisArgs } from '../servers/server.ts';
 import type { Service } from '../services.ts';
-import { LOOPBACK, urlOf } from './address.ts';
 import { type Kept, keepAlive } from './keep.ts';
-import { parseUpOptions, type UpOptions } from './options.ts';
+import { LOOPBACK, parseUpOptions, type UpOptions } from './options.ts';
 import { createOutput } from './output.ts';
 import { proveWithOneJob } from './proof.ts';
 import { createRunNote, type RunNoteWriter } from './run-note.ts';
@@ -146,8 +146,14 @@ function createHost(input: UpInput, options: UpOptions, note: RunNoteWriter, url
     },
     spawned: (name, pid) => note.child(name, pid, true),
     capture: (name, child) => output.capture(name, child),
-    patience: { start: 60_000, drain: 30_000 },
+    patience: { start: 60_000, drain: drainPatience(input.env['DRAIN_SECONDS']) },
   };
+}
+
+// A service ends by itself once its own time to drain is up; only what hangs is forced, well after that.
+function drainPatience(drainSeconds: string | undefined): number {
+  const seconds = Number(drainSeconds || 20);
+  return (Number.isFinite(seconds) ? seconds : 20) * 1_000 + 20_000;
 }
 
 // A service starts as soon as those that it dials are ready, so that their addresses are known.
@@ -182,7 +188,7 @@ function publicUrls(services: readonly Service[], host: ServiceHost): Record<str
   for (const service of services) {
     for (const port of service.ports) {
       const address = host.addresses.get(`${service.name}.${port.name}`);
-      if (address !== undefined) urls[port.url] = urlOf(address);
+      if (address !== undefined) urls[port.url] = addressUrl(address);
     }
   }
   return urls;

@@ -1,36 +1,13 @@
 // What `npm start` makes of arguments, environment and addresses.
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { formatAddress } from '#core/process/address.ts';
 import { services } from '../../../local/services.ts';
-import { dialAddress, formatAddress, parseAddress } from '../../../local/up/address.ts';
 import { parseUpOptions } from '../../../local/up/options.ts';
 import { readable } from '../../../local/up/output.ts';
 import { withoutSecrets } from '../../../local/up/server-unit.ts';
 import { takenPorts } from '../../../local/up/taken.ts';
 import { concerned } from '../../../local/up/watch.ts';
-
-describe('addresses', () => {
-  it.each([
-    ['127.0.0.1:8081', { host: '127.0.0.1', port: 8081 }],
-    [':50070', { host: '127.0.0.1', port: 50_070 }],
-    ['0', { host: '127.0.0.1', port: 0 }],
-    ['0.0.0.0:80', { host: '0.0.0.0', port: 80 }],
-    ['[::1]:9090', { host: '::1', port: 9090 }],
-    ['localhost:50051', { host: 'localhost', port: 50_051 }],
-  ])('reads %s', (text, address) => {
-    expect(parseAddress(text)).toEqual(address);
-    expect(parseAddress(formatAddress(address))).toEqual(address);
-  });
-
-  it.each(['', 'localhost', '127.0.0.1:', 'a:b', '1:65536', 'http://x:1', '1 2:3'])('refuses %j', (text) => {
-    expect(parseAddress(text)).toBeUndefined();
-  });
-
-  it('dials loopback for what listens everywhere', () => {
-    expect(dialAddress({ host: '0.0.0.0', port: 1 })).toEqual({ host: '127.0.0.1', port: 1 });
-    expect(dialAddress({ host: '10.0.0.1', port: 1 })).toEqual({ host: '10.0.0.1', port: 1 });
-  });
-});
 
 describe('parseUpOptions', () => {
   it('gives every service its port of the manifest on loopback, and no server of somebody else', () => {
@@ -67,7 +44,7 @@ describe('parseUpOptions', () => {
       REDIS_APPENDFSYNC: 'never',
       NATS_URL: 'http://somewhere',
       REDIS_PORT: 'x',
-      WORKER_METRICS_ADDR: ':9091',
+      WORKER_METRICS_ADDR: '127.0.0.1:9091',
     };
     let message = '';
     try {
