@@ -36,7 +36,7 @@ export function parseWorkerConfig(env: Env): WorkerConfig {
   }
   if (read.ok && asked.length === 0) problems.push('WORKERS: names no worker');
   const id = read.ok ? read.value.workerId : undefined;
-  if (id !== undefined && !isSubjectToken(id)) {
+  if (id !== undefined && (id.length > 100 || !isSubjectToken(id))) {
     problems.push(
       'WORKER_ID: may hold letters, digits, ".", "_" and "-", 100 at most, no dot at an end and no two in a row',
     );
@@ -48,7 +48,10 @@ export function parseWorkerConfig(env: Env): WorkerConfig {
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */
 export function workerIds(config: WorkerConfig, host: string, random: string): ReadonlyMap<WorkerName, string> {
   const { workerId, workers } = config;
-  const machine = host.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(-8);
+  const machine = host
+    .replaceAll(/[^A-Za-z0-9_-]/g, '-')
+    .slice(-8)
+    .replace(/^-+/, '');
   return new Map(
     workers.map((name) => {
       if (workerId === undefined) return [name, `worker-${name}-${machine}-${random.slice(0, 8)}`];

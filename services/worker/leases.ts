@@ -20,6 +20,9 @@ export interface Timing {
 
 export const timing: Timing = { leaseMs: 4000, renewMs: 1000, marginMs: 500, aliveMs: 4000 };
 
+/** After a renewal that failed the next one comes sooner, ms: a short absence of the store should cost no job. */
+const againMs = 250;
+
 /** Renewals under way at once: a second one may start while the first one hangs, more would only pile up. */
 const maxUnderWay = 2;
 
@@ -61,7 +64,7 @@ export function createLeases(options: LeasesOptions): Leases {
   let cancelGuard: () => void = () => undefined;
   let guardAt = Number.POSITIVE_INFINITY;
   let underWay = 0;
-  let stopped = false;
+  let running = false;
   let failing = false;
 
   /** Slots of handlers that were told to stop, did not, and whose lease is gone: the store does not know that they are taken. */
@@ -119,6 +122,7 @@ export function createLeases(options: LeasesOptions): Leases {
       if (!failing) log.warn('leases cannot be renewed', { error });
       failing = true;
       events.emit({ type: 'renewal_failed', error });
+      if (running) plan(againMs);
       return false;
     } finally {
       underWay--;
@@ -138,16 +142,19 @@ export function createLeases(options: LeasesOptions): Leases {
       log.warn('the event loop stood still: work that computes belongs into a thread', { late_ms: Math.round(lateMs) });
       events.emit({ type: 'stalled', lateMs });
     }
+    guard(); // after a standstill the leases may be over: whoever has lost one must not get another second
+    plan(timing.renewMs);
     if (underWay < maxUnderWay) void renewAll();
-    plan(now);
   };
-  const plan = (from: number): void => {
-    const dueAt = from + timing.renewMs;
-    cancelTick = clock.after(timing.renewMs, () => tick(dueAt));
+  const plan = (ms: number): void => {
+    cancelTick();
+    const dueAt = clock.monotonic() + ms;
+    cancelTick = clock.after(ms, () => tick(dueAt));
   };
 
   // One timer for all attempts, set for the earliest end; renewals only move ends away, so it may come too early, never too late.
   const guard = (): void => {
+    cancelGuard();
     guardAt = Number.POSITIVE_INFINITY;
     const now = clock.monotonic();
     for (const worker of options.workers()) {
@@ -160,7 +167,7 @@ export function createLeases(options: LeasesOptions): Leases {
   };
   const watch = (attempt: Attempt): void => {
     const giveUpAt = attempt.leaseEnd - timing.marginMs;
-    if (giveUpAt >= guardAt || stopped) return;
+    if (giveUpAt >= guardAt || !running) return;
     cancelGuard();
     guardAt = giveUpAt;
     cancelGuard = clock.after(Math.max(0, giveUpAt - clock.monotonic()), guard);
@@ -183,8 +190,8 @@ export function createLeases(options: LeasesOptions): Leases {
 
   return {
     start() {
-      stopped = false;
-      plan(clock.monotonic());
+      running = true;
+      plan(timing.renewMs);
     },
     renewNow: renewAll,
     ask(attempt) {
@@ -194,7 +201,7 @@ export function createLeases(options: LeasesOptions): Leases {
     },
     watch,
     stop() {
-      stopped = true;
+      running = false;
       cancelTick();
       cancelGuard();
     },

@@ -1,7 +1,8 @@
 // News about attempts for the bus: how a job ended, how far it is. Nothing rests on them; the truth is in the store by then.
 import type { Bus } from '#core/bus/bus.ts';
 import type { JobEnd } from '#core/jobs/job.ts';
-import { encodePacket, jobResultPacket, progressPacket } from '#core/protocol/envelope.ts';
+import { endMessage } from '#core/protocol/end.ts';
+import { encodePacket, progressPacket } from '#core/protocol/envelope.ts';
 import { statusOfState } from '#core/protocol/status.ts';
 import { subjects } from '#core/protocol/subjects.ts';
 import type { Clock } from '#core/system.ts';
@@ -16,20 +17,7 @@ export interface News {
 export function createNews(bus: Bus, clock: Clock): News {
   return {
     ended(end, worker) {
-      const packet = jobResultPacket(
-        { traceId: end.traceId, senderId: worker, atMs: clock.now() },
-        {
-          jobId: end.id,
-          status: statusOfState(end.state),
-          resultPtr: end.resultPtr,
-          workerId: end.worker === '' ? worker : end.worker,
-          executionMs: BigInt(end.execMs),
-          errorCode: end.errorCode,
-          errorMessage: end.errorMessage,
-          artifactPtrs: [...end.artifactPtrs],
-        },
-      );
-      bus.post({ subject: subjects.result, data: encodePacket(packet) });
+      bus.post(endMessage(end, worker, clock.now()));
     },
     progress(job, report, worker) {
       const packet = progressPacket(

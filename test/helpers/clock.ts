@@ -3,8 +3,12 @@
 import type { Clock } from '#core/system.ts';
 
 export interface FakeClock extends Clock {
+  /** Asked between two timers, so that time stands still while something real (a server's answer) is under way. */
+  quiet: () => Promise<void>;
   /** Moves on by `ms`, running what is due on the way. */
   advance(ms: number): Promise<void>;
+  /** Time goes by and nothing runs, as for a process that is stopped; what is due by then runs at the next advance. */
+  jump(ms: number): void;
   /** Timers that wait. */
   readonly waiting: number;
 }
@@ -28,7 +32,8 @@ export function createFakeClock(start = 1_800_000_000_000): FakeClock {
     }
     return first;
   };
-  return {
+  const clock: FakeClock = {
+    quiet: () => settle(),
     now: () => start + elapsed,
     monotonic: () => elapsed,
     after(ms, run) {
@@ -38,20 +43,24 @@ export function createFakeClock(start = 1_800_000_000_000): FakeClock {
     },
     async advance(ms) {
       const until = elapsed + ms;
-      await settle();
+      await clock.quiet();
       for (let due = next(until); due !== undefined; due = next(until)) {
         elapsed = Math.max(elapsed, due.at);
         timers.delete(due);
         due.run();
-        await settle();
+        await clock.quiet();
       }
-      elapsed = until;
-      await settle();
+      elapsed = Math.max(elapsed, until);
+      await clock.quiet();
+    },
+    jump(ms) {
+      elapsed += ms;
     },
     get waiting() {
       return timers.size;
     },
   };
+  return clock;
 }
 
 /** Lets everything run that waits for nothing but its turn: promises, and what was put off to the end of this turn. */

@@ -1,0 +1,33 @@
+// The store that worker tests run on: a real redis-server, one for the test file, emptied for each stage; its time is the test's clock.
+import { afterAll, beforeAll } from 'vitest';
+import { createKeys } from '#core/jobs/keys.ts';
+import { createRedisStore } from '#core/jobs/redis-store.ts';
+import type { JobStore } from '#core/jobs/store.ts';
+import { connectRedis } from '#core/redis/ioredis.node.ts';
+import { type RedisConnection, script } from '#core/redis/redis.ts';
+import type { Clock } from '#core/system.ts';
+import { startRedis, type TestServer } from './servers.ts';
+
+let server: TestServer | undefined;
+let redis: RedisConnection | undefined;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = await connectRedis({ url: server.url, name: 'worker-tests', onError: () => undefined });
+});
+afterAll(async () => {
+  await redis?.close();
+  await server?.stop();
+});
+
+/** An empty store. */
+export async function makeStore(clock: Clock): Promise<JobStore> {
+  if (redis === undefined) throw new Error('no redis yet');
+  await redis.run(script('flush', "return redis.call('FLUSHALL')"), [], []);
+  return createRedisStore({
+    redis,
+    keys: createKeys(1),
+    random: () => crypto.randomUUID().replaceAll('-', ''),
+    now: () => clock.now(),
+  });
+}
