@@ -32,7 +32,7 @@ export const jobBody = z.object({
   adapter_id: line(256),
   /** Anything but batch and critical is interactive. */
   priority: line(64),
-  context: z.unknown(),
+  context: z.unknown().optional(),
   memory_id: line(512),
   context_mode: line(64),
   tenant_id: line(128).refine((value) => value === '' || isSubjectToken(value), 'is not the name of a tenant'),
