@@ -1,0 +1,50 @@
+// Workers for end-to-end tests. They note in Redis what they really did, so that a test can tell what ran from what was told.
+//   job.test.quick   ends at once
+//   job.test.gate    runs until `test:open` or `test:open:<job>` is there; a progress of 1 says that the handler is in
+import { z } from 'zod';
+import type { RedisConnection } from '#core/redis/redis.ts';
+import { script } from '#core/redis/redis.ts';
+import { defineWorker, type WorkerDefinition } from '../../../services/worker/define.ts';
+
+const note = script('note', `return redis.call('RPUSH',KEYS[1],ARGV[1])`);
+/** Between two looks at the gate, ms: the handler's own affair, no test waits for it. */
+const lookMs = 20;
+
+/** What one execution of a handler left behind: `begin <fence> <worker>`, then `end <fence> <worker>` unless it was stopped. */
+export const ranKey = (job: string): string => `test:ran:${job}`;
+export const gateKey = (job?: string): string => (job === undefined ? 'test:open' : `test:open:${job}`);
+
+export function testWorkers(redis: RedisConnection): readonly WorkerDefinition[] {
+  const ran = (job: string, line: string): Promise<unknown> => redis.run(note, [ranKey(job)], [line]);
+  const quick = defineWorker({
+    topic: 'job.test.quick',
+    pool: 'test',
+    parallel: 16,
+    input: z.unknown(),
+    async handle(_input, { job, fence, worker }) {
+      await ran(job.id, `begin ${fence} ${worker}`);
+      return { job_id: job.id, fence, worker };
+    },
+  });
+  const gate = defineWorker({
+    topic: 'job.test.gate',
+    pool: 'test',
+    parallel: 4,
+    input: z.unknown(),
+    async handle(_input, { job, fence, worker, signal, progress }) {
+      await ran(job.id, `begin ${fence} ${worker}`);
+      progress(1, 'in');
+      for (;;) {
+        if (signal.aborted) {
+          await ran(job.id, `stop ${fence} ${worker}`);
+          throw signal.reason;
+        }
+        if ((await redis.get(gateKey())) !== null || (await redis.get(gateKey(job.id))) !== null) break;
+        await new Promise((resolve) => setTimeout(resolve, lookMs));
+      }
+      await ran(job.id, `end ${fence} ${worker}`);
+      return { job_id: job.id, fence, worker };
+    },
+  });
+  return [quick, gate];
+}
