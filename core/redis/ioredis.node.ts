@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { Command, Redis as Client } from 'ioredis';
 import { abortable } from '#core/deadline.ts';
 import { CortexError } from '#core/errors.ts';
+import { createExpiry } from '#core/expiry.ts';
 import { createLink } from '#core/link.ts';
 import { type Durability, readDurability } from './durability.ts';
 import type { Arg, RedisConnection, Reply, Script } from './redis.ts';
@@ -18,7 +19,7 @@ export interface ConnectRedisOptions {
   readonly name: string;
   /** What has no caller to go to: a state listener that threw, a connection that ended by itself. */
   readonly onError: (error: CortexError) => void;
-  /** How long a call may wait for the connection, and then for its answer, ms. Default 2,000. */
+  /** How long a call may wait for the connection, and then for its answer, ms, give or take a fifth. Default 2,000. */
   readonly commandTimeoutMs?: number;
   /** How long to wait at the start for a server that is not there yet, ms. Default 10,000. */
   readonly connectMs?: number;
@@ -57,8 +58,8 @@ export async function connectRedis(options: ConnectRedisOptions): Promise<RedisC
     disableClientInfo: true,
     lazyConnect: true,
     connectTimeout: commandTimeoutMs,
-    commandTimeout: commandTimeoutMs,
     // A server that takes calls and answers none is hung up on, so that its state is told and another address is tried.
+    // (Its own commandTimeout makes a timer for each call.)
     socketTimeout: commandTimeoutMs + 1_000,
     maxLoadingRetryTime: 250,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times - 1, 10), 1_000) + Math.random() * 100,
@@ -95,6 +96,11 @@ export async function connectRedis(options: ConnectRedisOptions): Promise<RedisC
       stream.uncork();
     });
   };
+  const timeouts = createExpiry<Command>(
+    commandTimeoutMs,
+    (command) => command.isSettled,
+    (command) => command.reject(new Error(`no answer within ${commandTimeoutMs} ms`)),
+  );
   const send = async (
     what: string,
     name: string,
@@ -108,6 +114,7 @@ export async function connectRedis(options: ConnectRedisOptions): Promise<RedisC
     gather();
     const command = new Command(name, [...args], { replyEncoding: encoding });
     client.sendCommand(command);
+    timeouts.add(command);
     try {
       return (await command.promise) as unknown;
     } catch (error) {

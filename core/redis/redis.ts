@@ -42,7 +42,7 @@ export interface RedisConnection extends BinaryRedis {
   readonly state: LinkState;
   /** Calls back on every change of state; the answer stops it. */
   onState(listener: (state: LinkState) => void): () => void;
-  /** Client calls at the port so far: one for each get, set or run that was sent, and those that load a script. */
+  /** Client calls at the port so far: one for each get, set and run, and two more when a run had to load its script. */
   readonly calls: number;
   /** What the server keeps through a restart. Throws `unavailable`. */
   durability(): Promise<Durability>;
