@@ -10,20 +10,18 @@ import type { Metrics } from '#core/metrics/metrics.ts';
 import { decodePacket } from '#core/protocol/envelope.ts';
 import { subjects, workerJobs } from '#core/protocol/subjects.ts';
 import type { Clock, Ids } from '#core/system.ts';
-import { beginAttempt } from './attempt.ts';
 import { gatherCalls } from './calls.ts';
 import { handBack } from './conclude.ts';
 import type { Limits } from './constraints.ts';
 import { countEvents } from './counts.ts';
 import type { WorkerDefinition } from './define.ts';
-import { readDelivery } from './door.ts';
 import type { HostEvent } from './events.ts';
 import { createHeartbeats } from './heartbeat.ts';
+import { createIntake } from './intake.ts';
 import type { Attempt, AttemptDeps, HostedWorker } from './hosted.ts';
 import { createLeases, type Timing, timing as defaultTiming } from './leases.ts';
 import { createNews } from './news.ts';
 import { register } from './register.ts';
-import { pause } from './retry.ts';
 import { createThreads } from './threads.ts';
 
 export interface WorkerToHost {
@@ -62,8 +60,11 @@ export interface WorkerHost {
   /** This process's id, told in heartbeats and compared by the store. */
   readonly instance: string;
   readonly workers: readonly HostedWorker[];
-  /** Resolves when hand-outs can come. Throws CortexError: `already_exists` for an id that stays taken, what bus and store throw. */
-  start(): Promise<void>;
+  /**
+   * Resolves when hand-outs can come. Throws CortexError: `already_exists` for an id that stays taken, `failed_precondition` when a
+   * stream would store hand-outs, `canceled` when it is told to stop, and what bus and store throw.
+   */
+  start(stopping?: AbortSignal): Promise<void>;
   /** Takes nothing new, lets jobs finish, hands back the rest, says goodbye. Idempotent: the first call's options count. */
   drain(options: DrainOptions): Promise<void>;
 }
@@ -71,10 +72,6 @@ export interface WorkerHost {
 /** A result of 8 MiB and artifacts of 64 MiB, unless the policy allows less. */
 export const defaultLimits: Limits = { resultBytes: 8 * 2 ** 20, artifactBytes: 64 * 2 ** 20 };
 
-/** Hand-outs that are being given back at once; more than that are left to the reconciler. */
-const maxRefusals = 256;
-/** A job that came to a full worker is not handed out again before, ms. */
-const busyDelayMs = 100;
 /** How long told handlers have at the end before their jobs are handed back over their heads, ms. */
 const graceMs = 1000;
 
@@ -93,10 +90,8 @@ export function createHost(options: HostOptions): WorkerHost {
   countEvents(events, options.metrics);
 
   const registered = new Set<HostedWorker>();
-  const underWay = new Set<Promise<void>>();
   const subscriptions: Subscription[] = [];
   let draining: Promise<void> | undefined;
-  let refusals = 0;
 
   const replaced = (worker: HostedWorker): void => {
     if (!registered.delete(worker)) return;
@@ -132,36 +127,7 @@ export function createHost(options: HostOptions): WorkerHost {
     },
   };
 
-  const refuse = (worker: HostedWorker, job: Attempt['key'], why: 'busy' | 'drained'): void => {
-    const topic = worker.definition.topic;
-    events.emit({ type: 'refused', worker: worker.id, topic, job: job.id, fence: job.fence, why });
-    if (refusals >= maxRefusals) return;
-    refusals++;
-    const { id, tenant, fence } = job;
-    const delayMs = why === 'busy' ? busyDelayMs : 0;
-    calls
-      .requeue({ id, tenant, seen: { state: 'DISPATCHED', fence }, why, delayMs })
-      .catch((error: unknown) => log.warn('could not give a hand-out back', { job_id: id, why, error }))
-      .finally(() => refusals--);
-  };
-
-  const onHandOut = (worker: HostedWorker, message: Delivery): void => {
-    const read = readDelivery(message, worker.definition.topic);
-    if (!read.ok) {
-      log.warn('a packet is no hand-out for this worker', { worker: worker.id, error: read.error });
-      events.emit({ type: 'dropped', worker: worker.id, problem: read.error.message });
-      return;
-    }
-    const handOut = read.value;
-    if (worker.attempts.has(handOut.attempt)) return; // delivered twice
-    if (isDraining() || !registered.has(worker)) return refuse(worker, handOut, 'drained');
-    // Attempts that conclude hold no slot, but a store that hangs must not let them pile up.
-    const full = worker.active >= worker.parallel || worker.attempts.size >= 2 * worker.parallel;
-    if (full) return refuse(worker, handOut, 'busy');
-    const over = beginAttempt(worker, handOut, attemptDeps);
-    underWay.add(over);
-    void over.then(() => underWay.delete(over));
-  };
+  const intake = createIntake(attemptDeps, (worker) => !isDraining() && registered.has(worker));
 
   const onCancel = (message: Delivery): void => {
     const packet = decodePacket(message.data);
@@ -172,7 +138,7 @@ export function createHost(options: HostOptions): WorkerHost {
     }
   };
 
-  const start = async (): Promise<void> => {
+  const start = async (stopping?: AbortSignal): Promise<void> => {
     for (const worker of hosted) {
       const streams = await bus.capturing(workerJobs(worker.id));
       if (streams.length > 0) {
@@ -185,28 +151,31 @@ export function createHost(options: HostOptions): WorkerHost {
     leases.start();
     subscriptions.push(await bus.subscribe(subjects.cancel, onCancel));
     for (const worker of hosted) {
-      await register(worker, { ...{ store, clock, log, news, instance }, aliveMs: timing.aliveMs });
+      await register(worker, { ...{ store, clock, log, news, instance }, aliveMs: timing.aliveMs, stopping });
       registered.add(worker);
-      subscriptions.push(await bus.subscribe(workerJobs(worker.id), (message) => onHandOut(worker, message)));
+      subscriptions.push(await bus.subscribe(workerJobs(worker.id), (message) => intake.take(worker, message)));
     }
     heartbeats.start();
     log.info('listening', { workers: hosted.map((w) => w.id), instance });
     events.emit({ type: 'listening', workers: hosted.map((w) => w.id) });
   };
 
-  const allOver = (): Promise<unknown> => Promise.all(underWay);
   const running = (): Attempt[] => hosted.flatMap((w) => Array.from(w.attempts.values()));
 
   const drain = async ({ finishMs, signal }: DrainOptions): Promise<void> => {
     events.emit({ type: 'draining' });
+    let handedBack = 0;
+    const uncount = events.on((event) => {
+      if (event.type === 'handed_back') handedBack++;
+    });
     heartbeats.changed();
     await leases.renewNow(); // with a capacity of 0: from here on nothing more is claimed for us
-    await Promise.race([allOver(), pause(clock, finishMs, signal)]);
+    await intake.over(clock, finishMs, signal);
     const late = running();
     if (late.length > 0) {
       log.warn('handing back what could not be finished', { jobs: late.length });
       for (const attempt of late) attempt.stop('shutdown');
-      await Promise.race([allOver(), pause(clock, graceMs)]);
+      await intake.over(clock, graceMs);
       // Handlers that do not heed their signal end with the process.
       await Promise.all(
         running()
@@ -215,7 +184,9 @@ export function createHost(options: HostOptions): WorkerHost {
       );
     }
     await goodbye();
-    events.emit({ type: 'drained', handedBack: late.length });
+    uncount();
+    log.info('drained', { handed_back: handedBack });
+    events.emit({ type: 'drained', handedBack });
   };
 
   const goodbye = async (): Promise<void> => {

@@ -15,13 +15,15 @@ export interface RegisterOptions {
   readonly news: News;
   readonly instance: string;
   readonly aliveMs: number;
+  /** Gives up waiting. */
+  readonly stopping?: AbortSignal | undefined;
   /** How long to wait for an id that is taken, or for a store that is away, ms. Default 10,000. */
   readonly patienceMs?: number;
 }
 
 /** Throws CortexError: `already_exists` when the id stays taken, else what the store throws. */
 export async function register(worker: HostedWorker, options: RegisterOptions): Promise<void> {
-  const { store, clock, log, news, instance, aliveMs, patienceMs = 10_000 } = options;
+  const { store, clock, log, news, instance, aliveMs, stopping, patienceMs = 10_000 } = options;
   const { id, definition, parallel } = worker;
   const until = clock.monotonic() + patienceMs;
   for (let told = false; ; ) {
@@ -52,6 +54,7 @@ export async function register(worker: HostedWorker, options: RegisterOptions): 
       if (!isRetryable(error) || clock.monotonic() + waitMs >= until) throw error;
       log.warn('could not register; trying again', { worker: id, error });
     }
-    await pause(clock, waitMs);
+    await pause(clock, waitMs, stopping);
+    if (stopping?.aborted === true) throw new CortexError('canceled', 'told to stop before the worker was registered');
   }
 }

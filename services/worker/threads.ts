@@ -95,6 +95,10 @@ export function createThreads(options: ThreadsOptions): Threads {
   const run = (module: URL, input: unknown, context: JobContext): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const { signal } = context;
+      if (signal.aborted) {
+        reject(toCortexError(signal.reason));
+        return;
+      }
       const thread = take(module);
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       const say = (message: ToThread): void => thread.worker.postMessage(message);
@@ -157,8 +161,7 @@ export function createThreads(options: ThreadsOptions): Threads {
         reject(toCortexError(error));
         return;
       }
-      if (signal.aborted) onAbort();
-      else signal.addEventListener('abort', onAbort);
+      signal.addEventListener('abort', onAbort);
     });
 
   return {

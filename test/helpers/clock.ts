@@ -7,6 +7,8 @@ export interface FakeClock extends Clock {
   quiet: () => Promise<void>;
   /** Moves on by `ms`, running what is due on the way. */
   advance(ms: number): Promise<void>;
+  /** Moves on in steps until the promise is settled; what it gives. For work that waits for timers and for something real. */
+  during<T>(work: Promise<T>, stepMs?: number): Promise<T>;
   /** Time goes by and nothing runs, as for a process that is stopped; what is due by then runs at the next advance. */
   jump(ms: number): void;
   /** Timers that wait. */
@@ -52,6 +54,15 @@ export function createFakeClock(start = 1_800_000_000_000): FakeClock {
       }
       elapsed = Math.max(elapsed, until);
       await clock.quiet();
+    },
+    async during(work, stepMs = 100) {
+      const state = { settled: false };
+      const watched = work.finally(() => {
+        state.settled = true;
+      });
+      watched.catch(() => undefined); // heard below
+      for (await clock.quiet(); !state.settled; ) await clock.advance(stepMs);
+      return watched;
     },
     jump(ms) {
       elapsed += ms;

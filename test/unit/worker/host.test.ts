@@ -60,14 +60,7 @@ async function setUp(definition: WorkerDefinition | readonly WorkerDefinition[],
 }
 
 afterEach(async () => {
-  // A draining host waits for handlers by its clock, so the clock goes on until it is done.
-  const closing = stage?.close();
-  let done = false;
-  void closing?.finally(() => {
-    done = true;
-  });
-  while (stage !== undefined && !done) await clock.advance(500);
-  await closing;
+  if (stage !== undefined) await clock.during(stage.close());
   stage = undefined;
 });
 

@@ -36,19 +36,8 @@ async function setUp(definitions: readonly WorkerDefinition[], more: Partial<Sta
   return stage;
 }
 
-/** Steps the clock until a promise is settled; the store is real and answers in its own time. */
-async function stepping<T>(promise: Promise<T>, stepMs = 100): Promise<T> {
-  let done = false;
-  const settled = promise.finally(() => {
-    done = true;
-  });
-  settled.catch(() => undefined);
-  while (!done) await clock.advance(stepMs);
-  return settled;
-}
-
 afterEach(async () => {
-  if (stage !== undefined) await stepping(stage.close());
+  if (stage !== undefined) await clock.during(stage.close());
   stage = undefined;
 });
 
@@ -235,7 +224,7 @@ describe("the worker's id", () => {
     const s = await setUp([a.definition], { start: false });
     const other = { worker: 'w0', instance: 'another', pool: 'test', capacity: 1, aliveMs: 60_000 };
     await s.store.register(other);
-    await expect(stepping(s.host.start())).rejects.toMatchObject({
+    await expect(clock.during(s.host.start())).rejects.toMatchObject({
       code: 'already_exists',
       message: 'the worker id w0 is held by another live process; give each its own WORKER_ID',
     });
@@ -264,7 +253,7 @@ describe("the worker's id", () => {
     ]);
     expect((await s.view(id)).state).toBe('DISPATCHED');
     setTimeout(() => void s.store.unregister('w0', 'another'), 20);
-    await stepping(s.host.start(), 10);
+    await clock.during(s.host.start(), 10);
     expect(clock.monotonic()).toBeLessThan(9000);
     await s.seen('listening');
     expect((await s.view(id)).state).toBe('SCHEDULED');
