@@ -68,6 +68,11 @@ export function createWaiters(deps: WaiterDeps): Waiters {
       .catch((error: unknown) => log.warn('cannot end a subscription', { tenant, error }));
   };
 
+  const pause = async (bell: Bell, ms: number): Promise<void> => {
+    const cancel = clock.after(ms, bell.ring);
+    await bell.rung();
+    cancel();
+  };
   const wait: Waiters['wait'] = async (id, tenant, ms, signal) => {
     if (waiting >= maxWaiters) throw new CortexError('unavailable', `${maxWaiters} requests wait already`);
     const until = clock.monotonic() + ms;
@@ -80,16 +85,15 @@ export function createWaiters(deps: WaiterDeps): Waiters {
     const aborted = AbortSignal.any([signal, stopping.signal]);
     aborted.addEventListener('abort', bell.ring);
     try {
-      // Listening comes before looking: an end between the two is heard.
-      await hub.ready;
+      // Listening comes before looking: an end between the two is heard. A bus that says nothing is not waited for longer.
+      hub.ready.then(bell.ring, bell.ring);
+      await pause(bell, Math.min(ms, lookMs));
       for (;;) {
         if (aborted.aborted) throw reason(signal);
         const job = await store.view(id, tenant);
         const left = until - clock.monotonic();
         if (job === undefined || isEnd(job.state) || left <= 0) return job;
-        const cancel = clock.after(Math.min(left, lookMs), bell.ring);
-        await bell.rung();
-        cancel();
+        await pause(bell, Math.min(left, lookMs));
       }
     } finally {
       aborted.removeEventListener('abort', bell.ring);
@@ -115,16 +119,21 @@ export function createWaiters(deps: WaiterDeps): Waiters {
   };
 }
 
-/** A ring is never missed: one that came before somebody listened counts. */
-function createBell() {
+interface Bell {
+  readonly ring: () => void;
+  /** Resolves with the next ring. One that came before somebody listened counts: none is missed. */
+  readonly rung: () => Promise<void>;
+}
+
+function createBell(): Bell {
   let pending = false;
   let answer: (() => void) | undefined;
   return {
-    ring: (): void => {
+    ring: () => {
       pending = true;
       answer?.();
     },
-    rung: (): Promise<void> =>
+    rung: () =>
       new Promise((resolve) => {
         answer = () => {
           pending = false;
