@@ -26,7 +26,7 @@ const aptEnv = {
   APT_LISTCHANGES_FRONTEND: 'none',
   NEEDRESTART_MODE: 'l',
 };
-const aptFlags = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
+const aptFlags = ['-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Dpkg::Use-Pty=0'];
 const keepConfig = ['-o', 'Dpkg::Options::=--force-confdef', '-o', 'Dpkg::Options::=--force-confold'];
 
 /** Throws Stop with one line when a server is missing and cannot be installed from here. */
@@ -46,7 +46,7 @@ export async function ensureServers(
     const install = () => machine.run('apt-get', ['install', ...aptFlags, ...keepConfig, ...wanted], aptEnv);
     if ((await install()) === 0) return;
     say('apt-get did not find them: reading the package lists anew');
-    const code = (await machine.run('apt-get', ['update', '-q'], aptEnv)) || (await install());
+    const code = (await machine.run('apt-get', ['update', '-qq'], aptEnv)) || (await install());
     if (code !== 0) throw new Stop(`apt-get failed (exit code ${code}): install ${wanted.join(' and ')} and try again`);
   });
   const still = missing.filter((name) => machine.find(name) === undefined);
