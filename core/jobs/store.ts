@@ -251,6 +251,7 @@ export interface Ended {
   /** `already`: it had ended before (state tells how); `moved`: it is no longer as seen. */
   readonly outcome: 'ended' | 'already' | 'moved' | 'missing';
   readonly state: JobState | undefined;
+  /** With `ended` and `already`. */
   readonly end: JobEnd | undefined;
   /** The worker that held it, to be told. */
   readonly worker: string;

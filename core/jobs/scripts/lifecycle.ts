@@ -15,7 +15,7 @@ for i=5,#ARGV,${endStride} do
   local m=call('HMGET',rk,'state','fence','tenant','worker','q','pool','lane','prio')
   local st=m[1]
   if not st or any~='1' and m[3]~=tenant then out[#out+1]={'missing','',false,'',''}
-  elseif ended(st) then out[#out+1]={'already',st,false,m[4] or '',m[2]}
+  elseif ended(st) then out[#out+1]={'already',st,endof(id),m[4] or '',m[2]}
   elseif seen~='' and (st~=seen or m[2]~=fence) or not may(st,to) then out[#out+1]={'moved',st,false,m[4] or '',m[2]}
   else
     if m[5]=='1' then dequeue(id,m[3],m[6],m[7],m[8]) end
@@ -47,7 +47,7 @@ for i=5,#ARGV,${requeueStride} do
       schedule(id,m[3],m[6],m[7],m[8],m[9],tonumber(m[10]),0)
       out[#out+1]={'queued',false}
     end
-  elseif not may(st,'SCHEDULED') then out[#out+1]={'moved',false}
+  elseif (st~='DISPATCHED' and st~='RUNNING') or not may(st,'SCHEDULED') then out[#out+1]={'moved',false}
   else
     local losses=tonumber(m[11] or '0')
     call('ZREM',P..'slots:'..m[4],id)

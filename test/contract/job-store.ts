@@ -1,0 +1,18 @@
+// What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
+import { describe } from 'vitest';
+import { pairs } from './job-store/pairs.ts';
+import { createRig, type MakeStore } from './job-store/rig.ts';
+
+export interface ContractOptions {
+  /** Partitions of the key space. Default 1. */
+  readonly partitions?: number;
+}
+
+/** Runs the contract on a kind of store. */
+export function testJobStore(name: string, make: MakeStore, options: ContractOptions = {}): void {
+  const { partitions = 1 } = options;
+  describe(`job store on ${name}`, () => {
+    const open = () => createRig(make, partitions);
+    pairs(open);
+  });
+}

@@ -1,0 +1,165 @@
+// The auditor: what must hold of a job store's books after every operation, whatever it was. It answers what does not hold.
+import { isEnd, isState, type JobState, mayGo } from '#core/jobs/state.ts';
+import type { BookedJob, Books } from './books.ts';
+
+export interface AuditContext {
+  /** The store's time, ms. */
+  readonly now: number;
+  /** Ends that the store was told are announced. */
+  readonly announced: ReadonlySet<string>;
+  /** Slots of each worker. A worker that is not named is not checked. */
+  readonly capacity: ReadonlyMap<string, number>;
+  /** The longest that anybody pushes ahead what is due, or holds a job at the gate, ms. */
+  readonly pushMs: number;
+}
+
+/** How long an end waits for its announcement before somebody looks at it, ms. */
+const announceMs = 2000;
+
+/** What is wrong, one sentence each; empty for sound books. */
+export function audit(books: Books, context: AuditContext): string[] {
+  const wrong = [...books.strays.map((stray) => `stray: ${stray}`)];
+  for (const job of books.jobs.values())
+    wrong.push(...job_(job, books, context).map((what) => `${job.id} (${job.state}): ${what}`));
+  wrong.push(...collections(books, context), ...ready(books), ...streams(books));
+  return wrong;
+}
+
+function job_(job: BookedJob, books: Books, context: AuditContext): string[] {
+  const wrong: string[] = [];
+  const must = (holds: boolean, what: string): void => {
+    if (!holds) wrong.push(what);
+  };
+  const { now, announced, pushMs } = context;
+  const ended = isEnd(job.state);
+  const held = job.state === 'DISPATCHED' || job.state === 'RUNNING';
+  const dueAt = books.due.get(job.id);
+
+  // Nothing that lives, and no end that nobody heard of, is ever forgotten.
+  if (ended)
+    must((dueAt !== undefined) === !announced.has(job.id), `ended, due: ${dueAt}, announced: ${announced.has(job.id)}`);
+  else must(dueAt !== undefined, 'lives and is not due');
+  const slot = job.worker === '' ? undefined : books.slots.get(job.worker)?.get(job.id);
+  if (dueAt !== undefined) {
+    const soon = now + pushMs;
+    must(
+      dueAt <= Math.max(latest(job, slot, now), soon),
+      `due at ${dueAt - now} ms from now, later than something happens`,
+    );
+  }
+
+  const { life } = job;
+  const lasting = ended ? 'ending' : 'lasting';
+  must(life.record === lasting, `the record is ${life.record}`);
+  must(life.events === lasting, `the transitions are ${life.events}`);
+  must(life.packet === (ended ? 'absent' : 'lasting'), `the packet is ${life.packet}`);
+  must(life.payload === 'absent' || life.payload === lasting, `the payload is ${life.payload}`);
+  if (ended) must(life.result !== 'lasting', `the result is ${life.result}`);
+  must(life.idempotency === 'absent' || life.idempotency === lasting, `the idempotency entry is ${life.idempotency}`);
+  for (const artifact of job.artifacts) must(artifact !== 'lasting', `an artifact is ${artifact}`);
+
+  must((job.attempt !== '') === held || ended, `attempt '${job.attempt}'`);
+  must(!held || job.worker !== '', 'nobody holds it');
+  must(!job.queued || job.state === 'SCHEDULED', 'in a ready queue');
+  must(job.endedAt > 0 === ended, `ended at ${job.endedAt}`);
+  must(/^\d+$/.test(job.fence), `fence '${job.fence}'`);
+
+  const states = job.path.map((line) => line.slice(line.indexOf('|') + 1));
+  must(states.at(-1) === job.state, `path ends in ${states.at(-1)}`);
+  let before: JobState | 'none' = 'none';
+  for (const state of states) {
+    if (!isState(state) || !mayGo(before, state)) wrong.push(`path goes from ${before} to ${state}`);
+    else before = state;
+  }
+  const told = (books.streams.get(job.tenant) ?? []).filter((event) => event.job === job.id);
+  must(
+    told.map((event) => event.state).join() === states.join(),
+    `path ${states.join()}, told ${told.map((e) => e.state).join()}`,
+  );
+  must(told.at(-1)?.fence === job.fence, `told with fence ${told.at(-1)?.fence}, is ${job.fence}`);
+  must(
+    told.every(({ fence }, i) => i === 0 || Number(fence) >= Number(told[i - 1]?.fence)),
+    `fences ${told.map((e) => e.fence).join()}`,
+  );
+
+  must(books.tenants.get(job.tenant)?.includes(job.id) === true, "not in its tenant's list");
+  must(job.traceId === '' || books.traces.get(job.traceId)?.includes(job.id) === true, 'not in its trace');
+  must(books.recent.includes(job.id) || books.recent.length >= 1000, 'not among the recent');
+  return wrong;
+}
+
+/** The time at which somebody must look at a job at the latest. */
+function latest(job: BookedJob, slot: number | undefined, now: number): number {
+  if (isEnd(job.state)) return job.endedAt + announceMs;
+  const until = (at: number): number => Math.min(at, job.deadlineAt);
+  switch (job.state) {
+    case 'SCHEDULED':
+      return job.queued ? job.deadlineAt : until(job.notBefore);
+    case 'DISPATCHED':
+      return until(slot ?? now);
+    case 'RUNNING':
+      return until(Math.min(slot ?? now, job.runDeadlineAt));
+    default:
+      return job.deadlineAt;
+  }
+}
+
+function collections(books: Books, { now, capacity }: AuditContext): string[] {
+  const wrong: string[] = [];
+  for (const id of books.due.keys()) if (!books.jobs.has(id)) wrong.push(`${id} is due and has no record`);
+  for (const [tenant, ids] of books.tenants) {
+    for (const id of ids) {
+      const owner = books.jobs.get(id)?.tenant;
+      if (owner !== undefined && owner !== tenant) wrong.push(`${id} of ${owner} is in the list of ${tenant}`);
+    }
+  }
+  for (const [worker, slots] of books.slots) {
+    let used = 0;
+    for (const [id, until] of slots) {
+      if (until > now) used++;
+      const job = books.jobs.get(id);
+      if (job === undefined) continue;
+      const running = job.state === 'DISPATCHED' || job.state === 'RUNNING';
+      const stopping = isEnd(job.state) && job.stoppedAt === 0;
+      if (job.worker !== worker || !(running || stopping))
+        wrong.push(`${id} (${job.state}, ${job.worker}) in a slot of ${worker}`);
+    }
+    const most = capacity.get(worker);
+    if (most !== undefined && used > most) wrong.push(`${worker} holds ${used} jobs and has ${most} slots`);
+  }
+  return wrong;
+}
+
+/** The ready queues, built again from the records. */
+function ready(books: Books): string[] {
+  const queues = new Map<string, string[]>();
+  const rings = new Map<string, Set<string>>();
+  const depths = new Map<string, number>();
+  for (const { id, queued, pool, lane, rank, tenant } of books.jobs.values()) {
+    if (!queued) continue;
+    const ring = `${pool} ${lane} ${rank}`;
+    queues.set(`${ring} ${tenant}`, [...(queues.get(`${ring} ${tenant}`) ?? []), id]);
+    rings.set(ring, (rings.get(ring) ?? new Set()).add(tenant));
+    depths.set(`${pool} ${lane}`, (depths.get(`${pool} ${lane}`) ?? 0) + 1);
+  }
+  const shown = (of: ReadonlyMap<string, Iterable<string>>): string =>
+    JSON.stringify(Array.from(of, ([at, members]) => [at, Array.from(members).toSorted()]).toSorted());
+  const wrong: string[] = [];
+  if (shown(queues) !== shown(books.queues))
+    wrong.push(`queues ${shown(books.queues)}, by the records ${shown(queues)}`);
+  if (shown(rings) !== shown(books.rings)) wrong.push(`rings ${shown(books.rings)}, by the records ${shown(rings)}`);
+  const counted = JSON.stringify(Array.from(depths).toSorted());
+  if (counted !== JSON.stringify(Array.from(books.depths).toSorted()))
+    wrong.push(`depths ${JSON.stringify(Array.from(books.depths))}, by the records ${counted}`);
+  return wrong;
+}
+
+function streams(books: Books): string[] {
+  const wrong: string[] = [];
+  for (const [tenant, events] of books.streams) {
+    for (const [i, { id, prev }] of events.entries()) {
+      if (prev !== (events[i - 1]?.id ?? '') && i > 0) wrong.push(`ev:${tenant} breaks at ${id}: after ${prev}`);
+    }
+  }
+  return wrong;
+}
