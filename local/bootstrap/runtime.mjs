@@ -45,13 +45,9 @@ export function runOn(runtime, script, args, { cwd, env = process.env }) {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const passOn = (signal) => child.kill(signal);
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-    for (const signal of signals) process.on(signal, passOn);
-    const settle = (finish) => {
-      for (const signal of signals) process.off(signal, passOn);
-      finish();
-    };
-    child.once('error', (error) => settle(() => reject(error)));
-    child.once('exit', (code, signal) => settle(() => resolve(code ?? 128 + (constants.signals[signal] ?? 0))));
+    // Kept after the child's end: an impatient signal must not end us before we have cleaned up.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn);
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
   });
 }
