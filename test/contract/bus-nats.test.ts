@@ -133,7 +133,7 @@ describe('connectBus', () => {
     const silent = await startNats();
     const bus = await connect({ url: silent.url, deadlineMs: 500, maxUnsentBytes: 8_000_000 });
     let received = 0;
-    await bus.subscribe('big', () => received++);
+    await bus.subscribe('after', () => received++); // what was given up may arrive all the same, so not that
     const states: { readonly state: BusState; readonly at: number }[] = [];
     bus.onState((state) => states.push({ state, at: performance.now() }));
     await silent.pause();
@@ -148,10 +148,9 @@ describe('connectBus', () => {
     expect((states[0]?.at ?? 0) - began).toBeLessThan(2_500);
     silent.resume();
     await until(() => bus.state === 'connected', { timeout: 10_000, message: 'the connection to come back' });
-    const before = received;
-    await bus.publish([{ subject: 'big', data }]);
+    await bus.publish([{ subject: 'after', data }]);
     await bus.ping();
-    expect(received).toBe(before + 1);
+    expect(received).toBe(1);
     await bus.close();
     await silent.stop();
   });
