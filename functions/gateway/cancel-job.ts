@@ -3,8 +3,8 @@
 import { CortexError } from '#core/errors.ts';
 import type { JobView } from '#core/jobs/job.ts';
 import type { JobState } from '#core/jobs/state.ts';
-import { cancelPacket, encodePacket, jobResultPacket } from '#core/protocol/envelope.ts';
-import { statusOfState } from '#core/protocol/status.ts';
+import { endMessage } from '#core/protocol/end.ts';
+import { cancelPacket, encodePacket } from '#core/protocol/envelope.ts';
 import { subjects } from '#core/protocol/subjects.ts';
 import type { Identity } from '../http/keyring.ts';
 import { hasRole, mayCancel } from '../http/roles.ts';
@@ -42,15 +42,8 @@ export function createCancelJob(deps: Pick<GatewayDeps, 'store' | 'post' | 'cloc
     // The original's packets: trace id and sender are what its clients look for.
     const head = { traceId: id, senderId: sender, atMs: clock.now() };
     const stop = cancelPacket(head, { jobId: id, reason: 'cancelled', requestedBy: identity.principal });
-    const result = jobResultPacket(head, {
-      jobId: id,
-      status: statusOfState('CANCELLED'),
-      workerId: ended.worker,
-      errorCode: 'cancelled',
-      errorMessage: `cancelled by ${identity.principal}`,
-    });
     post({ subject: subjects.cancel, data: encodePacket(stop) });
-    post({ subject: subjects.result, data: encodePacket(result) });
+    if (ended.end !== undefined) post(endMessage({ ...ended.end, traceId: id }, sender, clock.now()));
     log.info('cancelled', { job_id: id, trace_id: ended.end?.traceId, tenant, principal: identity.principal });
     return { state: 'CANCELLED', cancelled: true };
   };
