@@ -1,17 +1,41 @@
 // The worker process's configuration, from its environment.
-import { type Env, type EnvValues, EnvError, readEnv } from '#core/process/env.ts';
+import { storeEnv } from '#core/jobs/store-env.ts';
+import { type Env, type EnvValues, type EnvVar, parseEnv } from '#core/process/env.ts';
 import { int, list, seconds, text, url } from '#core/process/variables.ts';
-import { isSubjectToken } from '#core/protocol/subjects.ts';
+import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
 
+/** The port of METRICS_ADDR. */
+export const workerMetricsPort = 9095;
+
+const known = workerNames.join(', ');
+
+/** WORKERS, checked against what there is; each name once, in our order. */
+const hosted: EnvVar<readonly WorkerName[]> = {
+  ...list('WORKERS', workerNames.join(','), 'which workers this process hosts'),
+  type: `list of ${known}`,
+  parse(value) {
+    const asked = value.split(',').map((name) => name.trim());
+    const stranger = asked.find((name) => name !== '' && !workerNames.some((n) => n === name));
+    if (stranger !== undefined) return err(`names ${JSON.stringify(stranger)}; there are ${known}`);
+    const chosen = workerNames.filter((name) => asked.includes(name));
+    return chosen.length > 0 ? ok(chosen) : err('names no worker');
+  },
+};
+
 export const workerEnv = {
+  ...storeEnv,
   natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
-  workers: list('WORKERS', workerNames.join(','), `which workers this process hosts: ${workerNames.join(', ')}`),
+  workers: hosted,
   workerId: text(
     'WORKER_ID',
     undefined,
     'the id of its worker, with `-<name>` added when it hosts several; unique among live processes. Unset: a new one each time',
+    {
+      pattern: /^(?=.{1,100}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+      type: 'name of at most 100 letters, digits, "_", "-" and single dots inside',
+    },
   ),
   parallel: int('WORKER_PARALLEL', undefined, 'jobs at once of each hosted worker, instead of its own number', {
     min: 1,
@@ -20,34 +44,19 @@ export const workerEnv = {
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
 
-export interface WorkerConfig extends Omit<EnvValues<typeof workerEnv>, 'workers'> {
-  readonly workers: readonly WorkerName[];
-}
+export type WorkerConfig = EnvValues<typeof workerEnv>;
 
 /** Throws EnvError with every problem. */
 export function parseWorkerConfig(env: Env): WorkerConfig {
-  const read = readEnv(workerEnv, env);
-  const problems = read.ok ? [] : [...read.error];
-  const asked = read.ok ? read.value.workers : [];
-  const known = workerNames.filter((name) => asked.includes(name));
-  for (const name of asked) {
-    if (!workerNames.some((n) => n === name))
-      problems.push(`WORKERS: there is no worker ${name}, only ${workerNames.join(', ')}`);
-  }
-  if (read.ok && asked.length === 0) problems.push('WORKERS: names no worker');
-  const id = read.ok ? read.value.workerId : undefined;
-  if (id !== undefined && (id.length > 100 || !isSubjectToken(id))) {
-    problems.push(
-      'WORKER_ID: may hold letters, digits, ".", "_" and "-", 100 at most, no dot at an end and no two in a row',
-    );
-  }
-  if (!read.ok || problems.length > 0) throw new EnvError(problems);
-  return Object.freeze({ ...read.value, workers: known });
+  return parseEnv(workerEnv, env);
 }
 
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */
-export function workerIds(config: WorkerConfig, host: string, random: string): ReadonlyMap<WorkerName, string> {
-  const { workerId, workers } = config;
+export function workerIds(
+  { workerId, workers }: Pick<WorkerConfig, 'workerId' | 'workers'>,
+  host: string,
+  random: string,
+): ReadonlyMap<WorkerName, string> {
   const machine = host
     .replaceAll(/[^A-Za-z0-9_-]/g, '-')
     .slice(-8)

@@ -12,7 +12,7 @@ import { noopMetrics } from '#core/metrics/noop.ts';
 import { cancelPacket, decodePacket, encodePacket, type Packet } from '#core/protocol/envelope.ts';
 import { writeHandOut } from '#core/protocol/hand-out.ts';
 import { subjects, workerJobs } from '#core/protocol/subjects.ts';
-import { systemIds } from '#core/system.ts';
+import { type Clock, systemIds } from '#core/system.ts';
 import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { PolicyConstraintsSchema } from '#proto/cortex/agent/v1/safety_pb.ts';
 import type { WorkerDefinition } from '../../services/worker/define.ts';
@@ -65,7 +65,7 @@ export interface Stage {
 
 export interface StageOptions {
   readonly store: JobStore;
-  readonly clock: FakeClock;
+  readonly clock: FakeClock | Clock;
   readonly definitions: readonly WorkerDefinition[];
   readonly host?: Partial<HostOptions>;
   /** Default true. */
@@ -80,7 +80,7 @@ export async function createStage(options: StageOptions): Promise<Stage> {
   const hostBus = server.connect();
   const outage = createOutage(options.store);
   const { store } = options;
-  clock.quiet = outage.quiet;
+  if ('quiet' in clock) clock.quiet = outage.quiet;
   const ids = systemIds();
   const fatal: Error[] = [];
   const host = createHost({
