@@ -123,7 +123,15 @@ function asLaunched(child: ChildProcess, drain: number): Launched {
   const pid = child.pid;
   if (pid === undefined) throw new Error('the child has no pid');
   const exited = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    child.once('exit', (code, signal) => {
+      const reason = signal ?? `exit code ${code}`;
+      // Its last words may still be in the pipe. A grandchild may keep that open, so not for ever.
+      const enough = setTimeout(() => resolve(reason), 500);
+      child.once('close', () => {
+        clearTimeout(enough);
+        resolve(reason);
+      });
+    });
   });
   return {
     pid,

@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readRun, type RunNote } from '../../../local/bootstrap/checkout.mjs';
 import { isAlive } from '../../../local/bootstrap/process.mjs';
 import { freePort } from '../../../local/servers/ports.ts';
@@ -12,12 +12,16 @@ import { type Checkout, createCheckout } from '../../helpers/checkout.ts';
 import { startNats, startRedis } from '../../helpers/servers.ts';
 import { until } from '../../helpers/until.ts';
 
+vi.setConfig({ testTimeout: 60_000 });
+
 let checkout: Checkout;
 beforeEach(() => {
   checkout = createCheckout();
 });
 afterEach(() => checkout.remove());
 
+/** The machine may be busy with other tests. */
+const patient = { timeout: 15_000 };
 const runFile = () => join(checkout.root, '.cortex', 'run.json');
 const alive = (run: RunNote) => run.children.filter(isAlive).map((child) => child.name);
 const pidOf = (run: RunNote | undefined, name: string) => run?.children.find((child) => child.name === name)?.pid;
@@ -75,7 +79,7 @@ describe('npm start', () => {
     const command = checkout.run('start.mjs');
     await checkout.ready(command);
     const shown = () => command.output().match(/^gateway +warn loud line took=\d+$/m);
-    await until(shown);
+    await until(shown, patient);
     expect(command.output()).not.toContain('quiet line');
     expect(readFileSync(join(checkout.root, '.cortex', 'log', 'gateway.log'), 'utf8')).toContain('quiet line');
   });
@@ -156,7 +160,7 @@ describe('npm start', () => {
     const command = checkout.run('start.mjs');
     const run = await checkout.ready(command);
     command.child.kill('SIGKILL');
-    await until(() => !isAlive(run) && alive(run).length === 0, { timeout: 10_000, message: 'the end of everything' });
+    await until(() => !isAlive(run) && alive(run).length === 0, { ...patient, message: 'the end of everything' });
     expect(existsSync(runFile())).toBe(false);
   });
 
@@ -172,7 +176,7 @@ describe('npm start', () => {
     const stuck = checkout.run('start.mjs');
     const run = await checkout.ready(stuck);
     stuck.child.kill('SIGINT');
-    await until(() => stuck.output().includes('gateway does not drain'));
+    await until(() => stuck.output().includes('gateway does not drain'), patient);
     const pressing = setInterval(() => stuck.child.kill('SIGINT'), 100);
     expect(await stuck.ended).toBe(1);
     clearInterval(pressing);
@@ -185,13 +189,13 @@ describe('npm start', () => {
     const command = checkout.run('start.mjs');
     const run = await checkout.ready(command);
     await fetch(`${run.urls['gateway']}/crash`).catch(() => undefined);
-    await until(() => command.output().includes('gateway runs again'), { timeout: 10_000 });
+    await until(() => command.output().includes('gateway runs again'), patient);
     expect(command.output()).toMatch(/gateway ended \(exit code 9\): starting it again in \d/);
     // The same addresses as before: nobody needs to be told.
     expect((await fetch(`${run.urls['gateway']}/health`)).status).toBe(200);
 
     process.kill(pidOf(run, 'redis-server') ?? 0, 'SIGKILL');
-    await until(() => command.output().includes('redis-server runs again'), { timeout: 10_000 });
+    await until(() => command.output().includes('redis-server runs again'), patient);
     const now = readRun(checkout.root);
     expect((await probeRedis(Number(new URL(run.redis).port)))?.pid).toBe(pidOf(now, 'redis-server'));
     expect(pidOf(now, 'redis-server')).not.toBe(pidOf(run, 'redis-server'));
@@ -296,7 +300,7 @@ describe('npm start that cannot', () => {
     const run = await until(() => {
       const note = readRun(checkout.root);
       return note?.children.some((child) => child.name === 'gateway') === true ? note : undefined;
-    });
+    }, patient);
     command.child.kill('SIGINT');
     expect(await command.ended).toBe(130);
     expect(alive(run)).toEqual([]);
@@ -309,7 +313,7 @@ describe('npm run dev', () => {
     const before = await checkout.ready(command);
     const entry = join(checkout.root, 'functions/gateway/node.ts');
     writeFileSync(entry, `${readFileSync(entry, 'utf8')}// changed\n`);
-    await until(() => command.output().includes('gateway runs again'), { timeout: 10_000 });
+    await until(() => command.output().includes('gateway runs again'), patient);
     expect(command.output()).toContain('functions/gateway/node.ts changed: restarting gateway');
     const after = readRun(checkout.root);
     expect(pidOf(after, 'gateway')).not.toBe(pidOf(before, 'gateway'));
