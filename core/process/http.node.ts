@@ -1,5 +1,5 @@
 // HTTP servers of our Node processes: time-outs, header limits, errors in one line, and a close that lets requests finish.
-// `serveHttp` speaks HTTP/1.1; `serveDual` speaks HTTP/1.1 and HTTP/2 without TLS on one port, and gRPC on the latter.
+// `serveHttp` speaks HTTP/1.1; `serveDual` speaks HTTP/1.1 and HTTP/2 on one port, with or without TLS, and gRPC on the latter.
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createServer2, type Http2Server, type ServerHttp2Session } from 'node:http2';
@@ -11,7 +11,8 @@ import type { GrpcListener } from '#core/http/grpc.node.ts';
 import type { Log } from '#core/log.ts';
 import { type Address, addressUrl } from './address.ts';
 import { createDrain, type Drain } from './drain.node.ts';
-import { sniff } from './sniff.node.ts';
+import { type HttpVersion, sniff } from './sniff.node.ts';
+import { createTlsDoor, type Tls } from './tls.node.ts';
 
 export interface HttpLimits {
   /** From the first byte to the end of the headers, ms. Also how long a connection may say nothing at first. */
@@ -62,13 +63,20 @@ export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
   return listen(server, options, createDrain(server));
 }
 
+export interface ServeDualOptions extends ServeOptions {
+  readonly grpc: GrpcListener;
+  /** Undefined: without TLS, told apart by their first bytes. */
+  readonly tls?: Tls | undefined;
+}
+
 /** As `serveHttp`, with HTTP/2 on the same port. Requests of type application/grpc go to `grpc`, all others to `fetch`. */
-export async function serveDual(options: ServeOptions & { readonly grpc: GrpcListener }): Promise<HttpServer> {
+export async function serveDual(options: ServeDualOptions): Promise<HttpServer> {
+  const { log, tls } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const listener = listenerFor(options);
   const server = createHttp1(limits, listener);
   const drain = createDrain(server);
-  const http2 = createHttp2(limits, options.log);
+  const http2 = createHttp2(limits, log);
   http2.on('session', drain.session);
   http2.on('request', (request, response) => {
     if (isGrpc(request.headers['content-type'])) options.grpc(request, response);
@@ -80,14 +88,15 @@ export async function serveDual(options: ServeOptions & { readonly grpc: GrpcLis
   const [http1Door] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
   if (http1Door === undefined) throw new CortexError('internal', 'an http server without a connection listener');
   server.removeListener('connection', http1Door);
-  server.on('connection', (socket) => {
-    sniff(socket, limits.headersMs, (version) => {
-      if (version === 'http1') return http1Door.call(server, socket);
-      socket.allowHalfOpen = false; // the http server's sockets are; a session would outlive its client
-      http2.emit('connection', socket);
-    });
-  });
-  return listen(server, options, drain);
+  const enter = (version: HttpVersion, socket: Socket): unknown => {
+    if (version === 'http1') return http1Door.call(server, socket);
+    socket.allowHalfOpen = false; // the http server's sockets are; a session would outlive its client
+    return http2.emit('connection', socket);
+  };
+  const timeoutMs = limits.headersMs;
+  if (tls !== undefined) server.on('connection', createTlsDoor(tls, { timeoutMs, log }, enter));
+  else server.on('connection', (socket) => sniff(socket, timeoutMs, (version) => enter(version, socket)));
+  return listen(server, options, drain, tls === undefined ? 'http' : 'https');
 }
 
 /** application/grpc and application/grpc+proto, but not application/grpc-web, which the Hono mount serves. */
@@ -139,7 +148,7 @@ function createHttp2(limits: HttpLimits, log: Log): Http2Server {
   return server;
 }
 
-async function listen(server: Server, options: ServeOptions, drain: Drain): Promise<HttpServer> {
+async function listen(server: Server, options: ServeOptions, drain: Drain, scheme = 'http'): Promise<HttpServer> {
   const { addr, variable, log } = options;
   try {
     const listening = once(server, 'listening');
@@ -152,7 +161,7 @@ async function listen(server: Server, options: ServeOptions, drain: Drain): Prom
   const bound = server.address();
   if (bound === null || typeof bound === 'string') throw new CortexError('internal', 'the server has no port');
   const address: Address = Object.freeze({ host: addr.host, port: bound.port });
-  return { address, url: addressUrl(address), close: drain.close };
+  return { address, url: addressUrl(address, scheme), close: drain.close };
 }
 
 function cannotListen(error: unknown, { host, port }: Address, variable: string | undefined): CortexError {

@@ -1,6 +1,6 @@
 // The gateway: routes and what goes around them, out of ports alone. The same app runs on Node, in workerd and inside a test.
 import { Hono } from 'hono';
-import { CortexError, toCortexError } from '#core/errors.ts';
+import { CortexError, isRetryable, toCortexError } from '#core/errors.ts';
 import { mountConnect, type RpcServerOptions } from '#core/http/connect.ts';
 import { HttpError, httpStatus } from '#core/http/errors.ts';
 import { requestId } from '#core/http/request-id.ts';
@@ -77,8 +77,9 @@ function guarded(deps: GatewayDeps, handle: Route['handle'], role: NonNullable<R
 }
 
 function logRpc(log: GatewayDeps['log'], error: unknown, method: string): void {
-  const ours = httpStatus(toCortexError(error)) >= 500;
-  log[ours ? 'error' : 'debug']('an rpc failed', { method, error });
+  const known = toCortexError(error);
+  const ours = httpStatus(known) >= 500;
+  log[!ours ? 'debug' : isRetryable(known) ? 'warn' : 'error']('an rpc failed', { method, error });
 }
 
 /** The Host header; over HTTP/2 it is only in the address. */

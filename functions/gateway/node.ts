@@ -10,13 +10,14 @@ import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
+import { readTls, type Tls } from '#core/process/tls.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { systemIds } from '#core/system.ts';
 import { createKeyring } from '../http/keyring.ts';
 import { createKeysFile } from '../http/keys-file.node.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { createGateway } from './app.ts';
-import { gatewayMetricsPort, parseGatewayConfig } from './config.ts';
+import { type GatewayConfig, gatewayMetricsPort, parseGatewayConfig } from './config.ts';
 import { callerValues } from './rpc.ts';
 
 const name = 'cortex-api-gateway';
@@ -70,6 +71,7 @@ await runProcess({
       contextValues: (request) => callerValues(request.socket.remoteAddress),
     });
     const serve = { fetch: app.fetch, log };
+    const tls = tlsOf(config);
     const http = await resources.use(
       'http',
       () => serveHttp({ ...serve, addr: config.httpAddr, variable: 'GATEWAY_HTTP_ADDR' }),
@@ -77,7 +79,7 @@ await runProcess({
     );
     const dual = await resources.use(
       'rpc',
-      () => serveDual({ ...serve, grpc, addr: config.rpcAddr, variable: 'GATEWAY_RPC_ADDR' }),
+      () => serveDual({ ...serve, grpc, tls, addr: config.rpcAddr, variable: 'GATEWAY_RPC_ADDR' }),
       (server) => server.close(4_000),
     );
     announceListening('http', http.url);
@@ -85,3 +87,8 @@ await runProcess({
     return { drain: async () => waiters.stop() };
   },
 });
+
+function tlsOf({ tlsCert, tlsKey }: GatewayConfig): Tls | undefined {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  return readTls({ variable: 'GRPC_TLS_CERT', path: tlsCert }, { variable: 'GRPC_TLS_KEY', path: tlsKey });
+}

@@ -1,6 +1,6 @@
 // What happens around every route: headers that each answer carries, errors as problem JSON and in the log, and the two metrics.
 import { createMiddleware } from 'hono/factory';
-import { toCortexError } from '#core/errors.ts';
+import { isRetryable, toCortexError } from '#core/errors.ts';
 import { httpStatus, problemResponse } from '#core/http/errors.ts';
 import type { Log } from '#core/log.ts';
 import type { Metrics } from '#core/metrics/metrics.ts';
@@ -14,13 +14,13 @@ export const plainAnswers = createMiddleware<AppEnv>(async (c, next) => {
   c.res.headers.set('Cache-Control', 'no-store');
 });
 
-/** Problem JSON for anything thrown; what is our fault is logged with its causes. */
+/** Problem JSON for anything thrown. What is our fault is logged with its causes; what is only away for a while is a warning. */
 export function answerError(error: unknown, c: AppContext, log: Log): Response {
   const known = toCortexError(error);
   const requestId = c.get('requestId');
   if (httpStatus(known) >= 500) {
     const { method, path } = c.req;
-    log.error('a request failed', { request_id: requestId, method, path, error });
+    log[isRetryable(known) ? 'warn' : 'error']('a request failed', { request_id: requestId, method, path, error });
   }
   return problemResponse(error, requestId);
 }

@@ -1,0 +1,64 @@
+// TLS in front of a server that speaks HTTP/1.1 and HTTP/2: shakes hands, and tells which of the two was agreed on (ALPN).
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { createSecureContext, createServer } from 'node:tls';
+import { CortexError } from '#core/errors.ts';
+import type { Log } from '#core/log.ts';
+import type { HttpVersion } from './sniff.node.ts';
+
+/** Certificate chain and private key of a server, in PEM. */
+export interface Tls {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+const oldestVersion = 'TLSv1.2';
+
+/** A file and the variable that named it. */
+export interface TlsFile {
+  readonly variable: string;
+  readonly path: string;
+}
+
+/** Reads both PEM files. Throws CortexError `failed_precondition` that names the variable. */
+export function readTls(cert: TlsFile, key: TlsFile): Tls {
+  const tls = { cert: readPem(cert), key: readPem(key) };
+  try {
+    createSecureContext({ ...tls, minVersion: oldestVersion });
+    return tls;
+  } catch (error) {
+    const message = `${cert.variable}: ${cert.path} and ${key.path} are not a certificate and its key in PEM`;
+    throw new CortexError('failed_precondition', message, { cause: error });
+  }
+}
+
+function readPem({ variable, path }: TlsFile): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CortexError('failed_precondition', `${variable}: ${why}`, { cause: error });
+  }
+}
+
+/** What takes raw connections and hands on their plain side. Who does not finish the handshake within `timeoutMs` is cut off. */
+export function createTlsDoor(
+  { cert, key }: Tls,
+  { timeoutMs, log }: { readonly timeoutMs: number; readonly log: Log },
+  found: (version: HttpVersion, plain: Socket) => void,
+): (socket: Socket) => void {
+  // It never listens: a bare TLSSocket would do the handshake as well, but HTTP/2 waits for what only a server does after it.
+  const door = createServer({
+    cert,
+    key,
+    minVersion: oldestVersion,
+    ALPNProtocols: ['h2', 'http/1.1'],
+    handshakeTimeout: timeoutMs,
+  });
+  door.on('secureConnection', (plain) => found(plain.alpnProtocol === 'h2' ? 'http2' : 'http1', plain));
+  door.on('tlsClientError', (error, socket) => {
+    log.debug('a TLS connection failed', { error });
+    socket.destroy();
+  });
+  return (socket) => door.emit('connection', socket);
+}
