@@ -39,7 +39,7 @@ export interface Service {
   /** The file that Node runs, from the root of the checkout. */
   readonly entry: string;
   readonly ports: readonly ServicePort[];
-  /** Services whose addresses this one dials; they start first. */
+  /** Services that must be ready before this one starts: it dials them, or they must hear its first heartbeat. */
   readonly needs: readonly string[];
   /** The port, by name, that answers GET /health. */
   readonly health: ServicePort['name'];
@@ -85,14 +85,14 @@ export const services: readonly (Service & { readonly name: ServiceName })[] = [
     name: 'worker',
     entry: 'services/worker/node.ts',
     ports: [metrics('worker', 9095)],
-    needs: [],
+    needs: ['scheduler'],
     health: 'metrics',
   },
   {
     name: 'orchestrator',
     entry: 'services/orchestrator/node.ts',
     ports: [metrics('orchestrator', 9091)],
-    needs: [],
+    needs: ['scheduler'],
     health: 'metrics',
   },
   {
