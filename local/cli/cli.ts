@@ -1,0 +1,135 @@
+// The CLI whole: finds the command, gives it its world, turns what goes wrong into one line and an exit code.
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Stop } from '../bootstrap/stop.mjs';
+import { readArgs } from './args.ts';
+import { type Command, createContext, helpOption, type World } from './command.ts';
+import { cancel } from './commands/cancel.ts';
+import { get } from './commands/get.ts';
+import { keysAdd, keysList, keysRemove } from './commands/keys.ts';
+import { list } from './commands/list.ts';
+import { review } from './commands/review.ts';
+import { submit } from './commands/submit.ts';
+import { trace } from './commands/trace.ts';
+import { workers } from './commands/workers.ts';
+import { exit } from './exit.ts';
+import { showCommandHelp, showHelp } from './help.ts';
+import { nearest } from './nearest.ts';
+import { createOutput, type Output } from './output.ts';
+import { shellWord } from './shell.ts';
+import { oneLine } from './text.ts';
+
+export const commands: readonly Command[] = [
+  ...[submit, get, list, cancel, workers, trace, review],
+  ...[keysAdd, keysList, keysRemove],
+];
+
+const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Runs the command line of this process; answers its exit code. */
+export async function main(): Promise<number> {
+  const { env } = process;
+  const interrupt = new AbortController();
+  process.on('SIGINT', () => {
+    if (interrupt.signal.aborted) process.exit(exit.interrupted);
+    interrupt.abort(new Stop('interrupted', exit.interrupted));
+  });
+  // Whoever reads us may have read enough: `cortex list | head -1`.
+  process.stdout.on('error', (error: Error & { code?: string }) => {
+    if (error.code === 'EPIPE') process.exit(exit.ok);
+    throw error;
+  });
+  // npm runs its scripts in the root of the checkout; a path means where the person stands.
+  const byNpm = env['npm_lifecycle_event'] === 'cortex';
+  const cwd = (byNpm ? env['INIT_CWD'] : undefined) ?? process.cwd();
+  const script = join(checkout, 'local', 'cli', 'main.ts');
+  const self = byNpm ? 'npm run cortex --' : `node ${shellWord(shorter(relative(cwd, script), script))}`;
+  const { stdin, stdout, stderr } = process;
+  const out = createOutput({ stdout, stderr }, env);
+  const world = { env, stdin, cwd, checkout, version: versionOf(checkout), now: Date.now, signal: interrupt.signal };
+  return runCli(process.argv.slice(2), world, out, self);
+}
+
+/** `self` is how the person calls this CLI. */
+export async function runCli(argv: readonly string[], world: World, out: Output, self: string): Promise<number> {
+  try {
+    return await run(argv, world, out, self);
+  } catch (error) {
+    out.done();
+    if (error instanceof Stop) {
+      out.note(`cortex: ${oneLine(error.message)}`);
+      return error.exitCode;
+    }
+    out.note(
+      `cortex: a fault of this command: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    return exit.broken;
+  }
+}
+
+async function run(argv: readonly string[], world: World, out: Output, self: string): Promise<number> {
+  const [first, ...rest] = argv;
+  switch (first) {
+    case undefined:
+      throw new Stop(`no command; see: ${self} help`, exit.usage);
+    case '--version':
+      out.print(`cortex ${world.version}`);
+      return exit.ok;
+    case 'help':
+    case '--help':
+    case '-h':
+      return help(rest, out, self);
+    default:
+  }
+  if (first.startsWith('-')) throw new Stop(`the command comes first: ${self} COMMAND ${oneLine(first)}`, exit.usage);
+  const { command, after } = findCommand(argv, self);
+  const options = after.slice(0, after.includes('--') ? after.indexOf('--') : after.length);
+  if (options.includes('--help') || options.includes('-h')) {
+    showCommandHelp(command, self, out);
+    return exit.ok;
+  }
+  const args = readArgs({ ...command, options: { ...command.options, ...helpOption } }, after);
+  return command.run(createContext(world, args, out, (rest) => `${self} ${rest}`));
+}
+
+function help(words: readonly string[], out: Output, self: string): number {
+  if (words.length === 0) showHelp(commands, self, out);
+  else {
+    const group = commands.filter(({ name }) => name.startsWith(`${words.join(' ')} `));
+    if (group.length > 0)
+      group.forEach((command, i) => (i > 0 && out.print('', ''), showCommandHelp(command, self, out)));
+    else showCommandHelp(findCommand(words, self).command, self, out);
+  }
+  return exit.ok;
+}
+
+/** A command's name has one or two words. */
+function findCommand(argv: readonly string[], self: string): { command: Command; after: readonly string[] } {
+  for (const command of commands) {
+    const words = command.name.split(' ');
+    if (words.every((word, i) => argv[i] === word)) return { command, after: argv.slice(words.length) };
+  }
+  const [first = '', second = ''] = argv;
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  if (group.length > 0) {
+    const problem =
+      second === '' || second.startsWith('-') ? 'needs one word more' : `${JSON.stringify(second)} is unknown`;
+    throw new Stop(`${first}: ${problem}; there is ${group.join(', ')}`, exit.usage);
+  }
+  const meant = nearest(
+    first,
+    commands.map(({ name }) => name.split(' ')[0] ?? ''),
+  );
+  const guess = meant === undefined ? `see: ${self} help` : `did you mean ${meant}?`;
+  throw new Stop(`${JSON.stringify(first)} is no command; ${guess}`, exit.usage);
+}
+
+function versionOf(root: string): string {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
+
+function shorter(a: string, b: string): string {
+  return a.length > 0 && a.length < b.length ? a : b;
+}

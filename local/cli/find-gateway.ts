@@ -1,0 +1,73 @@
+// Where the gateway is: what was said, else what runs from a checkout of ours, else where it is by default.
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readRun, runFile } from '../bootstrap/checkout.mjs';
+import { isAlive } from '../bootstrap/process.mjs';
+import { Stop } from '../bootstrap/stop.mjs';
+import { exit } from './exit.ts';
+
+export interface GatewayAddress {
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** Who said so, as a half sentence for errors: `from CORTEX_URL`. */
+  readonly from: string;
+}
+
+export interface Places {
+  /** `--gateway`. */
+  readonly option: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Looked at first, and every folder above it. */
+  readonly cwd: string;
+  /** The checkout that this CLI is part of. */
+  readonly checkout: string;
+}
+
+export const defaultGateway = 'http://127.0.0.1:8081';
+
+/** Throws Stop for an address that cannot be one. */
+export function findGateway({ option, env, cwd, checkout }: Places): GatewayAddress {
+  if (option !== undefined) return { url: parseUrl('--gateway', option), from: 'from --gateway' };
+  const said = env['CORTEX_URL'] ?? '';
+  if (said !== '') return { url: parseUrl('CORTEX_URL', said), from: 'from CORTEX_URL' };
+  for (const root of new Set([...upwards(cwd), checkout])) {
+    const url = runningIn(root);
+    if (url !== undefined) return { url, from: `from ${runFile(root)}` };
+  }
+  return { url: defaultGateway, from: 'the default' };
+}
+
+/** An http or https address. A path is kept: the gateway may stand behind a front. */
+export function parseUrl(name: string, text: string): string {
+  const problem = (what: string): Stop => new Stop(`${name}: ${what}`, exit.usage);
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+    throw problem(`${JSON.stringify(text)} is not an address such as ${defaultGateway}`);
+  }
+  const url = new URL(text);
+  // Not repeated in the error: it may be a real password.
+  if (url.username !== '' || url.password !== '') throw problem('must not hold a name or password; keys go elsewhere');
+  if (url.search !== '' || url.hash !== '') throw problem(`${JSON.stringify(text)} goes on after the path`);
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+}
+
+function upwards(folder: string): string[] {
+  const above = dirname(folder);
+  return above === folder ? [folder] : [folder, ...upwards(above)];
+}
+
+/** The address noted by a system that is up. What a killed one left is no address. */
+function runningIn(root: string): string | undefined {
+  if (!isOurs(join(root, '.cortex')) || !isOurs(runFile(root))) return undefined;
+  const run = readRun(root);
+  return run === undefined || !isAlive(run) ? undefined : run.urls['gateway'];
+}
+
+/**
+ * Whether a path was made by this user or by root. Anybody may put a `.cortex` into a folder above us, such as /tmp, and a key
+ * must not be sent where a stranger says.
+ */
+function isOurs(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  const me = process.getuid?.();
+  return stat !== undefined && (me === undefined || stat.uid === me || stat.uid === 0);
+}

@@ -1,0 +1,1 @@
+../any-node/main.ts
