@@ -87,7 +87,10 @@ test('an end stays what it is', { timeout: 30_000 }, async () => {
 test('a topic that no pool does, and one that the policy denies, end with their reasons', {
   timeout: 30_000,
 }, async () => {
-  const ends: [string, JobState, string][] = [['job.test.unknown', 'FAILED', 'no_pool']];
+  const ends: [string, JobState, string][] = [
+    ['job.test.unknown', 'FAILED', 'no_pool'],
+    ['job.test.denied', 'DENIED', 'permission_denied'],
+  ];
   for (const [topic, state, code] of ends) {
     const id = await system.submit(topic);
     expect(await system.reach(id, state)).toMatchObject({ errorCode: code });

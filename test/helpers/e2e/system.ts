@@ -63,6 +63,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     SAFETY_KERNEL_ADDR: `127.0.0.1:${safetyPort}`,
     GATEWAY_HTTP_ADDR: `127.0.0.1:${httpPort}`,
     GATEWAY_RPC_ADDR: '127.0.0.1:0',
+    SAFETY_POLICY_PATH: `${folder}safety.yaml`,
     POOL_CONFIG_PATH: `${folder}pools.yaml`,
     TIMEOUT_CONFIG_PATH: `${folder}timeouts.yaml`,
     LOG_LEVEL: 'warn',
@@ -86,9 +87,9 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       },
     };
   };
-  const safety = await part('functions/safety/node.ts', ['rpc']);
+  const safety = await part('functions/safety/node.ts', ['rpc', 'metrics']);
   const [gateway, ...schedulers] = await Promise.all([
-    part('functions/gateway/node.ts', ['http']),
+    part('functions/gateway/node.ts', ['http', 'metrics']),
     ...Array.from({ length: options.schedulers ?? 1 }, () => part('services/scheduler/node.ts', ['metrics'])),
   ]);
   const db = await connectRedis({ url: redis.url, name: 'test', onError: () => undefined });
@@ -132,7 +133,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     view,
     async worker(topic, id, parallel) {
       const vars = { TEST_WORKER: topic, WORKER_ID: id, ...(parallel && { WORKER_PARALLEL: String(parallel) }) };
-      const started = await startService('test/helpers/e2e/worker-process.ts', { ...env, ...vars }, ['worker']);
+      const started = await startService('test/helpers/e2e/worker-process.ts', { ...env, ...vars }, [
+        'worker',
+        'metrics',
+      ]);
       workers.push(started);
       void started.exited.then(() => gone.add(started));
       return started;
