@@ -46,9 +46,19 @@ export function uuidv7(now: number, random: Uint8Array, partition: number): stri
 
 /** Ids from the runtime's own random source. */
 export function systemIds(clock: Clock = systemClock): Ids {
-  const pool = new Uint8Array(16);
+  // Random bytes are asked for by the page: a call costs as much as the id itself.
+  const pool = new Uint8Array(4096);
+  let used = pool.length;
+  const random = (): Uint8Array => {
+    if (used === pool.length) {
+      crypto.getRandomValues(pool);
+      used = 0;
+    }
+    used += 16;
+    return pool.subarray(used - 16, used);
+  };
   return {
-    job: (partition = 0) => uuidv7(clock.now(), crypto.getRandomValues(pool), partition),
+    job: (partition = 0) => uuidv7(clock.now(), random(), partition),
     random: () => crypto.randomUUID(),
   };
 }

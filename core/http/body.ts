@@ -23,9 +23,10 @@ export async function readBody(request: Request, { maxBytes = defaultMaxBytes }:
   }
   const announced = Number(request.headers.get('content-length') ?? '0');
   if (announced > maxBytes) throw tooLarge(maxBytes);
-  if (request.body === null) return new Uint8Array(0);
-  // With a length that is known and small there is nothing to guard against: the runtime reads no more than announced.
+  // With a length that is known and small there is nothing to guard against: the runtime reads no more than announced. It comes
+  // before any look at `body`, which on Node would build a web stream that nobody needs (a tenth of a submission's cost).
   if (announced > 0) return new Uint8Array(await read(() => request.arrayBuffer()));
+  if (request.body === null) return new Uint8Array(0);
 
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
