@@ -74,7 +74,8 @@ export function beginAttempt(worker: HostedWorker, handOut: HandOut, deps: Attem
     if (accepted === undefined) return;
     attempt.leaseEnd = askedAt + deps.leaseMs;
     attempt.phase = 'running';
-    events.emit({ type: 'accepted', ...about, attempt: accepted.attempts });
+    const { pool } = worker.definition;
+    events.emit({ type: 'accepted', ...about, pool, attempt: accepted.attempts, waitedMs: accepted.waitedMs });
     deps.onLeased(attempt);
     const { outcome, execMs } = await execute(attempt, accepted, askedAt, deps);
     attempt.phase = 'concluding';

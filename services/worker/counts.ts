@@ -7,6 +7,10 @@ import type { HostEvent } from './events.ts';
 export function countEvents(events: Events<HostEvent>, metrics: Metrics): () => void {
   return events.on((event) => {
     switch (event.type) {
+      case 'accepted':
+        // The scheduler's by name, but only who accepts knows.
+        metrics.observe('cortex_scheduler_dispatch_latency_seconds', { pool: event.pool }, event.waitedMs / 1000);
+        break;
       case 'committed':
         metrics.count('cortex_worker_jobs_total', { topic: event.topic, status: `JOB_STATUS_${event.status}` });
         break;

@@ -22,7 +22,13 @@ export type HostEvent =
   | { readonly type: 'dropped'; readonly worker: string; readonly problem: string }
   /** A hand-out was given back: no free slot, or the host is draining. */
   | (About & { readonly type: 'refused'; readonly why: 'busy' | 'drained' })
-  | (About & { readonly type: 'accepted'; readonly attempt: number })
+  /** `waitedMs`: since it entered its ready queue. */
+  | (About & {
+      readonly type: 'accepted';
+      readonly pool: string;
+      readonly attempt: number;
+      readonly waitedMs: number;
+    })
   /** The store could not be asked before the time to accept was over. */
   | (About & { readonly type: 'unaccepted'; readonly error: unknown })
   | (About & { readonly type: 'started' })

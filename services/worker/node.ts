@@ -20,7 +20,7 @@ await runProcess({
   name,
   metricsPort: workerMetricsPort,
   config: parseWorkerConfig,
-  metrics: createPromMetrics({ owns: ['cortex_worker_', 'cortex_fence_'] }),
+  metrics: createPromMetrics({ owns: ['cortex_worker_', 'cortex_fence_', 'cortex_scheduler_dispatch_latency_'] }),
   async start({ config, log, clock, metrics, health, resources, stopping, fail }) {
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
     const bus = await resources.use(

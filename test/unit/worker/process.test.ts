@@ -115,6 +115,7 @@ test('works, tells its health and metrics, and ends in order', async () => {
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(metrics).toContain('cortex_worker_jobs_total{topic="job.echo",status="JOB_STATUS_SUCCEEDED"} 1');
   expect(metrics).toContain('cortex_worker_active_jobs{topic="job.echo"} 0');
+  expect(metrics).toMatch(/cortex_scheduler_dispatch_latency_seconds_count\{pool="echo"\} 1/);
   expect(metrics).toMatch(/cortex_worker_job_seconds_count\{topic="job.echo"\} 1/);
 
   expect(await worker.stop()).toBe(0);
