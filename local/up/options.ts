@@ -1,31 +1,31 @@
 // What a person asked of `npm start`: arguments and environment, parsed once into a frozen value. Every
 // problem is named at once.
-import { type Address, parseAddress } from '#core/process/address.ts';
+import type { Address } from '#core/process/address.ts';
+import { type Env, type EnvSpec, readEnv } from '#core/process/env.ts';
+import { address, choice, int, path, seconds, text, url } from '#core/process/variables.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
 
 /** Where our own services and servers listen unless they are told otherwise. */
 export const LOOPBACK = '127.0.0.1';
 
-export interface ServerOptions {
-  /** A server of somebody else's, by URL: none of that kind is started. */
-  readonly url: string | undefined;
-  /** Where to look first; the next free port is taken when it is in use. 0 asks the system. */
-  readonly port: number;
-}
-
 export interface UpOptions {
   readonly watch: boolean;
-  readonly nats: ServerOptions;
-  readonly redis: ServerOptions & {
-    readonly appendfsync: 'always' | 'everysec';
-  };
+  /** A server of somebody else's: none of that kind is started. */
+  readonly natsUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  /** Where to look first for a free port for a server of ours; 0 asks the system. */
+  readonly natsPort: number;
+  readonly redisPort: number;
+  readonly appendfsync: 'always' | 'everysec';
   /** Per service and port name, as `scheduler.metrics`. */
   readonly addresses: ReadonlyMap<string, Address>;
   /** Sent with the job that proves the start; undefined when the gateway asks for none or we know none. */
   readonly apiKey: string | undefined;
   /** Keys are kept in a file as hashes: without `apiKey` we cannot submit a job ourselves. */
   readonly keysInFile: boolean;
+  /** How long a service may take to end by itself, in ms, before it is forced. */
+  readonly drainPatience: number;
 }
 
 export const usage = `npm start [-- --ports auto]     starts CortexOS and stays up; Ctrl-C ends it
@@ -35,12 +35,59 @@ npm run dev                     the same, and restarts a service when its files 
   --watch        restart on change (npm run dev)
 `;
 
+const fsyncs = ['everysec', 'always'] as const;
+const port = { min: 0, max: 65_535 };
+const firstPort = (server: string) => `first port tried for the ${server} that npm start starts; 0: any free one`;
+
+/** The variables that `npm start` reads for itself; the services read their own, mostly from its hands. */
+export const upEnv = {
+  natsUrl: url('NATS_URL', undefined, 'the NATS server to use; npm start then starts none', ['nats', 'tls']),
+  redisUrl: url('REDIS_URL', undefined, 'the Redis server to use; npm start then starts none', ['redis', 'rediss']),
+  natsPort: int('NATS_PORT', '4222', firstPort('nats-server'), port),
+  redisPort: int('REDIS_PORT', '6379', firstPort('redis-server'), port),
+  appendfsync: choice('REDIS_APPENDFSYNC', 'everysec', 'when the Redis of npm start writes to disk', fsyncs),
+  ownKey: text('CORTEX_API_KEY', undefined, 'the key for the job that proves a start', { secret: true }),
+  apiKey: text('API_KEY', undefined, 'the one key of the gateway', { secret: true }),
+  keysPath: path('API_KEYS_PATH', undefined, 'the file of hashed keys of the gateway'),
+  drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM'),
+} satisfies EnvSpec;
+
+/** The address variables of the listed services, by `<service>.<port>`. */
+export function addressEnv(services: readonly Service[]) {
+  const pairs = services.flatMap((service) =>
+    service.ports.map((port) => {
+      const variable = address(port.variable, `${LOOPBACK}:${port.default}`, port.purpose);
+      return [`${service.name}.${port.name}`, variable] as const;
+    }),
+  );
+  return Object.fromEntries(pairs);
+}
+
 /** Parses both; throws Stop with one line per problem. `--help` is a Stop with exit code 0. */
-export function parseUpOptions(
-  args: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-  services: readonly Service[],
-): UpOptions {
+export function parseUpOptions(args: readonly string[], env: Env, services: readonly Service[]): UpOptions {
+  const { watch, auto, problems } = parseArguments(args);
+  const own = readEnv(upEnv, env);
+  const addresses = readEnv(addressEnv(services), env);
+  if (!own.ok) problems.push(...own.error);
+  if (!addresses.ok) problems.push(...addresses.error);
+  else problems.push(...givenTwice(services, addresses.value));
+  if (problems.length > 0 || !own.ok || !addresses.ok) throw new Stop(problems.join('\ncortex: '), 2);
+  const { ownKey, apiKey, keysPath, drainMs, ...rest } = own.value;
+  const asked = Object.entries(addresses.value).map(
+    ([key, one]) => [key, auto ? { host: one.host, port: 0 } : one] as const,
+  );
+  return Object.freeze({
+    ...rest,
+    watch,
+    addresses: new Map(asked),
+    apiKey: ownKey ?? apiKey,
+    keysInFile: keysPath !== undefined,
+    // It ends by itself once its own time is up; only what hangs is forced, well after that.
+    drainPatience: drainMs + 20_000,
+  });
+}
+
+function parseArguments(args: readonly string[]): { watch: boolean; auto: boolean; problems: string[] } {
   const problems: string[] = [];
   let watch = false;
   let auto = false;
@@ -54,69 +101,18 @@ export function parseUpOptions(
       i++;
     } else problems.push(`${arg}: unknown argument (known: --ports auto, --watch, --help)`);
   }
-
-  const addresses = new Map<string, Address>();
-  for (const service of services) {
-    for (const port of service.ports) {
-      const text = env[port.variable] ?? '';
-      const fallback = { host: LOOPBACK, port: port.default };
-      const address = text === '' ? fallback : parseAddress(text);
-      if (address === undefined) problems.push(`${port.variable}: ${text} is not host:port`);
-      else addresses.set(`${service.name}.${port.name}`, auto ? { ...address, port: 0 } : address);
-    }
-  }
-  problems.push(...asGivenTwice(services, addresses));
-
-  const appendfsync = env['REDIS_APPENDFSYNC'] || 'everysec';
-  if (appendfsync !== 'always' && appendfsync !== 'everysec') {
-    problems.push(`REDIS_APPENDFSYNC: ${appendfsync} is neither always nor everysec`);
-  }
-  const options: UpOptions = {
-    watch,
-    nats: serverOptions('NATS', ['nats:', 'tls:'], 4222, env, problems),
-    redis: {
-      ...serverOptions('REDIS', ['redis:', 'rediss:'], 6379, env, problems),
-      appendfsync: appendfsync === 'always' ? 'always' : 'everysec',
-    },
-    addresses,
-    apiKey: env['CORTEX_API_KEY'] || env['API_KEY'] || undefined,
-    keysInFile: (env['API_KEYS_PATH'] ?? '') !== '',
-  };
-  if (problems.length > 0) throw new Stop(problems.join('\ncortex: '), 2);
-  return Object.freeze(options);
+  return { watch, auto, problems };
 }
 
-function serverOptions(
-  kind: 'NATS' | 'REDIS',
-  schemes: readonly string[],
-  defaultPort: number,
-  env: Readonly<Record<string, string | undefined>>,
-  problems: string[],
-): ServerOptions {
-  const url = env[`${kind}_URL`] || undefined;
-  const scheme = url?.match(/^[a-z]+:/)?.[0];
-  if (
-    url !== undefined &&
-    (scheme === undefined || !schemes.includes(scheme) || !URL.canParse(url.split(',')[0] ?? ''))
-  ) {
-    problems.push(`${kind}_URL: ${url} does not begin with ${schemes.map((s) => `${s}//`).join(' or ')} and a host`);
-  }
-  const text = env[`${kind}_PORT`] || String(defaultPort);
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 65_536;
-  if (port > 65_535) problems.push(`${kind}_PORT: ${text} is not a port`);
-  return { url, port };
-}
-
-function asGivenTwice(services: readonly Service[], addresses: ReadonlyMap<string, Address>): string[] {
+function givenTwice(services: readonly Service[], addresses: Readonly<Record<string, Address>>): string[] {
   const seen = new Map<number, string>();
   const problems: string[] = [];
   for (const service of services) {
-    for (const port of service.ports) {
-      const number = addresses.get(`${service.name}.${port.name}`)?.port ?? 0;
+    for (const { name, variable } of service.ports) {
+      const number = addresses[`${service.name}.${name}`]?.port ?? 0;
       const other = seen.get(number);
-      if (number !== 0 && other !== undefined)
-        problems.push(`${port.variable}: port ${number} is already that of ${other}`);
-      seen.set(number, port.variable);
+      if (number !== 0 && other !== undefined) problems.push(`${variable}: port ${number} is already that of ${other}`);
+      seen.set(number, variable);
     }
   }
   return problems;

@@ -7,7 +7,6 @@ import type { ServerName } from '../servers/find.ts';
 import { freePort, nextFreePort } from '../servers/ports.ts';
 import { endServer, launchServer, ServerDidNotStart } from '../servers/server.ts';
 import type { Unit } from './keep.ts';
-import { LOOPBACK } from './options.ts';
 
 export interface ServerPlan {
   readonly name: ServerName;
@@ -71,20 +70,17 @@ export function serverUnit(plan: ServerPlan): ServerUnit {
 
 const choose = (from: number): Promise<number> => (from === 0 ? freePort() : nextFreePort(from));
 
-/** Throws Stop when nothing accepts connections at any host of a given URL: a typing error shows at once. */
-export async function assertReachable(variable: string, url: string): Promise<void> {
-  const hosts = url.split(',').map((one) => new URL(one.includes('://') ? one : `nats://${one}`));
+/** Throws Stop when nothing accepts connections at a given URL: a typing error shows at once. */
+export async function assertReachable(variable: 'NATS_URL' | 'REDIS_URL', url: string): Promise<void> {
+  const { hostname, port } = new URL(url);
   const defaultPort = variable === 'NATS_URL' ? 4222 : 6379;
-  const answers = await Promise.all(hosts.map((host) => accepts(host.hostname, Number(host.port) || defaultPort)));
-  if (!answers.includes(true)) throw new Stop(`${variable}: nothing answers at ${withoutSecrets(url)}`);
+  if (await accepts(hostname.replace(/^\[(.*)\]$/, '$1'), Number(port) || defaultPort)) return;
+  throw new Stop(`${variable}: nothing answers at ${withoutSecrets(url)}`);
 }
 
 function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({
-      host: host === '' ? LOOPBACK : host.replace(/^\[(.*)\]$/, '$1'),
-      port,
-    });
+    const socket = connect({ host, port });
     const finish = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
@@ -97,5 +93,5 @@ function accepts(host: string, port: number): Promise<boolean> {
 
 /** A URL as it may be shown: what stands before the @ is left out. */
 export function withoutSecrets(url: string): string {
-  return url.replaceAll(/\/\/[^/@,]*@/g, '//');
+  return url.replace(/\/\/[^/@]*@/, '//');
 }

@@ -84,8 +84,8 @@ export async function up(input: UpInput): Promise<void> {
 
 function neededServers(options: UpOptions): ServerName[] {
   const needed: ServerName[] = [];
-  if (options.nats.url === undefined) needed.push('nats-server');
-  if (options.redis.url === undefined) needed.push('redis-server');
+  if (options.natsUrl === undefined) needed.push('nats-server');
+  if (options.redisUrl === undefined) needed.push('redis-server');
   return needed;
 }
 
@@ -111,20 +111,20 @@ async function startServers(
     return `${LOOPBACK}:${unit.port()}`;
   };
   const natsUrl = async () => {
-    if (options.nats.url === undefined) {
-      return `nats://${await start('nats-server', options.nats.port, (port) => natsArgs(port, `cortex-${process.pid}`))}`;
+    if (options.natsUrl === undefined) {
+      return `nats://${await start('nats-server', options.natsPort, (port) => natsArgs(port, `cortex-${process.pid}`))}`;
     }
-    await assertReachable('NATS_URL', options.nats.url);
-    return options.nats.url;
+    await assertReachable('NATS_URL', options.natsUrl);
+    return options.natsUrl;
   };
   const redisUrl = async () => {
-    if (options.redis.url === undefined) {
-      const { appendfsync } = options.redis;
+    if (options.redisUrl === undefined) {
+      const { appendfsync } = options;
       const args = (port: number, dir: string) => redisArgs({ port, dir, appendonly: true, appendfsync });
-      return `redis://${await start('redis-server', options.redis.port, args)}`;
+      return `redis://${await start('redis-server', options.redisPort, args)}`;
     }
-    await assertReachable('REDIS_URL', options.redis.url);
-    return options.redis.url;
+    await assertReachable('REDIS_URL', options.redisUrl);
+    return options.redisUrl;
   };
   const [nats, redis] = await allOrThrow([natsUrl(), redisUrl()]);
   if (nats === undefined || redis === undefined) throw new Error('a server has no address');
@@ -146,14 +146,8 @@ function createHost(input: UpInput, options: UpOptions, note: RunNoteWriter, url
     },
     spawned: (name, pid) => note.child(name, pid, true),
     capture: (name, child) => output.capture(name, child),
-    patience: { start: 60_000, drain: drainPatience(input.env['DRAIN_SECONDS']) },
+    patience: { start: 60_000, drain: options.drainPatience },
   };
-}
-
-// A service ends by itself once its own time to drain is up; only what hangs is forced, well after that.
-function drainPatience(drainSeconds: string | undefined): number {
-  const seconds = Number(drainSeconds || 20);
-  return (Number.isFinite(seconds) ? seconds : 20) * 1_000 + 20_000;
 }
 
 // A service starts as soon as those that it dials are ready, so that their addresses are known.

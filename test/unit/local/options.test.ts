@@ -24,8 +24,11 @@ describe('parseUpOptions', () => {
     });
     expect(options).toMatchObject({
       watch: false,
-      nats: { url: undefined, port: 4222 },
-      redis: { url: undefined, port: 6379, appendfsync: 'everysec' },
+      natsUrl: undefined,
+      redisUrl: undefined,
+      natsPort: 4222,
+      redisPort: 6379,
+      appendfsync: 'everysec',
     });
   });
 
@@ -44,7 +47,6 @@ describe('parseUpOptions', () => {
       REDIS_APPENDFSYNC: 'never',
       NATS_URL: 'http://somewhere',
       REDIS_PORT: 'x',
-      WORKER_METRICS_ADDR: '127.0.0.1:9091',
     };
     let message = '';
     try {
@@ -52,9 +54,20 @@ describe('parseUpOptions', () => {
     } catch (error) {
       message = String(error);
     }
-    for (const variable of Object.keys(env).slice(0, 5)) expect(message).toContain(variable);
+    for (const variable of Object.keys(env)) expect(message).toContain(variable);
     expect(message).toContain('--port: unknown argument');
-    expect(message).toContain('ORCHESTRATOR_METRICS_ADDR: port 9091 is already that of WORKER_METRICS_ADDR');
+  });
+
+  it('refuses one port for two services', () => {
+    expect(() => parseUpOptions([], { WORKER_METRICS_ADDR: ':9091' }, services)).toThrow(
+      'ORCHESTRATOR_METRICS_ADDR: port 9091 is already that of WORKER_METRICS_ADDR',
+    );
+  });
+
+  it('shows no key and no password in a problem', () => {
+    const env = { REDIS_URL: 'http://user:secret@host', NATS_URL: 'nats//user:secret@host' };
+    expect(() => parseUpOptions([], env, services)).toThrow(/REDIS_URL/);
+    expect(() => parseUpOptions([], env, services)).not.toThrow(/secret/);
   });
 
   it('knows a port once in the manifest', () => {
@@ -103,7 +116,7 @@ describe('what is shown of a log', () => {
 
   it('hides what stands before the @ of a URL', () => {
     expect(withoutSecrets('redis://user:secret@host:1/0')).toBe('redis://host:1/0');
-    expect(withoutSecrets('nats://a:b@x:1,nats://c:d@y:2')).toBe('nats://x:1,nats://y:2');
+    expect(withoutSecrets('nats://127.0.0.1:4222')).toBe('nats://127.0.0.1:4222');
   });
 });
 
