@@ -105,6 +105,20 @@ describe('npm start', () => {
     expect(winner?.child.exitCode).toBeNull();
   });
 
+  it('started in two checkouts in the same moment, gives each its own servers', async () => {
+    const other = createCheckout();
+    try {
+      const wish = { NATS_PORT: String(await freePort()), REDIS_PORT: String(await freePort()) };
+      const commands = [checkout.run('start.mjs', [], wish), other.run('start.mjs', [], wish)] as const;
+      const [mine, theirs] = [await checkout.ready(commands[0]), await other.ready(commands[1])];
+      expect(mine.nats).not.toBe(theirs.nats);
+      expect(mine.redis).not.toBe(theirs.redis);
+      expect([alive(mine).length, alive(theirs).length]).toEqual([4, 4]);
+    } finally {
+      await other.remove();
+    }
+  });
+
   it('is not installed anew under a running system', async () => {
     const first = checkout.run('start.mjs');
     const run = await checkout.ready(first);
