@@ -493,6 +493,20 @@ describe('what a handler says', () => {
     await expect(artifact('one', new Uint8Array(1))).rejects.toMatchObject({ code: 'aborted' });
   });
 
+  test('progress of an attempt that lost its job is no news, and the handler told', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp(definition);
+    const { id, fence } = await s.run();
+    await s.seen('started', id);
+    await s.store.requeue([{ id, tenant: 'default', seen: { state: 'RUNNING', fence }, why: 'lost', delayMs: 0 }]);
+    calls[0]?.context.progress(50, 'half');
+    expect(await s.seen('aborted', id)).toMatchObject({ cause: 'lost' });
+    await settle();
+    expect(s.news.filter((p) => p.payload.case === 'jobProgress')).toEqual([]);
+    calls[0]?.resolve(1);
+    await s.seen('done', id);
+  });
+
   test('an artifact of an attempt that lost its job is refused, and the handler told', async () => {
     const { definition, calls } = createManual();
     const s = await setUp(definition);

@@ -115,6 +115,23 @@ describe('renewal', () => {
     expect(a.aborts).toHaveLength(1);
   });
 
+  test('is counted from before its own request as well', async () => {
+    const a = createWaiting();
+    const s = await setUp([a.definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    s.outage.only = ['renew'];
+    s.outage.mode = 'slow';
+    await clock.advance(1500); // asked at 1,000
+    s.outage.mode = 'down';
+    await clock.advance(1000);
+    s.outage.release(); // heard at 2,500
+    await clock.advance(1999);
+    expect(a.aborts).toEqual([]);
+    await clock.advance(1);
+    expect(a.aborts).toMatchObject([{ atMs: 4500 }]);
+  });
+
   test('that comes back late finds the job gone and stops the handler', async () => {
     const a = createWaiting();
     const s = await setUp([a.definition]);
