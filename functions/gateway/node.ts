@@ -6,6 +6,7 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
+import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
@@ -26,8 +27,8 @@ await runProcess({
   name,
   metricsPort: gatewayMetricsPort,
   config: parseGatewayConfig,
-  metrics: createPromMetrics({ owns: ['cortex_api_gateway_'] }),
-  async start({ config, log, clock, metrics, health, resources }) {
+  metrics: createPromMetrics({ owns: ['cortex_api_gateway_', 'cortex_bus_', 'cortex_redis_'] }),
+  async start({ config, log, clock, metrics, health, resources, stopping: signal }) {
     const { tenant, apiKey, apiKeysPath, limit } = config;
     const onError = (error: unknown): void => log.error('a connection failed', { error });
     const keys = apiKeysPath === undefined ? undefined : createKeysFile({ path: apiKeysPath, clock, log });
@@ -48,6 +49,10 @@ await runProcess({
     health.check('redis', async () => ({ durability: (await redis.durability()).class }));
     health.check('nats', () => bus.ping().then(() => ({})), { required: false });
 
+    followCounters(
+      { metrics, clock, signal },
+      { cortex_bus_dropped_total: () => bus.dropped, cortex_redis_calls_total: () => redis.calls },
+    );
     const ids = systemIds(clock);
     const partitions = createKeys(1);
     const post = bus.post.bind(bus);

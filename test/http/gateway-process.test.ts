@@ -173,6 +173,11 @@ describe('servers that go away', () => {
         return body.nats.ok ? undefined : { code: answer.status, ...body };
       });
       expect(health).toMatchObject({ code: 200, status: 'degraded', redis: { ok: true } });
+      const dropped = async (): Promise<boolean> => {
+        const text = await (await fetch(`${process.urls['metrics']}/metrics`)).text();
+        return /^cortex_bus_dropped_total [1-9]/m.test(text) && /^cortex_redis_calls_total [1-9]/m.test(text);
+      };
+      await until(dropped, { message: 'the count of dropped news' });
     } finally {
       await nats.restart();
     }
