@@ -1,5 +1,6 @@
 // How operations reach Redis: the header of every script, partitions, answers in the order of the items, steps reported.
-import { type Arg, type BinaryRedis, list, type Redis, type Reply, type Script } from '#core/redis/redis.ts';
+import { CortexError } from '#core/errors.ts';
+import { type Arg, type BinaryRedis, list, type Redis, type Reply, type Script, text } from '#core/redis/redis.ts';
 import type { JobEvent } from './job.ts';
 import type { Keys } from './keys.ts';
 import { eventsOf } from './redis-record.ts';
@@ -9,6 +10,8 @@ export interface RedisStoreOptions {
   readonly keys: Keys;
   /** Called with the steps of each call after they are stored; must not throw. */
   readonly onEvents?: (events: readonly JobEvent[]) => void;
+  /** Told of a record that no script of ours left like that (`data_loss`, naming the job): it is answered as if it were not there. */
+  readonly onBroken?: (error: CortexError) => void;
   /** How long the record of an ended job is kept, ms. Default 7 days. */
   readonly metaTtlMs?: number;
   /** How long payloads, results and artifacts are kept after the end, ms. Default 24 hours. */
@@ -24,10 +27,10 @@ export interface Calls {
   readonly keys: Keys;
   readonly random: () => string;
   readonly metaTtlMs: number;
-  /** The first arguments of every script. */
-  readonly head: (partition: number) => Arg[];
   /** Runs one script in one partition; reports its steps; answers its results. */
   readonly run: (of: Script, partition: number, args: readonly Arg[]) => Promise<Reply>;
+  /** As `run`, with arguments that may be bytes. Throws `unimplemented` where the transport does not carry them. */
+  readonly runBytes: (of: Script, partition: number, args: readonly (Arg | Uint8Array)[]) => Promise<Reply>;
   /** Runs one script per partition over its items and puts the answers back in order. */
   readonly each: <I, O>(
     of: Script,
@@ -51,11 +54,25 @@ export function createCalls(options: RedisStoreOptions): Calls {
   const dataTtlMs = options.dataTtlMs ?? 24 * 3600 * 1000;
   const head = (p: number): Arg[] => [keys.prefix(p), options.now?.() ?? 0, metaTtlMs, dataTtlMs];
 
-  const run: Calls['run'] = async (of, p, args) => {
-    const reply = list(await redis.run(of, [`${keys.prefix(p)}due`], [...head(p), ...args]));
-    const events = eventsOf(reply[1]);
+  const take = (of: Script, answer: Reply): Reply => {
+    const [results = null, steps = [], broken = []] = list(answer);
+    const events = eventsOf(steps);
     if (events.length > 0) options.onEvents?.(events);
-    return reply[0] ?? null;
+    const faults = list(broken);
+    for (let i = 0; i + 1 < faults.length; i += 2) {
+      const cause = new Error(text(faults[i + 1]));
+      options.onBroken?.(
+        new CortexError('data_loss', `${of.name}: the record of ${text(faults[i])} is broken`, { cause }),
+      );
+    }
+    return results;
+  };
+  const run: Calls['run'] = async (of, p, args) =>
+    take(of, await redis.run(of, [`${keys.prefix(p)}due`], [...head(p), ...args]));
+  const runBytes: Calls['runBytes'] = async (of, p, args) => {
+    if (!('runBytes' in redis))
+      throw new CortexError('unimplemented', 'artifacts are bytes, which this transport does not carry');
+    return take(of, await redis.runBytes(of, [`${keys.prefix(p)}due`], [...head(p), ...args]));
   };
 
   const each: Calls['each'] = async <I, O>(
@@ -96,8 +113,8 @@ export function createCalls(options: RedisStoreOptions): Calls {
     keys,
     random: options.random,
     metaTtlMs,
-    head,
     run,
+    runBytes,
     each,
     byTenant: (item) => keys.ofTenant(item.tenant),
     partitionOf(id, tenant) {

@@ -70,6 +70,13 @@ export function endOf(reply: Reply | undefined): JobEnd | undefined {
   };
 }
 
+/** As endOf, where there must be one. */
+export function endAt(reply: Reply | undefined): JobEnd {
+  const end = endOf(reply);
+  if (end === undefined) throw new CortexError('internal', 'a script answered no end where one was due');
+  return end;
+}
+
 /** Seven fields an event: id, prev, tenant, job, state, fence, ts. */
 export function eventsOf(reply: Reply | undefined): JobEvent[] {
   const flat = list(reply);
@@ -90,7 +97,7 @@ export function eventOf(row: readonly Reply[]): JobEvent {
   };
 }
 
-/** {id, tenant, topic, trace, fence, attempt, packet, constraints, timeout, deadline, created, queued}. */
+/** {id, tenant, topic, trace, fence, attempt, packet, constraints, timeout, deadline, created, queued, now}. */
 export function handOutOf(reply: Reply): HandOut {
   const row = list(reply);
   return {
@@ -106,7 +113,7 @@ export function handOutOf(reply: Reply): HandOut {
     deadlineAt: int(row[9]),
     createdAt: int(row[10]),
     queuedAt: int(row[11]),
-    claimedAt: int(row[4]),
+    claimedAt: int(row[12]),
   };
 }
 
@@ -164,16 +171,16 @@ export function viewOf(id: string, reply: Reply): JobView {
   };
 }
 
-/** {id, state, fence, attempt, digest, principal, tenant, topic, trace, pool, lane, worker, inst, deadline, rundl, q, nb, hand, lease, packet, end}. */
+/** {id, state, tenant, fence, attempt, digest, principal, topic, trace, pool, lane, worker, inst, deadline, rundl, q, nb, hand, lease, packet, end}. */
 export function dueOf(row: readonly Reply[]): DueJob {
   return {
     id: text(row[0]),
     state: stateOf(row[1]),
-    fence: text(row[2]),
-    attempt: text(row[3]),
-    digest: text(row[4]),
-    principal: text(row[5]),
-    tenant: text(row[6]),
+    tenant: text(row[2]),
+    fence: text(row[3]),
+    attempt: text(row[4]),
+    digest: text(row[5]),
+    principal: text(row[6]),
     topic: text(row[7]),
     traceId: text(row[8]),
     pool: text(row[9]),

@@ -5,14 +5,15 @@ import { int, list, type Reply, script, text } from '#core/redis/redis.ts';
 import { formatPolicy, type NewJob } from './job.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { reads } from './redis-reads.ts';
-import { dueOf, endOf, maybeState, stateOf, stopReasonOf, toBase64 } from './redis-record.ts';
+import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf, toBase64 } from './redis-record.ts';
 import { workerCalls } from './redis-workers.ts';
 import * as attempt from './scripts/attempt.ts';
 import { commit as commitScript, commitForeign as foreignScript } from './scripts/commit.ts';
 import { create as createScript } from './scripts/create.ts';
 import { gate as gateScript } from './scripts/gate.ts';
 import * as lifecycle from './scripts/lifecycle.ts';
-import type { Accepted, Committed, Created, DueJob, Ended, Gated, JobStore, Requeued } from './store.ts';
+import { isEnd } from './state.ts';
+import type { Accepted, Announced, Committed, Created, DueJob, Ended, Gated, JobStore, Requeued } from './store.ts';
 import { defaultDeadlineMs, digestOf } from './submission.ts';
 
 export type { RedisStoreOptions } from './redis-calls.ts';
@@ -85,6 +86,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         const outcome = text(row[0]) as Created['outcome'];
         if (outcome === 'conflict') return { outcome };
         if (outcome === 'idempotency_conflict') return { outcome, id: text(row[1]) };
+        if (outcome === 'payload_missing') return { outcome, id: text(row[1]), end: endAt(row[4]) };
         return { outcome, id: text(row[1]), traceId: text(row[2]), state: stateOf(row[3]) };
       },
       [horizonMs, recentJobs],
@@ -140,7 +142,8 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         },
         (reply): Gated => {
           const row = list(reply);
-          return { outcome: text(row[0]) as Gated['outcome'], state: maybeState(row[1]), end: endOf(row[2]) };
+          const outcome = text(row[0]) as Gated['outcome'];
+          return { outcome, state: maybeState(row[1]), first: row[3] === 1, end: endOf(row[2]) };
         },
       );
     },
@@ -155,7 +158,8 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
           const row = list(reply);
           if (row[0] !== 'run') return { outcome: 'stale', reason: stopReasonOf(row[1]) };
           const payload = typeof row[1] === 'string' ? row[1] : null;
-          return { outcome: 'run', payload, attempts: int(row[2]), remainingMs: int(row[3]) };
+          const [attempts, waitedMs, remainingMs] = [int(row[2]), int(row[3]), int(row[4])];
+          return { outcome: 'run', payload, attempts, waitedMs, remainingMs };
         },
       ),
 
@@ -165,7 +169,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         items,
         byTenant,
         (c, args) => {
-          args.push(c.id, c.fence, c.attempt, c.worker, c.status, c.retryable ? 1 : 0, c.backoffMs);
+          args.push(c.id, c.fence, c.attempt, c.status, c.retryable ? 1 : 0, c.backoffMs);
           args.push(
             c.result === undefined ? 0 : 1,
             c.result ?? '',
@@ -207,12 +211,8 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
     async artifact(item) {
       if (!/^[a-z0-9-]{1,40}$/.test(item.name))
         throw new CortexError('invalid_argument', `artifact name '${item.name}'`, { field: 'name' });
-      if (!('runBytes' in redis))
-        throw new CortexError('unimplemented', 'artifacts are bytes, which this transport does not carry');
-      const p = keys.ofTenant(item.tenant);
-      const args = [...calls.head(p), item.id, item.fence, item.attempt, item.name, item.bytes];
-      const reply = list(await redis.runBytes(attempt.artifact, [`${keys.prefix(p)}due`], args));
-      const key = list(reply[0])[0];
+      const args = [item.id, item.fence, item.attempt, item.name, item.bytes];
+      const [key] = list(await calls.runBytes(attempt.artifact, keys.ofTenant(item.tenant), args));
       return typeof key === 'string' ? key : undefined;
     },
 
@@ -263,16 +263,17 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
       return { now, more, jobs };
     },
 
-    async announced(items) {
-      await Promise.all(
-        Array.from(Map.groupBy(items, byTenant), ([p, part]) =>
-          run(
-            lifecycle.announced,
-            p,
-            part.map((i) => i.id),
-          ),
-        ),
-      );
-    },
+    announced: (items) =>
+      each(
+        lifecycle.announced,
+        items,
+        byTenant,
+        (i, args) => args.push(i.id),
+        (reply): Announced | undefined => {
+          if (typeof reply !== 'object' || reply === null) return undefined;
+          const state = stateOf(reply[0]);
+          return isEnd(state) ? { state, topic: text(reply[1]) } : undefined;
+        },
+      ),
   };
 }

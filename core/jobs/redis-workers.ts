@@ -1,12 +1,12 @@
 // Workers on Redis: claim, renew, register, unregister. With one partition `w:<id>` is read in the same script as the slots; on a
 // cluster it is global, so it is asked first, and the slots are summed over the partitions.
 import { type Arg, int, list, script, text } from '#core/redis/redis.ts';
-import { handOutOf, pendingOf, stateOf, stopReasonOf } from './redis-record.ts';
+import { handOutOf, pendingOf, stopReasonOf } from './redis-record.ts';
 import type { Calls } from './redis-calls.ts';
 import * as attempt from './scripts/attempt.ts';
 import { claim as claimScript } from './scripts/claim.ts';
 import * as workers from './scripts/worker.ts';
-import type { Claim, Claimed, JobStore, Renew, Renewed } from './store.ts';
+import type { Claim, Claimed, JobStore, Renew, Renewed, Requeue } from './store.ts';
 
 const holderScript = script('holder', /* lua */ `return redis.call('HGET',KEYS[1],'inst')`);
 
@@ -124,15 +124,20 @@ export function workerCalls(calls: Calls, requeue: JobStore['requeue']): WorkerC
       const ends = [];
       let requeued = 0;
       for (let p = 0; p < keys.partitions; p++) {
-        for (const reply of list(await run(workers.held, p, [item.worker, item.instance]))) {
-          const held = list(reply);
-          const state = stateOf(held[1]);
-          if (state !== 'DISPATCHED' && state !== 'RUNNING') continue;
-          const why = state === 'RUNNING' ? 'lost' : 'unaccepted';
-          const seen = { state, fence: text(held[2]) };
-          const [answer] = await requeue([{ id: text(held[0]), tenant: text(held[3]), seen, why, delayMs: 0 }]);
-          if (answer?.end !== undefined) ends.push(answer.end);
-          else requeued++;
+        const held = list(await run(workers.held, p, [item.worker, item.instance])).map((reply): Requeue => {
+          const [id, state, fence, tenant] = list(reply).map(text);
+          const running = state === 'RUNNING';
+          return {
+            id: id ?? '',
+            tenant: tenant ?? '',
+            seen: { state: running ? 'RUNNING' : 'DISPATCHED', fence: fence ?? '' },
+            why: running ? 'lost' : 'unaccepted',
+            delayMs: 0,
+          };
+        });
+        for (const { outcome, end } of await requeue(held)) {
+          if (end !== undefined) ends.push(end);
+          else if (outcome === 'queued') requeued++;
         }
       }
       return { outcome: 'ok', aliveMs: item.aliveMs, ends, requeued };

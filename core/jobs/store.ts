@@ -5,7 +5,7 @@
 // Rules that hold for every operation:
 // - Time is the store's own (Redis TIME); durations come as arguments in ms.
 // - What carries a Fence is refused (`stale`) unless both parts are the current ones. A refused call changes nothing.
-// - Every operation may be repeated: the same call again answers the same and does nothing twice.
+// - Every operation may be repeated: the same call again does nothing twice. It answers the same, or that the job has moved on.
 // - Steps are reported to `onEvents` after they are stored, in order.
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
@@ -25,8 +25,8 @@ export type Created =
   | { readonly outcome: 'conflict' }
   /** The idempotency key was used with another body; nothing was written. */
   | { readonly outcome: 'idempotency_conflict'; readonly id: string }
-  /** As `created`, but the payload that should be in `ctx:<id>` is not there: the caller ends it FAILED payload_missing. */
-  | { readonly outcome: 'payload_missing'; readonly id: string; readonly traceId: string; readonly state: JobState };
+  /** The payload that should be in `ctx:<id>` is not there: the record exists and is FAILED payload_missing, in the same step. */
+  | { readonly outcome: 'payload_missing'; readonly id: string; readonly end: JobEnd };
 
 // ---- the gate
 
@@ -61,6 +61,8 @@ export interface Gated {
   /** `state`: it is no longer PENDING; `digest`: the stored job is another one; `missing`: no such job. */
   readonly outcome: 'applied' | 'state' | 'digest' | 'missing';
   readonly state: JobState | undefined;
+  /** No policy had decided about this job before. */
+  readonly first: boolean;
   /** Set when the step ended the job. */
   readonly end: JobEnd | undefined;
 }
@@ -140,6 +142,8 @@ export type Accepted =
       readonly payload: string | null;
       /** The attempt's number, from 1. */
       readonly attempts: number;
+      /** From its entry into the ready queue to this acceptance, ms. */
+      readonly waitedMs: number;
       /** ms left of this attempt's time and of the total deadline, whichever is less. */
       readonly remainingMs: number;
     }
@@ -315,6 +319,11 @@ export interface Due {
   readonly more: boolean;
 }
 
+export interface Announced {
+  readonly state: EndState;
+  readonly topic: string;
+}
+
 // ---- workers
 
 export interface Registration {
@@ -376,8 +385,13 @@ export interface JobStore {
   requeue(items: readonly Requeue[]): Promise<readonly Requeued[]>;
   /** Takes what is due by pushing it `pushMs` ahead, so that two reconcilers share the work. */
   due(limit: number, pushMs: number): Promise<Due>;
-  /** These ends are on the bus: nobody has to look at them again. Jobs that have not ended are left alone. */
-  announced(ids: readonly { readonly id: string; readonly tenant: string }[]): Promise<void>;
+  /**
+   * These ends are on the bus: nobody has to look at them again. Jobs that have not ended are left alone. Answers the end for the one
+   * call that is the first to say so, undefined for every other: who counts by it counts each end once.
+   */
+  announced(
+    ids: readonly { readonly id: string; readonly tenant: string }[],
+  ): Promise<readonly (Announced | undefined)[]>;
   register(item: Registration): Promise<Registered>;
   unregister(worker: string, instance: string): Promise<void>;
   /** Jobs waiting in ready queues, by pool and lane. */

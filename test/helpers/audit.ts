@@ -143,16 +143,19 @@ function ready(books: Books): string[] {
     depths.set(`${pool} ${lane}`, (depths.get(`${pool} ${lane}`) ?? 0) + 1);
   }
   const shown = (of: ReadonlyMap<string, Iterable<string>>): string =>
-    JSON.stringify(Array.from(of, ([at, members]) => [at, Array.from(members).toSorted()]).toSorted());
+    sorted(Array.from(of, ([at, members]) => `${at}: ${sorted(members)}`));
   const wrong: string[] = [];
   if (shown(queues) !== shown(books.queues))
     wrong.push(`queues ${shown(books.queues)}, by the records ${shown(queues)}`);
   if (shown(rings) !== shown(books.rings)) wrong.push(`rings ${shown(books.rings)}, by the records ${shown(rings)}`);
-  const counted = JSON.stringify(Array.from(depths).toSorted());
-  if (counted !== JSON.stringify(Array.from(books.depths).toSorted()))
-    wrong.push(`depths ${JSON.stringify(Array.from(books.depths))}, by the records ${counted}`);
+  const counted = (of: ReadonlyMap<string, number>): string => sorted(Array.from(of, ([at, n]) => `${at}: ${n}`));
+  if (counted(depths) !== counted(books.depths))
+    wrong.push(`depths ${counted(books.depths)}, by the records ${counted(depths)}`);
   return wrong;
 }
+
+const sorted = (texts: Iterable<string>): string =>
+  JSON.stringify(Array.from(texts).toSorted((a, b) => (a < b ? -1 : 1)));
 
 function streams(books: Books): string[] {
   const wrong: string[] = [];

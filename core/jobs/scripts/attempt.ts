@@ -1,5 +1,5 @@
 // What a worker host says of an attempt: accept, renew, progress, artifact, stopped. Both parts of the fence are compared in each.
-import { jobScript } from './prelude.ts';
+import { jobScript, slotsMs } from './prelude.ts';
 
 /** Why a fence is not the current one, or the job not running any more: told to the handler as the reason to stop. */
 const why = /* lua */ `
@@ -20,26 +20,22 @@ export const acceptStride = 6;
 export const accept = jobScript(
   'accept',
   /* lua */ `${why}
-local out={}
-for i=5,#ARGV,${acceptStride} do
-  local id,fence,attempt,worker,inst,lease=unpack(ARGV,i,i+${acceptStride - 1})
+return each(5,${acceptStride},{'stale','unknown'},function(id,fence,attempt,worker,inst,lease)
   local rk=P..'job:meta:'..id
-  local m=call('HMGET',rk,'state','fence','attempt','worker','inst','tenant','timeout','deadline','attempts','rundl')
+  local m=record(id,'attempt','worker','inst','timeout','deadline','attempts','rundl','queued','started')
   local st,slots=m[1],P..'slots:'..worker
-  local same=m[2]==fence and m[3]==attempt and m[4]==worker and m[5]==inst
-  if st=='RUNNING' and same then
-    out[#out+1]={'run',call('GET',P..'ctx:'..id),tonumber(m[9]),f0(math.min(tonumber(m[10]),tonumber(m[8]))-now)}
-  elseif st=='DISPATCHED' and same and may(st,'RUNNING') and tonumber(call('ZSCORE',slots,id) or '0')>now then
-    local attempts=tonumber(m[9] or '0')+1
-    local rundl,deadline=now+tonumber(m[7]),tonumber(m[8])
-    call('HSET',rk,'state','RUNNING','updated_at',us,'started',ms,'attempts',f0(attempts),'rundl',f0(rundl),'hand','0')
-    call('ZADD',slots,f0(now+tonumber(lease)),id)
-    due(id,math.min(now+tonumber(lease),rundl,deadline))
-    ev(id,m[6],'RUNNING',fence)
-    out[#out+1]={'run',call('GET',P..'ctx:'..id),attempts,f0(math.min(rundl,deadline)-now)}
-  else out[#out+1]={'stale',why(st)} end
-end
-return {out,EV}`,
+  local same=held(st) and m[3]==fence and m[4]==attempt and m[5]==worker and m[6]==inst
+  if not same or num(call('ZSCORE',slots,id) or '0')<=now then return {'stale',why(st)} end
+  local attempts,deadline,queued=num(m[9] or '0'),num(m[8]),num(m[11])
+  if st=='RUNNING' then return {'run',value(P..'ctx:'..id),attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
+  if deadline<=now then return {'stale','timeout'} end
+  local till,rundl=now+tonumber(lease),now+num(m[7])
+  call('HSET',rk,'state','RUNNING','updated_at',us,'started',ms,'attempts',f0(attempts+1),'rundl',f0(rundl),'hand','0')
+  call('ZADD',slots,f0(till),id)
+  due(id,math.min(till,rundl,deadline))
+  ev(id,m[2],'RUNNING',fence)
+  return {'run',value(P..'ctx:'..id),attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
+end)`,
 );
 
 /** Fixed arguments of one worker's renewal, before its jobs (three each). */
@@ -49,37 +45,34 @@ export const renewHead = 8;
 export const renew = jobScript(
   'renew',
   /* lua */ `${why}
+local function keep(id,fence,attempt,slots,lease)
+  local m=record(id,'attempt','rundl','deadline')
+  if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt or num(call('ZSCORE',slots,id) or '0')<=now then return why(m[1]) end
+  local till=math.min(now+lease,num(m[5]),num(m[6]))
+  call('ZADD',slots,f0(now+lease),id)
+  due(id,till)
+  return 'keep'
+end
 local out={}
 local a=5
 while a<=#ARGV do
   local worker,inst,pool,cap,lease,alive,wkey,nj=unpack(ARGV,a,a+${renewHead - 1})
   local first=a+${renewHead} nj=tonumber(nj) a=first+nj*3
-  local mine=true
+  local mine,slots=true,P..'slots:'..worker
   if wkey~='' then
     local holder=call('HGET',wkey,'inst')
     mine=not holder or holder==inst
     if mine then call('HSET',wkey,'inst',inst,'cap',cap,'pool',pool) call('PEXPIRE',wkey,alive) end
   end
   -- Slots whose lease ran out are free already; this clears them away.
-  if mine then call('ZREMRANGEBYSCORE',P..'slots:'..worker,'-inf',ms) end
+  if mine then call('ZREMRANGEBYSCORE',slots,'-inf',ms) call('PEXPIRE',slots,${slotsMs}) end
   local answers={}
-  for k=0,nj-1 do
-    local id,fence,attempt=unpack(ARGV,first+k*3,first+k*3+2)
-    if not mine then answers[#answers+1]='lost'
-    else
-      local m=call('HMGET',P..'job:meta:'..id,'state','fence','attempt','rundl','deadline')
-      local slots=P..'slots:'..worker
-      if m[1]=='RUNNING' and m[2]==fence and m[3]==attempt and tonumber(call('ZSCORE',slots,id) or '0')>now then
-        local till=now+tonumber(lease)
-        call('ZADD',slots,f0(till),id)
-        due(id,math.min(till,tonumber(m[4]),tonumber(m[5])))
-        answers[#answers+1]='keep'
-      else answers[#answers+1]=why(m[1]) end
-    end
+  for k=first,first+nj*3-3,3 do
+    answers[#answers+1]=mine and guard(ARGV[k],'unknown',keep,ARGV[k],ARGV[k+1],ARGV[k+2],slots,tonumber(lease)) or 'lost'
   end
   out[#out+1]={mine and 'ok' or 'replaced',answers}
 end
-return {out,EV}`,
+return {out,EV,BAD}`,
 );
 
 export const progressStride = 4;
@@ -87,32 +80,33 @@ export const progressStride = 4;
 export const progress = jobScript(
   'progress',
   /* lua */ `
-local out={}
-for i=5,#ARGV,${progressStride} do
-  local id,fence,attempt,text=unpack(ARGV,i,i+${progressStride - 1})
+return each(5,${progressStride},'missing',function(id,fence,attempt,text)
   local rk=P..'job:meta:'..id
-  local m=call('HMGET',rk,'state','fence','attempt')
-  if not m[1] then out[#out+1]='missing'
-  elseif m[1]=='RUNNING' and m[2]==fence and m[3]==attempt then call('HSET',rk,'prog',text) out[#out+1]='ok'
-  else out[#out+1]='stale' end
-end
-return {out,EV}`,
+  local m=record(id,'attempt')
+  if not m[1] then return 'missing' end
+  if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt then return 'stale' end
+  call('HSET',rk,'prog',text)
+  return 'ok'
+end)`,
 );
+
+export const artifactStride = 5;
 
 // An artifact of an attempt: its key carries the fence, so that a late attempt cannot overwrite what the next one wrote.
 // It gets an end at once (deadline and keeping time); the end of the job shortens it.
 export const artifact = jobScript(
   'artifact',
   /* lua */ `
-local id,fence,attempt,name,bytes=ARGV[5],ARGV[6],ARGV[7],ARGV[8],ARGV[9]
-local rk=P..'job:meta:'..id
-local m=call('HMGET',rk,'state','fence','attempt','arts','deadline')
-if m[1]~='RUNNING' or m[2]~=fence or m[3]~=attempt then return {{false},EV} end
-local key='res:'..id..'-'..name..'-'..fence
-call('SET',P..key,bytes,'PX',f0(math.max(tonumber(m[5])-now,0)+tonumber(DATA)))
-local have=m[4] or ''
-if not string.find(' '..have..' ',' '..key..' ',1,true) then call('HSET',rk,'arts',have=='' and key or have..' '..key) end
-return {{key},EV}`,
+return each(5,${artifactStride},false,function(id,fence,attempt,name,bytes)
+  local rk=P..'job:meta:'..id
+  local m=record(id,'attempt','arts','deadline')
+  if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt then return false end
+  local key='res:'..id..'-'..name..'-'..fence
+  call('SET',P..key,bytes,'PX',f0(math.max(num(m[6])-now,0)+tonumber(DATA)))
+  local have=m[5] or ''
+  if not string.find(' '..have..' ',' '..key..' ',1,true) then call('HSET',rk,'arts',have=='' and key or have..' '..key) end
+  return key
+end)`,
 );
 
 export const stoppedStride = 4;
@@ -121,18 +115,14 @@ export const stoppedStride = 4;
 export const stopped = jobScript(
   'stopped',
   /* lua */ `
-local out={}
-for i=5,#ARGV,${stoppedStride} do
-  local id,fence,attempt,worker=unpack(ARGV,i,i+${stoppedStride - 1})
+return each(5,${stoppedStride},false,function(id,fence,attempt,worker)
   local rk=P..'job:meta:'..id
-  local m=call('HMGET',rk,'state','fence','attempt','stopped')
-  if m[2]==fence and m[3]==attempt then
-    if ended(m[1]) then
-      call('ZREM',P..'slots:'..worker,id)
-      if not m[4] then call('HSET',rk,'stopped',ms) end
-    end
-  elseif not m[1] then call('ZREM',P..'slots:'..worker,id) end
-  out[#out+1]='ok'
-end
-return {out,EV}`,
+  local m=record(id,'attempt','stopped')
+  if not m[1] then call('ZREM',P..'slots:'..worker,id)
+  elseif m[3]==fence and m[4]==attempt and ended(m[1]) then
+    call('ZREM',P..'slots:'..worker,id)
+    if not m[5] then call('HSET',rk,'stopped',ms) end
+  end
+  return true
+end)`,
 );

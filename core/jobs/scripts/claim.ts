@@ -2,13 +2,16 @@
 // In the highest non-empty priority it takes the tenant with the least virtual time over all lanes that the worker may serve,
 // pops that tenant's oldest job, checks state, policy and deadline, and adds the job's cost (1) to the tenant in the whole pool
 // (start-time fair queueing: Goyal, Vin, Cheng 1996). Stale ring scores are corrected when met.
-import { jobScript } from './prelude.ts';
+import { jobScript, slotsMs } from './prelude.ts';
 
 /** Fixed arguments of one claim, before its lanes. */
 export const claimHead = 11;
 
 /** Pops that may lead to nothing (ended, judged anew, past the deadline) beyond the jobs asked for, in one claim. */
 const spare = 64;
+
+/** Jobs handed out by one claim at most; Lua cannot unpack lists without limit. */
+export const mostPerClaim = 1000;
 
 export const claim = jobScript(
   'claim',
@@ -23,12 +26,49 @@ while a<=#ARGV do
   -- What the worker itself wrote wins over what a heartbeat told; a worker that wrote nothing lately is gone.
   if wkey~='' then
     local w=call('HMGET',wkey,'inst','cap')
-    if w[1]~=inst then outcome='gone' else cap=tonumber(w[2]) end
+    if w[1]~=inst then outcome='gone' else cap=tonumber(w[2] or '') or cap end
   end
   local sk=P..'slots:'..worker
-  if wkey=='' then call('ZREMRANGEBYSCORE',sk,'-inf',ms) end -- nobody renews for a bus-only worker
+  -- Nobody renews for a bus-only worker.
+  if inst=='' then call('ZREMRANGEBYSCORE',sk,'-inf',ms) call('PEXPIRE',sk,${slotsMs}) end
   local used=call('ZCOUNT',sk,'('..ms,'+inf')
-  if n>cap-used then n=cap-used end
+  n=math.min(n,cap-used,${mostPerClaim})
+  -- A job out of the queue: handed out ('true'), or not for this worker and this policy.
+  local function take(id,tenant)
+    local jk=P..'job:meta:'..id
+    local m=record(id,'policy','topic','trace','timeout','deadline','created','queued','cons','hand','fh','digest','principal','arts')
+    -- Every script that changes a queued job takes it out; should one be found here all the same, it is not handed out.
+    if m[1]~='SCHEDULED' then return false end
+    local packet,fence,timeout,deadline=value(P..'job:req:'..id),num(m[3]),num(m[7]),num(m[8])
+    if deadline<=now then
+      call('HSET',jk,'q','0') due(id,now)
+      return false
+    end
+    if not packet then
+      finish(id,tenant,'FAILED',m[3],{'error_code','data_loss','error','the packet of the job is not in the store','stopped',ms})
+      return false
+    end
+    local jseq,jhash=string.match(m[4] or '','^(%d+):(.*)$')
+    if jhash~=hash and tonumber(jseq or '0')<seq then
+      call('HSET',jk,'state','PENDING','updated_at',us,'q','0','safety_decision','','safety_reason','policy changed')
+      due(id,now+1000)
+      ev(id,tenant,'PENDING',m[3])
+      regate[#regate+1]={id,tenant,m[14],m[15] or '',packet}
+      return false
+    end
+    local fs,attempt=f0(math.max(fence+1,now)),rnd..f0(#jobs)
+    local till=now+(accept>0 and accept or timeout)
+    local h={'state','DISPATCHED','updated_at',us,'fence',fs,'attempt',attempt,'worker',worker,'inst',inst,'q','0'}
+    if not m[12] or m[12]=='0' then h[#h+1]='hand' h[#h+1]=ms end
+    if accept==0 then h[#h+1]='fh' h[#h+1]=f0(num(m[13] or '0')+1) end
+    if m[16] then h[#h+1]='arts' h[#h+1]='' end -- of an attempt that is void; they have an end of their own
+    call('HSET',jk,unpack(h))
+    call('ZADD',sk,f0(till),id)
+    due(id,math.min(till,deadline))
+    ev(id,tenant,'DISPATCHED',fs)
+    jobs[#jobs+1]={id,tenant,m[5],m[6],fs,attempt,packet,m[11] or '',m[7],m[8],m[9],m[10] or ms,ms}
+    return true
+  end
   if outcome=='ok' and n>0 and nl>0 then
     local vk=P..'vt:'..pool
     local vts,heads,rings,taken,virtual={},{},{},{},nil
@@ -60,50 +100,26 @@ while a<=#ARGV do
       local tenant,rk=heads[bi][1],rings[bi]
       local lane=ARGV[first+(bi-1)%nl]
       local tq=rk..':'..tenant
-      local popped=call('ZPOPMIN',tq)
-      local id=popped[1]
-      local jk=id and P..'job:meta:'..id
+      local id=call('ZPOPMIN',tq)[1]
       if id then
         taken[lane]=(taken[lane] or 0)+1
-        local m=call('HMGET',jk,'state','policy','fence','topic','trace','timeout','deadline','created','queued','cons','hand','fh','digest','principal')
-        local deadline=tonumber(m[7] or '0')
-        local jseq,jhash=string.match(m[2] or '','^(%d+):(.*)$')
-        if m[1]~='SCHEDULED' then
-          -- Cannot be while every script that changes a queued job takes it out; if it is, it is not handed out.
-        elseif deadline<=now then
-          call('HSET',jk,'q','0') due(id,now)
-        elseif jhash~=hash and tonumber(jseq or '0')<seq then
-          call('HSET',jk,'state','PENDING','updated_at',us,'q','0','safety_decision','','safety_reason','policy changed')
-          due(id,now+1000)
-          ev(id,tenant,'PENDING',m[3])
-          regate[#regate+1]={id,tenant,m[13],m[14] or '',call('GET',P..'job:req:'..id)}
-        else
+        if guard(id,false,take,id,tenant) then
           virtual=bs
           vts[tenant]=bs+1 moved[tenant]=true
-          local fence=math.max(tonumber(m[3])+1,now)
-          local fs,attempt=f0(fence),rnd..f0(#jobs)
-          local lease=accept>0 and accept or tonumber(m[6])
-          local h={'state','DISPATCHED','updated_at',us,'fence',fs,'attempt',attempt,'worker',worker,'inst',inst,'q','0'}
-          if not m[11] or m[11]=='0' then h[#h+1]='hand' h[#h+1]=ms end
-          if accept==0 then h[#h+1]='fh' h[#h+1]=f0(tonumber(m[12] or '0')+1) end
-          call('HSET',jk,unpack(h))
-          call('ZADD',sk,f0(now+lease),id)
-          due(id,math.min(now+lease,deadline))
-          ev(id,tenant,'DISPATCHED',fs)
-          jobs[#jobs+1]={id,tenant,m[4],m[5],fs,attempt,call('GET',P..'job:req:'..id),m[10] or '',m[6],m[7],m[8],m[9] or ms}
         end
       end
       if call('EXISTS',tq)==0 then call('ZREM',rk,tenant) heads[bi]=nil
       elseif vt(tenant)>bs then call('ZADD',rk,vt(tenant),tenant) heads[bi]=nil end
     end
     if virtual then
+      -- Virtual time never goes back: a lower priority, or a lane that waited long for its worker, may be served at an old score.
       local z={virtual,''}
       for t in pairs(moved) do z[#z+1]=vts[t] z[#z+1]=t end
-      call('ZADD',vk,unpack(z))
+      call('ZADD',vk,'GT',unpack(z))
     end
     for lane,k in pairs(taken) do uncount(pool,lane,k) end
   end
   out[#out+1]={outcome,used+#jobs,cap,jobs,regate}
 end
-return {out,EV}`,
+return {out,EV,BAD}`,
 );

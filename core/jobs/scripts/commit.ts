@@ -2,56 +2,48 @@
 import { pseudoPrefix } from '../lane.ts';
 import { jobScript } from './prelude.ts';
 
-export const commitStride = 11;
+export const commitStride = 10;
 
 // The result and the end, or the retry, in one step; the slot is free afterwards. A lease that ran out does not matter as long as
 // nobody else got the job: the fence is the judge.
 export const commit = jobScript(
   'commit',
   /* lua */ `
-local out={}
-for i=5,#ARGV,${commitStride} do
-  local id,fence,attempt,worker,to,retryable,backoff,has,result,exec,errors=unpack(ARGV,i,i+${commitStride - 1})
+return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors)
   local rk=P..'job:meta:'..id
-  local m=call('HMGET',rk,'state','fence','attempt','tenant','error_code','committed')
-  local st=m[1]
-  if not st then out[#out+1]={'missing','',false}
-  elseif m[2]~=fence or m[3]~=attempt then out[#out+1]={'stale',st,false}
-  elseif st==to and m[6] then out[#out+1]={'committed',st,endof(id)}
-  elseif (st~='RUNNING' and st~='DISPATCHED') or not may(st,to) then out[#out+1]={'stale',st,false}
-  else
-    local cut=string.find(errors,'|',1,true)
-    local code,message=string.sub(errors,1,cut-1),string.sub(errors,cut+1)
-    local tenant=m[4]
-    local again=false
-    if to=='FAILED' then
-      local r=call('HMGET',rk,'failures','retries','pool','lane','prio','created','deadline')
-      local failures=tonumber(r[1] or '0')+1
-      call('HSET',rk,'failures',f0(failures))
-      if retryable=='1' and failures<=tonumber(r[2] or '0') and tonumber(r[7])>now and may(st,'SCHEDULED') then
-        again=true
-        call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','error_code',code,'error',message)
-        call('ZREM',P..'slots:'..worker,id)
-        schedule(id,tenant,r[3],r[4],r[5],r[6],tonumber(r[7]),tonumber(backoff))
-        ev(id,tenant,'SCHEDULED',fence)
-        out[#out+1]={'retry','SCHEDULED',false}
-      end
+  local m=record(id,'attempt','error_code','committed','worker')
+  local st,tenant=m[1],m[2]
+  if not st then return {'missing','',false} end
+  if m[3]~=fence or m[4]~=attempt then return {'stale',st,false} end
+  if st==to and m[6] then return {'committed',st,endof(id)} end
+  if not held(st) or not may(st,to) then return {'stale',st,false} end
+  local slots=P..'slots:'..m[7]
+  local cut=string.find(errors,'|',1,true)
+  local code,message=string.sub(errors,1,cut-1),string.sub(errors,cut+1)
+  local h={'exec_ms',exec,'stopped',ms,'committed','1'}
+  if to=='FAILED' then
+    local r=call('HMGET',rk,'failures','retries','pool','lane','prio','created','deadline')
+    local failures,retries,created,deadline=num(r[1] or '0')+1,num(r[2] or '0'),num(r[6]),num(r[7])
+    if retryable=='1' and failures<=retries and deadline>now and may(st,'SCHEDULED') then
+      need(r[3] and r[4] and r[5])
+      call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','failures',f0(failures),'error_code',code,'error',message)
+      call('ZREM',slots,id)
+      schedule(id,tenant,r[3],r[4],r[5],created,deadline,tonumber(backoff))
+      ev(id,tenant,'SCHEDULED',fence)
+      return {'retry','SCHEDULED',false}
     end
-    if not again then
-      local h={'exec_ms',exec,'stopped',ms,'committed','1'}
-      if has=='1' then
-        call('SET',P..'res:'..id,result,'PX',DATA)
-        h[#h+1]='result_ptr' h[#h+1]='redis://res:'..id
-      end
-      if errors~='|' or m[5] then
-        h[#h+1]='error_code' h[#h+1]=code h[#h+1]='error' h[#h+1]=message
-      end
-      call('ZREM',P..'slots:'..worker,id)
-      out[#out+1]={'committed',to,finish(id,tenant,to,fence,h)}
-    end
+    h[#h+1]='failures' h[#h+1]=f0(failures)
   end
-end
-return {out,EV}`,
+  if has=='1' then
+    call('SET',P..'res:'..id,result,'PX',DATA)
+    h[#h+1]='result_ptr' h[#h+1]='redis://res:'..id
+  end
+  if errors~='|' or m[5] then
+    h[#h+1]='error_code' h[#h+1]=code h[#h+1]='error' h[#h+1]=message
+  end
+  call('ZREM',slots,id)
+  return {'committed',to,finish(id,tenant,to,fence,h)}
+end)`,
 );
 
 export const foreignStride = 10;
@@ -62,44 +54,39 @@ export const foreignStride = 10;
 export const commitForeign = jobScript(
   'commitForeign',
   /* lua */ `
-local out={}
-for i=5,#ARGV,${foreignStride} do
-  local id,to,key,arts,name,exec,code,message,seq,hash=unpack(ARGV,i,i+${foreignStride - 1})
+return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name,exec,code,message,seq,hash)
   local rk=P..'job:meta:'..id
-  local m=call('HMGET',rk,'state','fence','worker','tenant','policy','fh','failures','retries')
-  local st=m[1]
-  if not st then out[#out+1]={'missing','',false}
-  elseif (st~='DISPATCHED' and st~='RUNNING') or string.sub(m[3] or '',1,${pseudoPrefix.length})~='${pseudoPrefix}' or not may(st,to) then out[#out+1]={'stale',st,false}
-  else
-    local jseq,jhash=string.match(m[5] or '','^(%d+):(.*)$')
-    local judged=jhash==hash or tonumber(jseq or '-1')>=tonumber(seq)
-    if to=='SUCCEEDED' and not judged or to~='SUCCEEDED' and m[6]~='1' then out[#out+1]={'stale',st,false}
-    else
-      local tenant,fence=m[4],m[2]
-      local failures=tonumber(m[7] or '0')+1
-      local r=to=='FAILED' and call('HMGET',rk,'pool','lane','prio','created','deadline')
-      if r and failures<=tonumber(m[8] or '0') and tonumber(r[5])>now then
-        call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','failures',f0(failures),'fh','0','error_code',code,'error',message)
-        call('ZREM',P..'slots:'..m[3],id)
-        schedule(id,tenant,r[1],r[2],r[3],r[4],tonumber(r[5]),0)
-        ev(id,tenant,'SCHEDULED',fence)
-        out[#out+1]={'retry','SCHEDULED',false}
-      else
-        local h={'exec_ms',exec,'stopped',ms,'committed','1','worker',name,'error_code',code,'error',message,'attempts',m[6]}
-        if to=='FAILED' then h[#h+1]='failures' h[#h+1]=f0(failures) end
-        if key~='' then
-          local sealed='res:'..id..'-sealed-'..fence
-          if call('COPY',P..key,P..sealed,'REPLACE')==1 then
-            call('PEXPIRE',P..sealed,DATA) call('PEXPIRE',P..key,DATA)
-            h[#h+1]='result_ptr' h[#h+1]='redis://'..sealed
-          end
-        end
-        if arts~='' then h[#h+1]='arts' h[#h+1]=arts end
-        call('ZREM',P..'slots:'..m[3],id)
-        out[#out+1]={'committed',to,finish(id,tenant,to,fence,h)}
-      end
+  local m=record(id,'worker','policy','fh','failures','retries')
+  local st,tenant,fence=m[1],m[2],m[3]
+  if not st then return {'missing','',false} end
+  if not held(st) or string.sub(m[4] or '',1,${pseudoPrefix.length})~='${pseudoPrefix}' or not may(st,to) then return {'stale',st,false} end
+  local jseq,jhash=string.match(m[5] or '','^(%d+):(.*)$')
+  local judged=jhash==hash or tonumber(jseq or '-1')>=tonumber(seq)
+  if to=='SUCCEEDED' and not judged or to~='SUCCEEDED' and m[6]~='1' then return {'stale',st,false} end
+  local slots=P..'slots:'..m[4]
+  local h={'exec_ms',exec,'stopped',ms,'committed','1','worker',name,'error_code',code,'error',message,'attempts',m[6] or '1'}
+  if to=='FAILED' then
+    local r=call('HMGET',rk,'pool','lane','prio','created','deadline')
+    local failures,created,deadline=num(m[7] or '0')+1,num(r[4]),num(r[5])
+    if failures<=num(m[8] or '0') and deadline>now then
+      need(r[1] and r[2] and r[3])
+      call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','failures',f0(failures),'fh','0','error_code',code,'error',message)
+      call('ZREM',slots,id)
+      schedule(id,tenant,r[1],r[2],r[3],created,deadline,0)
+      ev(id,tenant,'SCHEDULED',fence)
+      return {'retry','SCHEDULED',false}
+    end
+    h[#h+1]='failures' h[#h+1]=f0(failures)
+  end
+  if key~='' then
+    local sealed='res:'..id..'-sealed-'..fence
+    if call('COPY',P..key,P..sealed,'REPLACE')==1 then
+      call('PEXPIRE',P..sealed,DATA) call('PEXPIRE',P..key,DATA)
+      h[#h+1]='result_ptr' h[#h+1]='redis://'..sealed
     end
   end
-end
-return {out,EV}`,
+  if arts~='' then h[#h+1]='arts' h[#h+1]=arts end
+  call('ZREM',slots,id)
+  return {'committed',to,finish(id,tenant,to,fence,h)}
+end)`,
 );

@@ -4,66 +4,68 @@ import { jobScript } from './prelude.ts';
 /** Arguments per job; mode: 1 the payload comes along, 2 it must be there, 0 there is none. */
 export const createStride = 14;
 
+/** Ids that a trace keeps, about: a client may use one trace for ever. */
+export const traceLength = 10_000;
+
 // ARGV[5]: ms after which an entry of the tenant's list can have no record any more; ARGV[6]: ids kept in job:recent.
 export const create = jobScript(
   'create',
   /* lua */ `
 local horizon,recent=tonumber(ARGV[5]),ARGV[6]
-local out={}
-for i=7,#ARGV,${createStride} do
-  local id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest=unpack(ARGV,i,i+${createStride - 1})
-  local rk=P..'job:meta:'..id
-  local answer
-  if ikey~='' then
-    local v=call('GET',P..'idem:'..tenant..':'..ikey)
-    if v then
-      local cut=string.find(v,' ',1,true)
-      local oid,odigest=string.sub(v,1,cut-1),string.sub(v,cut+1)
-      local o=call('HMGET',P..'job:meta:'..oid,'state','trace')
-      if o[1] then
-        if odigest~=idigest then answer={'idempotency_conflict',oid,'',''} else answer={'existing',oid,o[2],o[1]} end
-      end
-    end
-  end
-  if not answer then
-    local there
-    if mode=='1' then there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id,P..'ctx:'..id)
-    else there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id) end
-    if there>0 then
-      local m=call('HMGET',rk,'state','digest','trace')
-      if m[1] and m[2]==digest then answer={'existing',id,m[3],m[1]} else answer={'conflict',id,'',''} end
-    end
-  end
-  if not answer then
-    local ctx=P..'ctx:'..id
-    answer={'created',id,trace,'PENDING'}
-    if mode=='1' then call('SET',ctx,payload)
-    elseif mode=='2' then if call('EXISTS',ctx)==0 then answer[1]='payload_missing' else call('PERSIST',ctx) end end
-    call('SET',P..'job:req:'..id,packet)
-    local deadline=now+tonumber(life)
-    local h={'state','PENDING','updated_at',us,'topic',topic,'tenant',tenant,'trace',trace,'digest',digest,'created',ms,'deadline',f0(deadline),'prio',prio,'fence','0'}
-    if principal~='' then h[#h+1]='principal' h[#h+1]=principal end
-    if parent~='' then h[#h+1]='parent' h[#h+1]=parent end
-    if ikey~='' then
-      h[#h+1]='idem' h[#h+1]=ikey
-      call('SET',P..'idem:'..tenant..':'..ikey,id..' '..idigest)
-    end
-    call('HSET',rk,unpack(h))
-    local jobs=P..'jobs:'..tenant
-    call('ZADD',jobs,ms,id)
-    -- What is older than any record can be goes, now and then: one call in sixteen is enough.
-    if now%16<1 then call('ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon)) end
-    call('ZADD',P..'job:recent',ms,id)
-    call('ZREMRANGEBYRANK',P..'job:recent',0,-1-recent)
-    if trace~='' then
-      local tk=P..'trace:'..trace
-      call('SADD',tk,id)
-      call('PEXPIRE',tk,f0(horizon))
-    end
-    due(id,now+1000)
-    ev(id,tenant,'PENDING','0')
-  end
-  out[#out+1]=answer
+local function same(key,digest)
+  local v=call('GET',key)
+  if not v then return end
+  local oid,odigest=string.match(v,'^([^ ]+) (.*)$')
+  local o=oid and record(oid,'trace')
+  if not o or not o[1] then return end
+  if odigest~=digest then return {'idempotency_conflict',oid,'',''} end
+  return {'existing',oid,o[4],o[1]}
 end
-return {out,EV}`,
+return each(7,${createStride},{'conflict','','',''},function(id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest)
+  local rk,ctx,idem=P..'job:meta:'..id,P..'ctx:'..id,P..'idem:'..tenant..':'..ikey
+  local before=ikey~='' and same(idem,idigest)
+  if before then return before end
+  -- A payload that comes along may not be there yet; one that a client of the bus wrote already is.
+  local there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id,mode=='1' and ctx or rk)
+  if there>0 then
+    local m=record(id,'digest','trace')
+    if m[1] and m[4]==digest then return {'existing',id,m[5],m[1]} end
+    return {'conflict',id,'',''}
+  end
+  local lacks=mode=='2' and call('TYPE',ctx).ok~='string'
+  local deadline=now+num(life)
+  if mode=='1' then call('SET',ctx,payload) elseif mode=='2' and not lacks then call('PERSIST',ctx) end
+  call('SET',P..'job:req:'..id,packet)
+  local h={'state','PENDING','updated_at',us,'topic',topic,'tenant',tenant,'trace',trace,'digest',digest,'created',ms,'deadline',f0(deadline),'prio',prio,'fence','0'}
+  if principal~='' then h[#h+1]='principal' h[#h+1]=principal end
+  if parent~='' then h[#h+1]='parent' h[#h+1]=parent end
+  if ikey~='' then
+    h[#h+1]='idem' h[#h+1]=ikey
+    call('SET',idem,id..' '..idigest)
+  end
+  call('HSET',rk,unpack(h))
+  local jobs,tk=P..'jobs:'..tenant,P..'trace:'..trace
+  call('ZADD',jobs,ms,id)
+  call('PEXPIRE',jobs,f0(horizon))
+  call('ZADD',P..'job:recent',ms,id)
+  call('ZREMRANGEBYRANK',P..'job:recent',0,-1-recent)
+  if trace~='' then
+    call('SADD',tk,id)
+    call('PEXPIRE',tk,f0(horizon))
+  end
+  -- What is older than any record can be goes, now and then: one call in sixteen is enough.
+  if now%16<1 then
+    call('ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon))
+    if trace~='' then
+      local more=call('SCARD',tk)-${traceLength}
+      if more>0 then call('SPOP',tk,more) end
+    end
+  end
+  due(id,now+1000)
+  ev(id,tenant,'PENDING','0')
+  if not lacks then return {'created',id,trace,'PENDING'} end
+  -- In the same step, so that no crash lets a job run without its payload.
+  local e=finish(id,tenant,'FAILED','0',{'error_code','payload_missing','error','context_ptr: ctx:'..id..' is not in the store','stopped',ms})
+  return {'payload_missing',id,trace,'FAILED',e}
+end)`,
 );

@@ -1,9 +1,10 @@
 // What stands before every script: time, the edges of the table, events, the ready queue, the end of a job.
 // Scripts check first and write last (Lua does not roll back), and format large numbers with %.0f (tostring loses digits).
 // ARGV: [1] key prefix of the partition, [2] now in ms (0: Redis TIME), [3] ms to keep a record after its end, [4] ms to keep payloads,
-// [5...] the operation's own. KEYS[1] names the partition's `due`, so that a cluster routes the call. Answers: {results, events}.
+// [5...] the operation's own. KEYS[1] names the partition's `due`, so that a cluster routes the call.
+// Answers: {results, events, broken}.
 import { type Script, script } from '#core/redis/redis.ts';
-import { edges } from '../state.ts';
+import { edges, states } from '../state.ts';
 
 /** The table of state.ts as one text: `|PENDING>SCHEDULED|...|`. Generated, so that there is no second copy of the rules. */
 const edgeText = `|${Object.entries(edges)
@@ -19,6 +20,15 @@ export const maxLosses = 3;
 /** Entries that a tenant's event stream keeps, about. */
 export const streamLength = 10_000;
 
+/** Transitions that a job's own list keeps; a job that nobody takes up goes round and round until its deadline. */
+export const pathLength = 1000;
+
+/**
+ * How long the slots of a worker are kept when nothing touches them any more, ms: longer than any job lives. Worker ids are unique by
+ * default, so those of a dead one would stay for ever if a job of it was cancelled and nobody said that it stopped.
+ */
+export const slotsMs = 48 * 3600 * 1000;
+
 const prelude = /* lua */ `
 local call=redis.call
 local P=ARGV[1]
@@ -29,11 +39,43 @@ local ms,us=f0(now),f0(math.floor(now/1000))
 local META,DATA=ARGV[3],ARGV[4]
 local DUE=P..'due'
 local function may(from,to) return string.find('${edgeText}','|'..from..'>'..to..'|',1,true)~=nil end
+local function known(s) return string.find('|${states.join('|')}|','|'..s..'|',1,true)~=nil end
 local function ended(s) return s=='SUCCEEDED' or s=='FAILED' or s=='CANCELLED' or s=='TIMEOUT' or s=='DENIED' end
-local EV,LAST={},{}
+local function held(s) return s=='DISPATCHED' or s=='RUNNING' end
+local function num(v) return tonumber(v) or error('no number where one was due') end
+local function need(v) return v or error('a field is missing') end
+-- The text at a key that others may write as well: nothing when it holds something else.
+local function value(key) local v=redis.pcall('GET',key) return type(v)=='string' and v or false end
+-- One job of a call. A record that no script of ours left like that (a field that is no number, a key of another type) is answered as
+-- if it were not there, and told: it must not take the other jobs of the call down. The server's own trouble (OOM, READONLY) goes on.
+local BAD={}
+local function guard(id,none,f,...)
+  local ok,answer=pcall(f,...)
+  if ok then return answer end
+  local err=type(answer)=='table' and answer.err or tostring(answer)
+  local word=string.match(err,'%u%u%u+')
+  if word and word~='ERR' and word~='WRONGTYPE' then error({err=err}) end
+  BAD[#BAD+1]=id BAD[#BAD+1]=err
+  return none
+end
+-- A call about many jobs, 'stride' arguments each, the id first. 'none' is the answer for a job that is not there.
+local EV={}
+local function each(first,stride,none,f)
+  local out={}
+  for i=first,#ARGV,stride do out[#out+1]=guard(ARGV[i],none,f,unpack(ARGV,i,i+stride-1)) end
+  return {out,EV,BAD}
+end
+-- Fields of a record, after its state, tenant and fence. All of ours have these; nothing at all is no record.
+local function record(id,...)
+  local m=call('HMGET',P..'job:meta:'..id,'state','tenant','fence',...)
+  if m[1] and not (known(m[1]) and m[2] and tonumber(m[3])) then error('no record of ours') end
+  return m
+end
 -- One step: the job's own list, the tenant's stream with a link to the entry before, and the answer to the caller.
+local LAST={}
 local function ev(id,tenant,state,fence)
-  call('RPUSH',P..'job:events:'..id,us..'|'..state)
+  local path=P..'job:events:'..id
+  if call('RPUSH',path,us..'|'..state)>${pathLength} then call('LTRIM',path,-${pathLength},-1) end
   local k=P..'ev:'..tenant
   local prev=LAST[tenant]
   if not prev then local x=call('XREVRANGE',k,'+','-','COUNT',1) prev=x[1] and x[1][1] or '' end

@@ -28,6 +28,15 @@ if cid~='' then
   if r then start=r+1 else start=call('ZCOUNT',jobs,cscore,'+inf') end
 end
 local out,looked,last,more={},0,false,false
+local function row(id)
+  local rk=P..'job:meta:'..id
+  local m=record(id,'topic','trace','updated_at')
+  if not m[1] or m[2]~=tenant then return false end
+  local at=tonumber(m[6] or '0')
+  if state~='' and m[1]~=state or topic~='' and m[4]~=topic or trace~='' and m[5]~=trace then return false end
+  if after and at<after or before and at>before then return false end
+  return {id,call('HGETALL',rk)}
+end
 while #out<limit and looked<${pageLook} do
   local want=math.min(${pageLook}-looked,math.max(limit-#out,20))
   local ids=call('ZREVRANGE',jobs,start,start+want-1,'WITHSCORES')
@@ -36,19 +45,14 @@ while #out<limit and looked<${pageLook} do
     if #out>=limit then more=true break end
     local id=ids[i]
     looked=looked+1 start=start+1 last={id,ids[i+1]}
-    local rk=P..'job:meta:'..id
-    local m=call('HMGET',rk,'state','topic','trace','updated_at','tenant')
-    local at=tonumber(m[4] or '0')
-    if m[1] and m[5]==tenant and (state=='' or m[1]==state) and (topic=='' or m[2]==topic) and (trace=='' or m[3]==trace)
-      and (not after or at>=after) and (not before or at<=before) then
-      out[#out+1]={id,call('HGETALL',rk)}
-    end
+    local r=guard(id,false,row,id)
+    if r then out[#out+1]=r end
   end
   if more or #ids<want*2 then break end
 end
 local next=false
 if last and (more or call('ZCARD',jobs)>start) then next=last end
-return {{out,next},EV}`,
+return {{out,next},EV,BAD}`,
 );
 
 // ARGV[5]: trace, [6] tenant, [7] how many to look at; a larger trace is answered in part, whichever part.
@@ -56,11 +60,16 @@ export const trace = jobScript(
   'trace',
   /* lua */ `
 local out={}
-for _,id in ipairs(call('SRANDMEMBER',P..'trace:'..ARGV[5],ARGV[7])) do
+local function row(id)
   local rk=P..'job:meta:'..id
-  if call('HGET',rk,'tenant')==ARGV[6] then out[#out+1]={id,call('HGETALL',rk)} end
+  local m=record(id)
+  return m[2]==ARGV[6] and {id,call('HGETALL',rk)}
 end
-return {out,EV}`,
+for _,id in ipairs(call('SRANDMEMBER',P..'trace:'..ARGV[5],ARGV[7])) do
+  local r=guard(id,false,row,id)
+  if r then out[#out+1]=r end
+end
+return {out,EV,BAD}`,
 );
 
 // ARGV[5]: id, [6] tenant.
@@ -78,7 +87,7 @@ export const result = jobScript(
 local m=call('HMGET',P..'job:meta:'..ARGV[5],'tenant','result_ptr')
 if m[1]~=ARGV[6] then return {{0,false},EV} end
 local key=m[2] and string.match(m[2],'^redis://(.+)$')
-return {{1,key and call('GET',P..key) or false},EV}`,
+return {{1,key and value(P..key)},EV}`,
 );
 
 // ARGV[5]: tenant, [6] after, [7] limit.

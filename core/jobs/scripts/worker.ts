@@ -21,18 +21,21 @@ if redis.call('HGET',KEYS[1],'inst')==ARGV[1] then redis.call('DEL',KEYS[1]) end
 return 1`,
 );
 
-// ARGV[5]: worker, [6] instance. What another instance of this worker held: id, state, fence, tenant of each.
+// ARGV[5]: worker, [6] instance. What another instance of this worker held: id, state, fence, tenant of each. Slots of what has ended
+// are left: their leases are at most as long as the life of the instance that held them.
 export const held = jobScript(
   'held',
   /* lua */ `
 local out={}
-for _,id in ipairs(call('ZRANGE',P..'slots:'..ARGV[5],0,-1)) do
-  local m=call('HMGET',P..'job:meta:'..id,'state','fence','inst','worker','tenant')
-  if (m[1]=='DISPATCHED' or m[1]=='RUNNING') and m[4]==ARGV[5] then
-    if m[3]~=ARGV[6] then out[#out+1]={id,m[1],m[2],m[5]} end
-  else call('ZREM',P..'slots:'..ARGV[5],id) end
+local function row(id)
+  local m=record(id,'inst','worker')
+  return held(m[1]) and m[5]==ARGV[5] and m[4]~=ARGV[6] and {id,m[1],m[3],m[2]}
 end
-return {out,EV}`,
+for _,id in ipairs(call('ZRANGE',P..'slots:'..ARGV[5],0,-1)) do
+  local r=guard(id,false,row,id)
+  if r then out[#out+1]=r end
+end
+return {out,EV,BAD}`,
 );
 
 // ARGV[5]: worker. Slots in use in this partition.
