@@ -29,8 +29,8 @@ const lookMs = 2_000;
 /** The listeners of one tenant: by job, who wants to be woken. */
 interface Hub {
   readonly wakers: Map<string, Set<() => void>>;
-  /** Settles when the server knows of the subscription, or when that failed. */
-  readonly ready: Promise<void>;
+  /** Resolves when the server knows of it; undefined when it could not be had. */
+  readonly subscription: Promise<Subscription | undefined>;
   waiting: number;
 }
 
@@ -42,32 +42,29 @@ export function createWaiters(deps: WaiterDeps): Waiters {
 
   const open = (tenant: string): Hub => {
     const wakers: Hub['wakers'] = new Map();
-    let subscription: Promise<Subscription | undefined> = Promise.resolve(undefined);
     const heard = (data: Uint8Array): void => {
-      for (const event of readEvents(data))
+      for (const event of readEvents(data)) {
         if (isEnd(event.state)) for (const wake of wakers.get(event.job) ?? []) wake();
+      }
     };
-    if (subscribe !== undefined) {
-      subscription = subscribe(tenantEvents(tenant), heard).catch((error: unknown) => {
-        log.warn('cannot listen for events; waiting requests look at the store instead', { tenant, error });
-        return undefined;
-      });
-    }
-    const hub: Hub = { wakers, ready: subscription.then(() => undefined), waiting: 0 };
-    subscriptions.set(hub, subscription);
+    const subscription: Promise<Subscription | undefined> =
+      subscribe === undefined
+        ? Promise.resolve(undefined)
+        : subscribe(tenantEvents(tenant), heard).catch((error: unknown) => {
+            log.warn('cannot listen for events; waiting requests look at the store instead', { tenant, error });
+            return undefined;
+          });
+    const hub: Hub = { wakers, subscription, waiting: 0 };
     hubs.set(tenant, hub);
     return hub;
   };
-  const subscriptions = new WeakMap<Hub, Promise<Subscription | undefined>>();
   const leave = (tenant: string, hub: Hub): void => {
     if (--hub.waiting > 0) return;
     hubs.delete(tenant);
-    subscriptions
-      .get(hub)
-      ?.then((subscription) => subscription?.close())
+    hub.subscription
+      .then((subscription) => subscription?.close())
       .catch((error: unknown) => log.warn('cannot end a subscription', { tenant, error }));
   };
-
   const pause = async (bell: Bell, ms: number): Promise<void> => {
     const cancel = clock.after(ms, bell.ring);
     await bell.rung();
@@ -86,7 +83,7 @@ export function createWaiters(deps: WaiterDeps): Waiters {
     aborted.addEventListener('abort', bell.ring);
     try {
       // Listening comes before looking: an end between the two is heard. A bus that says nothing is not waited for longer.
-      hub.ready.then(bell.ring, bell.ring);
+      hub.subscription.then(bell.ring, bell.ring);
       await pause(bell, Math.min(ms, lookMs));
       for (;;) {
         if (aborted.aborted) throw reason(signal);
