@@ -13,7 +13,8 @@ export function traceRoutes({ store }: Pick<GatewayDeps, 'store'>): readonly Rou
       handle: async (c) => {
         const id = c.req.param('id') ?? '';
         const jobs = isId(id) ? await store.trace(id, c.get('identity').tenant) : [];
-        return c.json(jobs.map(jobSummary));
+        // The store answers in any order, as a set does.
+        return c.json(jobs.toSorted((a, b) => a.createdAt - b.createdAt).map(jobSummary));
       },
     },
   ];
