@@ -96,7 +96,10 @@ function check(body: string, field: string): void {
   const deep = parts.filter((part) => part === '**').length;
   const widest = Math.max(...parts.map((part) => (part.match(/\*+/g) ?? []).length));
   if (deep > mostStars || widest > mostStars) {
-    throw invalid(field, `holds too many wildcards: at most ${mostStars} "**", and ${mostStars} "*" between two slashes`);
+    throw invalid(
+      field,
+      `holds too many wildcards: at most ${mostStars} "**", and ${mostStars} "*" between two slashes`,
+    );
   }
   try {
     picomatch.makeRe(body, options);

@@ -6,7 +6,9 @@ import type { SkipReason } from './skipped.ts';
 
 export type FileRead =
   | { readonly bytes: Uint8Array; readonly executable: boolean }
-  | { readonly skip: Exclude<SkipReason, 'excluded' | 'excluded_folder' | 'not_included' | 'ignored' | 'invalid_name'> };
+  | {
+      readonly skip: Exclude<SkipReason, 'excluded' | 'excluded_folder' | 'not_included' | 'ignored' | 'invalid_name'>;
+    };
 
 export interface ReadFileOptions {
   /** The real path of the repository. */

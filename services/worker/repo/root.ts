@@ -37,7 +37,8 @@ export function openRoot(localPath: string, roots: readonly string[]): Result<Sc
 }
 
 function outsideText(roots: readonly string[]): string {
-  if (roots.length === 0) return 'local_path: this worker may read no local folder; REPO_LOCAL_ROOTS names those it may read';
+  if (roots.length === 0)
+    return 'local_path: this worker may read no local folder; REPO_LOCAL_ROOTS names those it may read';
   return 'local_path: is not below a folder that REPO_LOCAL_ROOTS allows';
 }
 
