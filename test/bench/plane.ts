@@ -1,0 +1,81 @@
+// The real plane for measuring: one redis-server, one nats-server, and one process for each role, from the entries that `npm start`
+// runs and with the settings that they ship with. Nothing is changed for the sake of a number.
+import { startNats, startRedis, type NatsOptions, type RedisOptions, type TestServer } from '../helpers/servers.ts';
+import { type ServiceProcess, startService } from '../helpers/service-process.ts';
+import { until } from '../helpers/until.ts';
+
+export type PlaneRole = 'gateway' | 'safety' | 'scheduler' | 'worker';
+
+export interface Plane {
+  readonly nats: TestServer;
+  readonly redis: TestServer;
+  readonly roles: Readonly<Record<PlaneRole, ServiceProcess>>;
+  /** Where the gateway answers HTTP. */
+  readonly httpUrl: string;
+  /** Ends everything, the last started first. */
+  stop(): Promise<void>;
+}
+
+export interface PlaneOptions {
+  readonly redis?: RedisOptions;
+  readonly nats?: NatsOptions;
+  /** NODE_OPTIONS of a role's process, for profiles. */
+  readonly nodeOptions?: (role: PlaneRole) => string;
+}
+
+/** The worker's id: known, so that what it leaves in Redis can be told apart. */
+export const workerId = 'bench-echo';
+
+/** Starts everything and waits until each process says that it is well. One worker process, hosting `echo` alone. */
+export async function startPlane(options: PlaneOptions = {}): Promise<Plane> {
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).toReversed()) await end();
+  };
+  try {
+    const nats = await startNats(options.nats);
+    stops.push(() => nats.stop());
+    const redis = await startRedis(options.redis);
+    stops.push(() => redis.stop());
+    const start = async (role: PlaneRole, entry: string, env: Record<string, string>, name: string) => {
+      const nodeOptions = options.nodeOptions?.(role);
+      const service = await startService(
+        entry,
+        {
+          NATS_URL: nats.url,
+          REDIS_URL: redis.url,
+          ...env,
+          ...(nodeOptions !== undefined && { NODE_OPTIONS: nodeOptions }),
+        },
+        [name, 'metrics'],
+      );
+      stops.push(() => service.stop());
+      return service;
+    };
+    const safety = await start('safety', 'functions/safety/node.ts', { SAFETY_KERNEL_ADDR: '127.0.0.1:0' }, 'rpc');
+    const kernel = { SAFETY_KERNEL_ADDR: new URL(safety.urls['rpc'] ?? '').host };
+    const scheduler = await start('scheduler', 'services/scheduler/node.ts', kernel, 'metrics');
+    const hosted = { WORKERS: 'echo', WORKER_ID: workerId };
+    const worker = await start('worker', 'services/worker/node.ts', hosted, 'metrics');
+    const addresses = { GATEWAY_HTTP_ADDR: '127.0.0.1:0', GATEWAY_RPC_ADDR: '127.0.0.1:0' };
+    const gateway = await start('gateway', 'functions/gateway/node.ts', { ...kernel, ...addresses }, 'http');
+    const roles = { gateway, safety, scheduler, worker };
+    await until(async () => (await Promise.all(Object.values(roles).map(healthy))).every(Boolean), {
+      timeout: 15_000,
+      message: 'every process to be healthy',
+    });
+    return { nats, redis, roles, httpUrl: gateway.urls['http'] ?? '', stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function healthy({ urls, pid, log, stderr, exited }: ServiceProcess): Promise<boolean> {
+  const gone = await Promise.race([exited, Promise.resolve(undefined)]);
+  if (gone !== undefined)
+    throw new Error(`process ${pid} ended: ${stderr.join('\n')} ${JSON.stringify(log.slice(-3))}`);
+  const response = await fetch(`${urls['metrics']}/health`, { signal: AbortSignal.timeout(2_000) });
+  await response.arrayBuffer();
+  return response.status === 200;
+}
