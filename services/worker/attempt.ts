@@ -7,6 +7,7 @@
 //
 // Leases are kept by leases.ts; here is only known until when (`leaseEnd`) the attempt's own lease certainly lasts.
 import type { Accepted } from '#core/jobs/store.ts';
+import type { Log } from '#core/log.ts';
 import { conclude } from './conclude.ts';
 import type { HandOut } from './door.ts';
 import type { About } from './events.ts';
@@ -26,6 +27,7 @@ export function beginAttempt(worker: HostedWorker, handOut: HandOut, deps: Attem
   const { id, tenant, traceId, fence } = handOut;
   const about: About = { worker: worker.id, topic: worker.definition.topic, job: id, fence };
   const controller = new AbortController();
+  let log: Log | undefined;
   let cancelPatience: () => void = () => undefined;
   const attempt: Changing = {
     handOut,
@@ -33,7 +35,10 @@ export function beginAttempt(worker: HostedWorker, handOut: HandOut, deps: Attem
     worker,
     key: { id, tenant, fence, attempt: handOut.attempt },
     signal: controller.signal,
-    log: deps.log.with({ job_id: id, trace_id: traceId, tenant, worker: worker.id }),
+    get log() {
+      // Most jobs write no line, and a logger is six closures.
+      return (log ??= deps.log.with({ job_id: id, trace_id: traceId, tenant, worker: worker.id }));
+    },
     phase: 'accepting',
     cause: undefined,
     leaseEnd: 0,
@@ -99,7 +104,7 @@ async function accept(
   askedAt: number,
   deps: AttemptDeps,
 ): Promise<Extract<Accepted, { outcome: 'run' }> | undefined> {
-  const { about, key, worker, signal, log } = attempt;
+  const { about, key, worker, signal } = attempt;
   const { clock, events, instance, leaseMs } = deps;
   try {
     const accepted = await persist(() => deps.calls.accept({ ...key, worker: worker.id, instance, leaseMs }), {
@@ -108,10 +113,10 @@ async function accept(
       signal,
     });
     if (accepted.outcome === 'run') return accepted;
-    log.info('a hand-out was not the current one any more', { reason: accepted.reason });
+    attempt.log.info('a hand-out was not the current one any more', { reason: accepted.reason });
     events.emit({ type: 'stale', ...about, step: 'accept', reason: accepted.reason });
   } catch (error) {
-    log.warn('could not accept a job in time', { error });
+    attempt.log.warn('could not accept a job in time', { error });
     events.emit({ type: 'unaccepted', ...about, error });
   }
   return undefined;

@@ -37,7 +37,7 @@ export async function conclude(attempt: Attempt, outcome: Outcome, facts: Facts,
 }
 
 async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: AttemptDeps): Promise<void> {
-  const { about, log, worker } = attempt;
+  const { about, worker } = attempt;
   const { status } = outcome;
   const { execMs } = facts;
   const item: Commit = { ...attempt.key, worker: worker.id, backoffMs: backoffMs(facts.number), execMs, ...outcome };
@@ -45,16 +45,23 @@ async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: At
     const committed = await untilLeaseEnd(attempt, deps, () => deps.calls.commit(item));
     if (committed.outcome === 'committed' || committed.outcome === 'retry') {
       if (committed.end !== undefined) deps.news.ended(committed.end, worker.id);
-      log.debug('committed', { status, outcome: committed.outcome, exec_ms: execMs, error_code: outcome.errorCode });
+      if (deps.log.level === 'debug') {
+        attempt.log.debug('committed', {
+          status,
+          outcome: committed.outcome,
+          exec_ms: execMs,
+          error_code: outcome.errorCode,
+        });
+      }
       const { outcome: how, state } = committed;
       deps.events.emit({ type: 'committed', ...about, status, outcome: how, state, execMs });
       return;
     }
     const reason = committed.outcome === 'missing' ? 'unknown' : committed.reason;
-    log.info('an outcome came too late', { status, reason });
+    attempt.log.info('an outcome came too late', { status, reason });
     deps.events.emit({ type: 'stale', ...about, step: 'commit', reason });
   } catch (error) {
-    log.error('an outcome could not be stored; the job will be handed out again', { status, error });
+    attempt.log.error('an outcome could not be stored; the job will be handed out again', { status, error });
     deps.events.emit({ type: 'uncommitted', ...about, error });
     return;
   }

@@ -4,7 +4,7 @@ import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
 import type { JobContext } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
-import { createProgress } from './progress.ts';
+import { createProgress, type ProgressReports } from './progress.ts';
 
 export interface ContextFacts {
   /** The attempt's number, from 1. */
@@ -23,21 +23,23 @@ const artifactName = /^[a-z0-9-]{1,40}$/;
 
 /** The context of one attempt. */
 export function createContext(attempt: Attempt, facts: ContextFacts, deps: AttemptDeps): OpenContext {
-  const { handOut, key, signal, worker, log } = attempt;
+  const { handOut, key, signal, worker } = attempt;
   let open = true;
 
-  const progress = createProgress({
-    clock: deps.clock,
-    async send(report) {
-      try {
-        const answer = await deps.calls.progress({ ...key, ...report });
-        if (answer === 'ok') deps.news.progress(handOut, report, worker.id);
-        else deps.onDoubt(attempt);
-      } catch (error) {
-        log.debug('progress could not be stored', { error });
-      }
-    },
-  });
+  let progress: ProgressReports | undefined; // most handlers tell none
+  const startProgress = (): ProgressReports =>
+    createProgress({
+      clock: deps.clock,
+      async send(report) {
+        try {
+          const answer = await deps.calls.progress({ ...key, ...report });
+          if (answer === 'ok') deps.news.progress(handOut, report, worker.id);
+          else deps.onDoubt(attempt);
+        } catch (error) {
+          attempt.log.debug('progress could not be stored', { error });
+        }
+      },
+    });
 
   const sizes = new Map<string, number>();
   const artifact = async (name: string, bytes: Uint8Array): Promise<string> => {
@@ -80,16 +82,18 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       idempotencyKey: handOut.id,
       constraints: facts.constraints,
       progress: (percent, message = '') => {
-        if (!signal.aborted) progress.report(percent, message);
+        if (open && !signal.aborted) (progress ??= startProgress()).report(percent, message);
       },
       artifact,
-      log,
+      get log() {
+        return attempt.log;
+      },
       now: () => deps.clock.now(),
     },
     async close() {
       open = false;
-      if (signal.aborted) progress.close();
-      else await progress.flush();
+      if (signal.aborted) progress?.close();
+      else await progress?.flush();
     },
   };
 }

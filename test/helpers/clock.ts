@@ -21,8 +21,11 @@ interface Timer {
   readonly run: () => void;
 }
 
+/** Where a fake clock begins, ms since the epoch. */
+export const fakeStart = 1_800_000_000_000;
+
 /** A clock that stands at `start` (ms since the epoch) until it is told to move. */
-export function createFakeClock(start = 1_800_000_000_000): FakeClock {
+export function createFakeClock(start = fakeStart): FakeClock {
   const timers = new Set<Timer>();
   let elapsed = 0;
   let seq = 0;

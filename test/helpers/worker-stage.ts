@@ -70,12 +70,14 @@ export interface StageOptions {
   readonly host?: Partial<HostOptions>;
   /** Default true. */
   readonly start?: boolean;
+  /** Streams that the server has, by name with what they capture. */
+  readonly streams?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** The host's first worker is `w0`, the next `w1` and so on; `job.test` is the default topic. */
 export async function createStage(options: StageOptions): Promise<Stage> {
   const { clock, definitions } = options;
-  const server = createMemoryBusServer();
+  const server = createMemoryBusServer({ streams: options.streams ?? {} });
   const bus = server.connect();
   const hostBus = server.connect();
   const outage = createOutage(options.store);

@@ -28,7 +28,7 @@ test('WORKERS chooses and WORKER_ID fixes: alone for one worker, with the name f
 test('names every problem at once', () => {
   const parse = () => parseWorkerConfig({ WORKERS: 'echo,nobody', WORKER_ID: 'a..b', WORKER_PARALLEL: '0' });
   expect(parse).toThrow(EnvError);
-  expect(parse).toThrow(/WORKERS: .* names "nobody"; there are echo, chat.*WORKER_ID: .*WORKER_PARALLEL: /);
+  expect(parse).toThrow(/WORKERS: "echo,nobody" names "nobody"; there are echo, .*WORKER_ID: .*WORKER_PARALLEL: /);
   expect(() => parseWorkerConfig({ WORKER_PARALLEL: '0', NATS_URL: 'http://x' })).toThrow(/NATS_URL.*WORKER_PARALLEL/);
   expect(() => parseWorkerConfig({ WORKERS: ',' })).toThrow('WORKERS: "," names no worker');
 });

@@ -1,10 +1,10 @@
 // How a host ends: nothing new, what runs may finish, the rest goes back.
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineWorker } from '../../../services/worker/define.ts';
-import { createFakeClock, type FakeClock, settle } from '../../helpers/clock.ts';
-import { createStage, type Stage } from '../../helpers/worker-stage.ts';
-import { makeStore } from '../../helpers/worker-store.ts';
+import { settle } from '../../helpers/clock.ts';
+import { useStage } from '../../helpers/worker-rig.ts';
+import type { Stage } from '../../helpers/worker-stage.ts';
 
 type How = 'heeds' | 'ignores' | 'finishes when told';
 
@@ -28,22 +28,14 @@ function createWorker(parallel = 2) {
   return { definition, finish: () => finish.forEach((done) => done('finished')) };
 }
 
-let clock: FakeClock;
-let stage: Stage | undefined;
+const stageOf = useStage();
 let finishAll: () => void = () => undefined;
 
-async function setUp() {
-  clock = createFakeClock();
+function setUp() {
   const { definition, finish } = createWorker();
   finishAll = finish;
-  stage = await createStage({ store: await makeStore(clock), clock, definitions: [definition] });
-  return stage;
+  return stageOf([definition]);
 }
-
-afterEach(async () => {
-  if (stage !== undefined) await clock.during(stage.close());
-  stage = undefined;
-});
 
 const capacities = (s: Stage): number[] =>
   s.news.flatMap((p) => (p.payload.case === 'heartbeat' ? [p.payload.value.maxParallelJobs] : []));
@@ -51,9 +43,9 @@ const capacities = (s: Stage): number[] =>
 describe('a drain', () => {
   test('without work ends at once and frees the id', async () => {
     const s = await setUp();
-    const before = clock.monotonic();
+    const before = s.clock.monotonic();
     await s.host.drain({ finishMs: 25_000 });
-    expect(clock.monotonic()).toBe(before);
+    expect(s.clock.monotonic()).toBe(before);
     await settle();
     expect(capacities(s).at(-1)).toBe(0);
     const next = { worker: 'w0', instance: 'next', pool: 'test', capacity: 1, aliveMs: 1000 };
@@ -65,10 +57,10 @@ describe('a drain', () => {
     const { id } = await s.run({ payload: 'heeds' });
     await s.seen('started', id);
     const drained = s.host.drain({ finishMs: 25_000 });
-    await clock.advance(20_000);
+    await s.clock.advance(20_000);
     expect((await s.view(id)).state).toBe('RUNNING'); // its lease is still kept
     finishAll();
-    await clock.during(drained);
+    await s.clock.during(drained);
     expect(await s.view(id)).toMatchObject({ state: 'SUCCEEDED', attempts: 1 });
     expect(s.told.at(-1)).toEqual({ type: 'drained', handedBack: 0 });
   });
@@ -81,14 +73,14 @@ describe('a drain', () => {
     const [onItsWay] = (await s.claim()).jobs;
     if (onItsWay === undefined) throw new Error('nothing claimed');
     const drained = s.host.drain({ finishMs: 5000 });
-    await clock.advance(0);
+    await s.clock.advance(0);
     await s.send(onItsWay);
     expect(await s.seen('refused', late)).toMatchObject({ why: 'drained' });
-    await clock.advance(0);
+    await s.clock.advance(0);
     expect(await s.view(late)).toMatchObject({ state: 'SCHEDULED', attempts: 0, losses: 0 });
     expect((await s.claim()).jobs).toEqual([]);
     finishAll();
-    await clock.during(drained);
+    await s.clock.during(drained);
   });
 
   test.each([
@@ -100,14 +92,14 @@ describe('a drain', () => {
     const { id, fence } = await s.run({ payload: how });
     await s.seen('started', id);
     const drained = s.host.drain({ finishMs: 5000 });
-    await clock.advance(4900);
+    await s.clock.advance(4900);
     expect(s.told.some((e) => e.type === 'aborted')).toBe(false);
-    await clock.during(drained);
+    await s.clock.during(drained);
     expect(s.told).toContainEqual(expect.objectContaining({ type: 'aborted', job: id, cause: 'shutdown' }));
     expect(await s.view(id)).toMatchObject({ state, losses: 0, failures: 0, fence });
     expect(s.told.at(-1)).toEqual({ type: 'drained', handedBack: state === 'SCHEDULED' ? 1 : 0 });
     finishAll();
-    await clock.advance(0);
+    await s.clock.advance(0);
     await s.seen('done', id);
     expect((await s.view(id)).state).toBe(state);
   });
@@ -118,10 +110,10 @@ describe('a drain', () => {
     await s.seen('started', id);
     const cut = new AbortController();
     const drained = s.host.drain({ finishMs: 25_000, signal: cut.signal });
-    await clock.advance(100);
+    await s.clock.advance(100);
     cut.abort();
     await drained;
-    expect(clock.monotonic()).toBeLessThan(1000);
+    expect(s.clock.monotonic()).toBeLessThan(1000);
     expect((await s.view(id)).state).toBe('SCHEDULED');
   });
 
@@ -130,7 +122,7 @@ describe('a drain', () => {
     const { id } = await s.run({ payload: 'heeds' });
     await s.seen('started', id);
     s.outage.mode = 'down';
-    await clock.during(s.host.drain({ finishMs: 1000 }));
+    await s.clock.during(s.host.drain({ finishMs: 1000 }));
     expect(s.told.at(-1)?.type).toBe('drained');
     s.outage.mode = 'up';
   });

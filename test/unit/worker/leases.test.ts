@@ -1,10 +1,9 @@
 // What the host does when the store is away, slow, or says that somebody else has the worker's id. The clock is stepped by the tests.
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineWorker, type WorkerDefinition } from '../../../services/worker/define.ts';
-import { createFakeClock, type FakeClock, settle } from '../../helpers/clock.ts';
-import { makeStore } from '../../helpers/worker-store.ts';
-import { createStage, type Stage, type StageOptions } from '../../helpers/worker-stage.ts';
+import { defineWorker } from '../../../services/worker/define.ts';
+import { fakeStart, settle } from '../../helpers/clock.ts';
+import { useStage } from '../../helpers/worker-rig.ts';
 
 /** Heeds its signal; `finish` lets it answer. */
 function createWaiting(topic = 'job.test', parallel = 4) {
@@ -15,11 +14,11 @@ function createWaiting(topic = 'job.test', parallel = 4) {
     pool: 'test',
     parallel,
     input: z.unknown(),
-    handle: (_input, { signal }) =>
+    handle: (_input, { signal, now }) =>
       new Promise((resolve, reject) => {
         finish = () => resolve('finished');
         signal.addEventListener('abort', () => {
-          aborts.push({ atMs: clock.monotonic(), message: (signal.reason as Error).message });
+          aborts.push({ atMs: now() - fakeStart, message: (signal.reason as Error).message });
           reject(signal.reason);
         });
       }),
@@ -27,30 +26,18 @@ function createWaiting(topic = 'job.test', parallel = 4) {
   return { definition, aborts, finish: () => finish() };
 }
 
-let clock: FakeClock;
-let stage: Stage | undefined;
-
-async function setUp(definitions: readonly WorkerDefinition[], more: Partial<StageOptions> = {}) {
-  clock = createFakeClock();
-  stage = await createStage({ store: await makeStore(clock), clock, definitions, ...more });
-  return stage;
-}
-
-afterEach(async () => {
-  if (stage !== undefined) await clock.during(stage.close());
-  stage = undefined;
-});
+const setUp = useStage();
 
 describe('renewal', () => {
   test('is one call a second for all jobs of all workers, and with none', async () => {
     const [a, b] = [createWaiting('job.test'), createWaiting('job.other')];
     const s = await setUp([a.definition, b.definition]);
     const renewals = (): number => s.outage.counts.get('renew') ?? 0;
-    await clock.advance(3000);
+    await s.clock.advance(3000);
     expect(renewals()).toBe(3);
     const jobs = [await s.run(), await s.run(), await s.run({ topic: 'job.other' })];
     for (const { id } of jobs) await s.seen('started', id);
-    await clock.advance(10_000);
+    await s.clock.advance(10_000);
     expect(renewals()).toBe(13);
     expect(s.told.findLast((e) => e.type === 'renewed')).toMatchObject({ jobs: 3 });
     for (const { id } of jobs) expect((await s.view(id)).state).toBe('RUNNING');
@@ -63,11 +50,11 @@ describe('renewal', () => {
     const { id } = await s.run();
     await s.seen('started', id);
     s.outage.mode = 'down';
-    await clock.advance(3000);
+    await s.clock.advance(3000);
     // At 1 s, and from then on every 250 ms.
     expect(s.told.filter((e) => e.type === 'renewal_failed')).toHaveLength(9);
     s.outage.mode = 'up';
-    await clock.advance(5000);
+    await s.clock.advance(5000);
     expect(a.aborts).toEqual([]);
     a.finish();
     await s.seen('committed', id);
@@ -80,12 +67,12 @@ describe('renewal', () => {
       const s = await setUp([a.definition]);
       const { id } = await s.run();
       await s.seen('started', id);
-      await clock.advance(1000); // renewed once: the lease ends 4,000 ms after that request
+      await s.clock.advance(1000); // renewed once: the lease ends 4,000 ms after that request
       s.outage.only = ['renew'];
       s.outage.mode = mode;
-      await clock.advance(3499);
+      await s.clock.advance(3499);
       expect(a.aborts).toEqual([]);
-      await clock.advance(1);
+      await s.clock.advance(1);
       expect(a.aborts).toEqual([{ atMs: 4500, message: 'the lease could not be renewed in time' }]);
       // The job goes back as soon as the handler has stopped.
       expect(await s.seen('handed_back', id)).toMatchObject({ why: 'lost' });
@@ -104,14 +91,14 @@ describe('renewal', () => {
     s.outage.mode = 'slow';
     await s.send(job);
     while ((s.outage.counts.get('accept') ?? 0) === 0) await settle();
-    await clock.advance(1500);
+    await s.clock.advance(1500);
     s.outage.release();
     await s.seen('started', id);
     s.outage.only = ['renew'];
     s.outage.mode = 'down';
-    await clock.advance(1999);
+    await s.clock.advance(1999);
     expect(a.aborts).toEqual([]);
-    await clock.advance(1);
+    await s.clock.advance(1);
     expect(a.aborts).toHaveLength(1);
   });
 
@@ -122,13 +109,13 @@ describe('renewal', () => {
     await s.seen('started', id);
     s.outage.only = ['renew'];
     s.outage.mode = 'slow';
-    await clock.advance(1500); // asked at 1,000
+    await s.clock.advance(1500); // asked at 1,000
     s.outage.mode = 'down';
-    await clock.advance(1000);
+    await s.clock.advance(1000);
     s.outage.release(); // heard at 2,500
-    await clock.advance(1999);
+    await s.clock.advance(1999);
     expect(a.aborts).toEqual([]);
-    await clock.advance(1);
+    await s.clock.advance(1);
     expect(a.aborts).toMatchObject([{ atMs: 4500 }]);
   });
 
@@ -138,7 +125,7 @@ describe('renewal', () => {
     const { id, fence } = await s.run();
     await s.seen('started', id);
     await s.store.requeue([{ id, tenant: 'default', seen: { state: 'RUNNING', fence }, why: 'lost', delayMs: 0 }]);
-    await clock.advance(1000);
+    await s.clock.advance(1000);
     expect(await s.seen('aborted', id)).toMatchObject({ cause: 'lost' });
     await s.seen('done', id);
     expect((await s.view(id)).state).toBe('SCHEDULED');
@@ -152,9 +139,9 @@ describe('a store that is away', () => {
     s.outage.only = ['accept'];
     s.outage.mode = 'deaf'; // it happened, and nobody heard: repeating it answers the same
     const { id } = await s.run();
-    await clock.advance(500);
+    await s.clock.advance(500);
     s.outage.mode = 'up';
-    await clock.advance(500);
+    await s.clock.advance(500);
     await s.seen('started', id);
     expect((await s.view(id)).attempts).toBe(1);
     a.finish();
@@ -162,7 +149,7 @@ describe('a store that is away', () => {
 
     s.outage.mode = 'down';
     const { id: other } = await s.run();
-    await clock.advance(2500);
+    await s.clock.advance(2500);
     await s.seen('unaccepted', other);
     await s.seen('done', other);
     expect(s.host.workers[0]?.active).toBe(0);
@@ -177,10 +164,10 @@ describe('a store that is away', () => {
     s.outage.only = ['commit'];
     s.outage.mode = 'deaf';
     a.finish();
-    await clock.advance(700);
+    await s.clock.advance(700);
     expect(s.outage.counts.get('commit')).toBeGreaterThan(2);
     s.outage.mode = 'up';
-    await clock.advance(500);
+    await s.clock.advance(500);
     expect(await s.seen('committed', id)).toMatchObject({ outcome: 'committed', state: 'SUCCEEDED' });
     await settle();
     const results = s.news.filter((p) => p.payload.case === 'jobResult');
@@ -195,7 +182,7 @@ describe('a store that is away', () => {
     await s.seen('started', id);
     s.outage.mode = 'down';
     a.finish();
-    await clock.advance(5000);
+    await s.clock.advance(5000);
     await s.seen('uncommitted', id);
     await s.seen('done', id);
     expect(s.host.workers[0]?.attempts.size).toBe(0);
@@ -207,7 +194,7 @@ describe('a store that is away', () => {
     const { id } = await s.run();
     await s.seen('started', id);
     s.hostBus.disconnect();
-    await clock.advance(20_000);
+    await s.clock.advance(20_000);
     expect(a.aborts).toEqual([]);
     a.finish();
     expect(await s.seen('committed', id)).toMatchObject({ state: 'SUCCEEDED' });
@@ -225,13 +212,13 @@ describe("the worker's id", () => {
     await s.store.unregister('w0', s.host.instance);
     const other = { worker: 'w0', instance: 'another', pool: 'test', capacity: 1, aliveMs: 60_000 };
     expect((await s.store.register(other)).outcome).toBe('ok');
-    await clock.advance(1000);
+    await s.clock.advance(1000);
     await s.seen('replaced');
     expect(a.aborts).toMatchObject([{ message: "another process has taken over this worker's id" }]);
     expect(s.fatal).toMatchObject([{ message: 'another process has taken over the worker id w0' }]);
     await s.seen('done', id);
     const renewals = s.outage.counts.get('renew');
-    await clock.advance(5000);
+    await s.clock.advance(5000);
     expect(s.outage.counts.get('renew')).toBe(renewals);
     expect(s.fatal).toHaveLength(1);
   });
@@ -241,12 +228,12 @@ describe("the worker's id", () => {
     const s = await setUp([a.definition], { start: false });
     const other = { worker: 'w0', instance: 'another', pool: 'test', capacity: 1, aliveMs: 60_000 };
     await s.store.register(other);
-    await expect(clock.during(s.host.start())).rejects.toMatchObject({
+    await expect(s.clock.during(s.host.start())).rejects.toMatchObject({
       code: 'already_exists',
       message: 'the worker id w0 is held by another live process; give each its own WORKER_ID',
     });
-    expect(clock.monotonic()).toBeGreaterThanOrEqual(9000);
-    expect(clock.monotonic()).toBeLessThanOrEqual(11_000);
+    expect(s.clock.monotonic()).toBeGreaterThanOrEqual(9000);
+    expect(s.clock.monotonic()).toBeLessThanOrEqual(11_000);
   });
 
   test('held by one that ends is taken as soon as it is free, with what was held handed out again', async () => {
@@ -270,19 +257,28 @@ describe("the worker's id", () => {
     ]);
     expect((await s.view(id)).state).toBe('DISPATCHED');
     setTimeout(() => void s.store.unregister('w0', 'another'), 20);
-    await clock.during(s.host.start(), 10);
-    expect(clock.monotonic()).toBeLessThan(9000);
+    await s.clock.during(s.host.start(), 10);
+    expect(s.clock.monotonic()).toBeLessThan(9000);
     await s.seen('listening');
     expect((await s.view(id)).state).toBe('SCHEDULED');
   });
+});
+
+test('a stream that would store hand-outs is an error at the start', async () => {
+  const s = await setUp([createWaiting().definition], { start: false, streams: { JOBS: ['job.>', 'worker.*.jobs'] } });
+  await expect(s.host.start()).rejects.toMatchObject({
+    code: 'failed_precondition',
+    message: 'the stream JOBS captures worker.w0.jobs; hand-outs must not be stored',
+  });
+  expect(s.outage.counts.get('register')).toBeUndefined();
 });
 
 describe('a loop that stands still', () => {
   test('is noticed by a renewal that comes late', async () => {
     const a = createWaiting();
     const s = await setUp([a.definition]);
-    clock.jump(3000);
-    await clock.advance(0);
+    s.clock.jump(3000);
+    await s.clock.advance(0);
     expect(s.told.filter((e) => e.type === 'stalled')).toMatchObject([{ lateMs: 2000 }]);
   });
 
@@ -291,8 +287,8 @@ describe('a loop that stands still', () => {
     const s = await setUp([a.definition]);
     const { id } = await s.run();
     await s.seen('started', id);
-    clock.jump(10_000);
-    await clock.advance(0);
+    s.clock.jump(10_000);
+    await s.clock.advance(0);
     expect(await s.seen('aborted', id)).toMatchObject({ cause: 'lease' });
     await s.seen('done', id);
   });
