@@ -1,5 +1,6 @@
 // What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
 import { describe } from 'vitest';
+import { attempts } from './job-store/attempts.ts';
 import { pairs } from './job-store/pairs.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
 
@@ -14,5 +15,6 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
   describe(`job store on ${name}`, () => {
     const open = () => createRig(make, partitions);
     pairs(open);
+    attempts(open);
   });
 }

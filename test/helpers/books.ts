@@ -65,6 +65,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
   for (const entry of entries) {
     const [, prefix = '', name = ''] = /^(\{[0-9a-f]{2}\})?(.*)$/s.exec(entry.key) ?? [];
     // `due`, `qn`, `job:recent`, rings and slots exist once per partition: they are told apart by what stands before them.
+    if (found.has(name)) strays.push(`${entry.key} is in two partitions`);
     found.set(shared.test(name) ? entry.key : name, { entry, prefix });
   }
   const life = (key: string): Life => {
@@ -133,6 +134,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
   const recent: string[] = [];
   const traces = new Map<string, string[]>();
   const streams = new Map<string, readonly BookedEvent[]>();
+  const ids = Array.from(jobs.keys());
   const knownTenants = new Set(Array.from(jobs.values(), (job) => job.tenant));
   for (const [name, { entry, prefix }] of found) {
     const bare = entry.key.slice(prefix.length);
@@ -179,6 +181,8 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
     } else if (kind === 'w' || kind === 'where') {
       if (prefix !== '') strays.push(`${entry.key} is global`);
       if (entry.expiresAt < 0) strays.push(`${entry.key} has no end`);
+    } else if (kind === 'res' && entry.expiresAt >= 0 && ids.some((id) => rest.startsWith(`${id}-`))) {
+      // An artifact of an attempt that is void.
     } else if (!claimed.has(name)) strays.push(entry.key);
   }
   return { jobs, due, queues, rings, depths, slots, tenants, recent, traces, streams, strays };

@@ -15,8 +15,11 @@ return each(5,${endStride},{'missing','',false,'',''},function(id,tenant,to,seen
   if not st or any~='1' and owner~=tenant then return {'missing','',false,'',''} end
   if ended(st) then return {'already',st,endof(id),m[4] or '',last} end
   if seen~='' and (st~=seen or last~=fence) or not may(st,to) then return {'moved',st,false,m[4] or '',last} end
-  if m[5]=='1' then dequeue(id,owner,m[6],m[7],m[8]) end
   local h={'error_code',code,'error',message}
+  if m[5]=='1' then
+    dequeue(id,owner,m[6],m[7],m[8])
+    h[#h+1]='q' h[#h+1]='0'
+  end
   if held(st) then call('PEXPIRE',P..'slots:'..m[4],${slotsMs}) else h[#h+1]='stopped' h[#h+1]=ms end
   return {'ended',to,finish(id,owner,to,last,h),m[4] or '',last}
 end)`,

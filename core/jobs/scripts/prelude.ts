@@ -127,7 +127,6 @@ end
 local function finish(id,tenant,to,fence,sets)
   local rk=P..'job:meta:'..id
   call('HSET',rk,'state',to,'updated_at',us,'ended',ms,unpack(sets))
-  call('HDEL',rk,'q','inst','nb','rundl','hand','timeout','retries','lane','prio','queued')
   call('DEL',P..'job:req:'..id)
   call('PEXPIRE',rk,META)
   call('PEXPIRE',P..'job:events:'..id,META)
