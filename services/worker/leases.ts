@@ -156,21 +156,21 @@ export function createLeases(options: LeasesOptions): Leases {
   const guard = (): void => {
     cancelGuard();
     guardAt = Number.POSITIVE_INFINITY;
-    const now = clock.monotonic();
     for (const worker of options.workers()) {
       for (const attempt of worker.attempts.values()) {
         if (attempt.phase !== 'running' || attempt.cause !== undefined) continue;
-        if (attempt.leaseEnd - timing.marginMs <= now) attempt.stop('lease');
-        else watch(attempt);
+        watch(attempt);
       }
     }
   };
   const watch = (attempt: Attempt): void => {
     const giveUpAt = attempt.leaseEnd - timing.marginMs;
-    if (giveUpAt >= guardAt || !running) return;
+    const left = giveUpAt - clock.monotonic();
+    if (left <= 0) attempt.stop('lease'); // its acceptance was answered too late to begin
+    if (left <= 0 || giveUpAt >= guardAt || !running) return;
     cancelGuard();
     guardAt = giveUpAt;
-    cancelGuard = clock.after(Math.max(0, giveUpAt - clock.monotonic()), guard);
+    cancelGuard = clock.after(left, guard);
   };
 
   const asking = coalesce<Attempt, void>(
@@ -188,18 +188,29 @@ export function createLeases(options: LeasesOptions): Leases {
     { concurrency: 1 },
   );
 
+  // Asked about before its acceptance was answered: the answer may be older than the question.
+  const doubted = new WeakSet<Attempt>();
+  const ask = (attempt: Attempt): void => {
+    if (attempt.phase === 'accepting') {
+      doubted.add(attempt);
+      return;
+    }
+    asking(attempt).catch((error: unknown) => {
+      attempt.log.debug('could not ask about an attempt; the next renewal will', { error });
+    });
+  };
+
   return {
     start() {
       running = true;
       plan(timing.renewMs);
     },
     renewNow: renewAll,
-    ask(attempt) {
-      asking(attempt).catch((error: unknown) => {
-        attempt.log.debug('could not ask about an attempt; the next renewal will', { error });
-      });
+    ask,
+    watch(attempt) {
+      watch(attempt);
+      if (doubted.delete(attempt)) ask(attempt);
     },
-    watch,
     stop() {
       running = false;
       cancelTick();

@@ -102,6 +102,20 @@ describe('renewal', () => {
     expect(a.aborts).toHaveLength(1);
   });
 
+  test('is not begun when the acceptance is answered too late', async () => {
+    const a = createWaiting();
+    const s = await setUp([a.definition]);
+    s.outage.only = ['accept'];
+    s.outage.mode = 'slow';
+    const { id } = await s.run();
+    await s.clock.advance(3500);
+    s.outage.release();
+    expect(await s.seen('aborted', id)).toMatchObject({ cause: 'lease' });
+    await s.seen('done', id);
+    expect(s.told.some((e) => e.type === 'started')).toBe(false);
+    expect((await s.view(id)).state).toBe('SCHEDULED');
+  });
+
   test('is counted from before its own request as well', async () => {
     const a = createWaiting();
     const s = await setUp([a.definition]);

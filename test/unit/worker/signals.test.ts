@@ -23,6 +23,21 @@ describe('cancel', () => {
     expect([capacity, used]).toEqual([1, 0]);
   });
 
+  test('that overtakes the answer to accept is noticed at once too', async () => {
+    const s = await setUp([waiting]);
+    s.outage.only = ['accept'];
+    s.outage.mode = 'slow';
+    const { id } = await s.run();
+    await s.outage.quiet();
+    expect((await s.view(id)).state).toBe('RUNNING');
+    await s.cancel(id);
+    await settle();
+    s.outage.release();
+    expect(await s.seen('aborted', id)).toMatchObject({ cause: 'cancelled' });
+    await s.seen('done', id);
+    expect((await s.view(id)).stoppedAt).toBeGreaterThan(0);
+  });
+
   test('is noticed by the next renewal when the bus says nothing', async () => {
     const s = await setUp([waiting]);
     const { id } = await s.run();
