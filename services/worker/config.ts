@@ -4,6 +4,7 @@ import { type Env, type EnvValues, type EnvVar, parseEnv } from '#core/process/e
 import { int, list, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
+import { repoEnv } from './repo/env.ts';
 
 /** The port of METRICS_ADDR. */
 export const workerMetricsPort = 9095;
@@ -25,6 +26,7 @@ const hosted: EnvVar<readonly WorkerName[]> = {
 
 export const workerEnv = {
   ...storeEnv,
+  ...repoEnv,
   natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
   workers: hosted,

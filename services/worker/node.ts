@@ -46,10 +46,11 @@ await runProcess({
       random: () => ids.random().replaceAll('-', ''),
       ...storeTtls(config),
     });
+    const needs = { ...config, readResult: store.result.bind(store) };
     const host = createHost({
       workers: Array.from(workerIds(config, hostname(), ids.random()), ([short, id]) => ({
         id,
-        definition: workers[short],
+        definition: workers[short](needs),
         ...(config.parallel !== undefined && { parallel: config.parallel }),
       })),
       ...{ bus, store, clock, ids, log, metrics, onFatal: fail },
