@@ -8,7 +8,7 @@ import { claim as claimScript } from './scripts/claim.ts';
 import * as workers from './scripts/worker.ts';
 import type { Claim, Claimed, JobStore, Renew, Renewed, Requeue } from './store.ts';
 
-const holderScript = script('holder', /* lua */ `return redis.call('HGET',KEYS[1],'inst')`);
+const holderScript = script('holder', /* lua */ `return redis.call('HMGET',KEYS[1],'inst','cap')`);
 
 const aliveScript = script(
   'alive',
@@ -45,8 +45,11 @@ export function workerCalls(calls: Calls, requeue: JobStore['requeue']): WorkerC
   };
 
   const claimAcross = async (c: Claim): Promise<Claimed> => {
-    if (c.instance !== '' && (await redis.run(holderScript, [keys.worker(c.worker)], [])) !== c.instance) {
-      return { outcome: 'gone', used: 0, capacity: c.capacity, jobs: [], regate: [] };
+    let { capacity } = c;
+    if (c.instance !== '') {
+      const [instance, own] = list(await redis.run(holderScript, [keys.worker(c.worker)], []));
+      if (instance !== c.instance) return { outcome: 'gone', used: 0, capacity, jobs: [], regate: [] };
+      capacity = int(own);
     }
     const used: number[] = [];
     for (let p = 0; p < keys.partitions; p++) used.push(int(list(await run(workers.used, p, [c.worker]))[0]));
@@ -55,16 +58,16 @@ export function workerCalls(calls: Calls, requeue: JobStore['requeue']): WorkerC
     const regate: Claimed['regate'][number][] = [];
     // A random start, so that no partition is served first by every scheduler.
     const first = Number.parseInt(random().slice(-4), 16) % keys.partitions;
-    for (let k = 0; k < keys.partitions && jobs.length < c.n && total < c.capacity; k++) {
+    for (let k = 0; k < keys.partitions && jobs.length < c.n && total < capacity; k++) {
       const p = (first + k) % keys.partitions;
       const elsewhere = total - (used[p] ?? 0);
-      const [got] = await claimIn(p, [{ ...c, n: c.n - jobs.length, capacity: c.capacity - elsewhere }]);
+      const [got] = await claimIn(p, [{ ...c, n: c.n - jobs.length, capacity: capacity - elsewhere }]);
       if (got === undefined) continue;
       jobs.push(...got.jobs);
       regate.push(...got.regate);
       total = elsewhere + got.used;
     }
-    return { outcome: 'ok', used: total, capacity: c.capacity, jobs, regate };
+    return { outcome: 'ok', used: total, capacity, jobs, regate };
   };
 
   const renewIn = async (p: number, items: readonly Renew[]): Promise<Renewed[]> => {

@@ -2,6 +2,7 @@
 import { describe } from 'vitest';
 import { attempts } from './job-store/attempts.ts';
 import { pairs } from './job-store/pairs.ts';
+import { queue } from './job-store/queue.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
 
 export interface ContractOptions {
@@ -16,5 +17,6 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     const open = () => createRig(make, partitions);
     pairs(open);
     attempts(open);
+    queue(open);
   });
 }

@@ -1,6 +1,6 @@
 // The auditor: what must hold of a job store's books after every operation, whatever it was. It answers what does not hold.
 import { isEnd, isState, type JobState, mayGo } from '#core/jobs/state.ts';
-import type { BookedJob, Books } from './books.ts';
+import type { BookedEvent, BookedJob, Books } from './books.ts';
 
 export interface AuditContext {
   /** The store's time, ms. */
@@ -19,13 +19,14 @@ const announceMs = 2000;
 /** What is wrong, one sentence each; empty for sound books. */
 export function audit(books: Books, context: AuditContext): string[] {
   const wrong = [...books.strays.map((stray) => `stray: ${stray}`)];
+  const index = indexOf(books);
   for (const job of books.jobs.values())
-    wrong.push(...job_(job, books, context).map((what) => `${job.id} (${job.state}): ${what}`));
+    wrong.push(...job_(job, books, context, index).map((what) => `${job.id} (${job.state}): ${what}`));
   wrong.push(...collections(books, context), ...ready(books), ...streams(books));
   return wrong;
 }
 
-function job_(job: BookedJob, books: Books, context: AuditContext): string[] {
+function job_(job: BookedJob, books: Books, context: AuditContext, index: Index): string[] {
   const wrong: string[] = [];
   const must = (holds: boolean, what: string): void => {
     if (!holds) wrong.push(what);
@@ -71,7 +72,7 @@ function job_(job: BookedJob, books: Books, context: AuditContext): string[] {
     if (!isState(state) || !mayGo(before, state)) wrong.push(`path goes from ${before} to ${state}`);
     else before = state;
   }
-  const told = (books.streams.get(job.tenant) ?? []).filter((event) => event.job === job.id);
+  const told = index.told.get(`${job.tenant} ${job.id}`) ?? [];
   must(
     told.map((event) => event.state).join() === states.join(),
     `path ${states.join()}, told ${told.map((e) => e.state).join()}`,
@@ -82,10 +83,32 @@ function job_(job: BookedJob, books: Books, context: AuditContext): string[] {
     `fences ${told.map((e) => e.fence).join()}`,
   );
 
-  must(books.tenants.get(job.tenant)?.includes(job.id) === true, "not in its tenant's list");
+  must(index.listed.has(`${job.tenant} ${job.id}`), "not in its tenant's list");
   must(job.traceId === '' || books.traces.get(job.traceId)?.includes(job.id) === true, 'not in its trace');
-  must(books.recent.includes(job.id) || books.recent.length >= 1000, 'not among the recent');
+  must(index.recent.has(job.id) || books.recent.length >= 1000, 'not among the recent');
   return wrong;
+}
+
+/** What is looked up for every job. */
+interface Index {
+  readonly told: ReadonlyMap<string, readonly BookedEvent[]>;
+  readonly listed: ReadonlySet<string>;
+  readonly recent: ReadonlySet<string>;
+}
+
+function indexOf(books: Books): Index {
+  const told = new Map<string, BookedEvent[]>();
+  for (const [tenant, events] of books.streams) {
+    for (const event of events) {
+      const key = `${tenant} ${event.job}`;
+      const list = told.get(key);
+      if (list === undefined) told.set(key, [event]);
+      else list.push(event);
+    }
+  }
+  const listed = new Set<string>();
+  for (const [tenant, ids] of books.tenants) for (const id of ids) listed.add(`${tenant} ${id}`);
+  return { told, listed, recent: new Set(books.recent) };
 }
 
 /** The time at which somebody must look at a job at the latest. */
@@ -138,7 +161,9 @@ function ready(books: Books): string[] {
   for (const { id, queued, pool, lane, rank, tenant } of books.jobs.values()) {
     if (!queued) continue;
     const ring = `${pool} ${lane} ${rank}`;
-    queues.set(`${ring} ${tenant}`, [...(queues.get(`${ring} ${tenant}`) ?? []), id]);
+    const queue = queues.get(`${ring} ${tenant}`);
+    if (queue === undefined) queues.set(`${ring} ${tenant}`, [id]);
+    else queue.push(id);
     rings.set(ring, (rings.get(ring) ?? new Set()).add(tenant));
     depths.set(`${pool} ${lane}`, (depths.get(`${pool} ${lane}`) ?? 0) + 1);
   }
