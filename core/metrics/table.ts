@@ -16,7 +16,11 @@ const waitBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 const workBuckets = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600] as const;
 
 export const metricTable = {
-  cortex_scheduler_jobs_received_total: { type: 'counter', labels: ['topic'], help: 'Jobs that came to the gate.' },
+  cortex_scheduler_jobs_received_total: {
+    type: 'counter',
+    labels: ['topic'],
+    help: 'Jobs that the gate decided about.',
+  },
   cortex_scheduler_jobs_dispatched_total: { type: 'counter', labels: ['topic'], help: 'Jobs handed to a worker.' },
   cortex_scheduler_safety_denied_total: { type: 'counter', labels: ['topic'], help: 'Jobs that the policy denied.' },
   cortex_scheduler_jobs_completed_total: {
@@ -55,19 +59,19 @@ export const metricTable = {
     type: 'histogram',
     labels: ['pool'],
     buckets: waitBuckets,
-    help: 'From the acceptance of a job to its hand-out.',
+    help: 'From the entry of a job into the ready queue to its hand-out.',
   },
   cortex_scheduler_dispatch_latency_seconds: {
     type: 'histogram',
     labels: ['pool'],
     buckets: waitBuckets,
-    help: 'From the allow of a job to its acceptance by a worker.',
+    help: 'From the entry of a job into the ready queue to its acceptance by a worker, told by the worker host.',
   },
   cortex_scheduler_lease_expiries_total: { type: 'counter', labels: ['pool'], help: 'Hand-outs whose lease ran out.' },
   cortex_scheduler_submissions_refused_total: {
     type: 'counter',
     labels: ['reason'],
-    help: 'Submissions on the bus that became no job.',
+    help: 'Submissions on the bus that became no job, or were not the job that they named.',
   },
   cortex_scheduler_workers: { type: 'gauge', labels: ['pool'], help: 'Workers alive in a pool.' },
 

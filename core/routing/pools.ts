@@ -12,10 +12,12 @@ export interface Pools {
 }
 
 const name = z.string().refine(isSubjectToken, 'must be 1 to 128 of letters, digits, ".", "_" and "-"');
+const topic = z
+  .string()
+  .refine(isTopic, 'must be a topic: job.<name>, at most 200 characters')
+  .refine((text) => !/[:|]/.test(text), 'must be without ":" and "|", which part keys and lanes');
 const document = z.strictObject({
-  topics: z
-    .record(z.string().refine(isTopic, 'must be a topic: job.<name>, at most 200 characters'), name)
-    .refine((topics) => Object.keys(topics).length > 0, 'must name at least one topic'),
+  topics: z.record(topic, name).refine((topics) => Object.keys(topics).length > 0, 'must name at least one topic'),
   silent_capacity: z.record(name, z.int().min(1).max(100_000)).nullish(),
   bus: z.strictObject({ tenants: z.array(name).default(['default']) }).nullish(),
 });

@@ -28,14 +28,22 @@ const worker = z.object({
 const snapshot = z.object({ ts: z.number(), workers: z.array(worker) });
 
 export type WorkerSnapshot = z.infer<typeof worker>;
+export type Snapshot = z.infer<typeof snapshot>;
 
 /** The workers that are alive, by id; none while no scheduler has told. Throws CortexError: `unavailable`, `data_loss`. */
 export async function readWorkers(redis: Pick<Redis, 'get'>): Promise<readonly WorkerSnapshot[]> {
   const text = await redis.get(snapshotKey);
   if (text === null) return [];
-  const parsed = snapshot.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new CortexError('data_loss', `${snapshotKey} is not a snapshot`, { cause: parsed.error });
-  return parsed.data.workers.sort((a, b) => (a.worker_id < b.worker_id ? -1 : 1));
+  return readSnapshot(text).workers.toSorted((a, b) => (a.worker_id < b.worker_id ? -1 : 1));
+}
+
+/** Throws CortexError `data_loss` for what no scheduler of ours wrote. */
+export function readSnapshot(text: string): Snapshot {
+  try {
+    return snapshot.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new CortexError('data_loss', `${snapshotKey} is not a snapshot`, { cause });
+  }
 }
 
 /** Puts the workers there for the readers. `now` is unix ms. */

@@ -1,33 +1,41 @@
 // Ends told on the bus: what the scheduler itself ended, and what nobody heard of. An end stays due until it was heard on
-// `sys.job.result`, whoever told it.
-import { coalesce } from '#core/coalesce.ts';
+// `sys.job.result`, whoever told it; the first to note that it was heard counts it.
 import type { JobEnd } from '#core/jobs/job.ts';
-import { stateOfStatus } from '#core/protocol/status.ts';
 import { endMessage } from '#core/protocol/end.ts';
-import type { JobStatus } from '#proto/cortex/agent/v1/job_pb.ts';
+import { createBatches } from './batches.ts';
 import { type SchedulerDeps, senderId } from './deps.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface Announcer {
   /** Publishes an end that a step of ours made. */
   tell(end: JobEnd): void;
   /** Publishes an end once more that nobody announced in time. */
   repeat(end: JobEnd): void;
-  /** An end was heard on the bus: nobody has to look at it again. Never rejects; what fails is announced again later. */
+  /** An end was heard on the bus: nobody has to look at it again. What cannot be noted is announced again later. */
   heard(id: string, tenant: string): void;
+  /** Resolves when everything heard so far is noted. */
+  idle(): Promise<void>;
 }
 
-/** `JOB_STATUS_...`, as the original's metric has it. */
-export function statusLabel(status: JobStatus): string {
-  return `JOB_STATUS_${stateOfStatus(status) ?? 'UNSPECIFIED'}`;
-}
-
-export function createAnnouncer(deps: SchedulerDeps): Announcer {
-  const { bus, store, clock, events, log } = deps;
-  const mark = coalesce(async (items: { id: string; tenant: string }[]): Promise<void[]> => {
-    await store.announced(items);
-    return items.map(() => undefined);
+export function createAnnouncer(deps: SchedulerDeps, troubles: Troubles): Announcer {
+  const { bus, store, clock, events, log, metrics } = deps;
+  const marks = createBatches<{ readonly id: string; readonly tenant: string }>({
+    max: 256,
+    most: 20_000,
+    async run(items) {
+      for (const [i, first] of (await store.announced(items)).entries()) {
+        if (first === undefined) continue;
+        const status = `JOB_STATUS_${first.state}`;
+        metrics.count('cortex_scheduler_jobs_completed_total', { topic: first.topic, status });
+        events.emit({ type: 'announced', id: items[i]?.id ?? '', state: first.state });
+      }
+    },
+    onError: (error) => troubles.failed('store', error),
   });
-  const post = (end: JobEnd): void => bus.post(endMessage(end, senderId, clock.now()));
+  const post = (end: JobEnd): void => {
+    // Into the void it need not be written; it stays due.
+    if (bus.state === 'connected') bus.post(endMessage(end, senderId, clock.now()));
+  };
   return {
     tell(end) {
       events.emit({ type: 'ended', end });
@@ -35,11 +43,7 @@ export function createAnnouncer(deps: SchedulerDeps): Announcer {
       post(end);
     },
     repeat: post,
-    heard(id, tenant) {
-      mark({ id, tenant }).then(
-        () => events.emit({ type: 'announced', id }),
-        (error: unknown) => events.emit({ type: 'trouble', what: 'store', error }),
-      );
-    },
+    heard: (id, tenant) => void marks.push({ id, tenant }),
+    idle: () => marks.idle(),
   };
 }

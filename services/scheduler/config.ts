@@ -1,6 +1,6 @@
 // What the scheduler reads: its environment, and the two files that say what goes where and how long it may take.
 import { storeEnv } from '#core/jobs/store-env.ts';
-import { kernelEnv } from '#core/policy/kernel-env.ts';
+import { kernelClientEnv } from '#core/policy/kernel-env.ts';
 import { EnvError } from '#core/process/env.ts';
 import { path, url } from '#core/process/variables.ts';
 import { type Pools, parsePools } from '#core/routing/pools.ts';
@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 
 export const schedulerEnv = {
   ...storeEnv,
-  ...kernelEnv,
+  ...kernelClientEnv,
   natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
   poolsPath: path('POOL_CONFIG_PATH', 'config/pools.yaml', 'which pool does which topic'),

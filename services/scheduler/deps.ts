@@ -2,7 +2,7 @@
 import type { Bus } from '#core/bus/bus.ts';
 import type { Events } from '#core/events.ts';
 import type { JobEnd } from '#core/jobs/job.ts';
-import type { JobState } from '#core/jobs/state.ts';
+import type { EndState, JobState } from '#core/jobs/state.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';
 import type { Metrics } from '#core/metrics/metrics.ts';
@@ -18,14 +18,11 @@ export const senderId = 'cortex-scheduler';
 /** How long a worker of ours has to take up a hand-out, ms. */
 export const acceptMs = 2_000;
 
-/** How far a due job is pushed ahead while somebody looks at it, ms. */
-export const pushMs = 1_000;
-
 export interface SchedulerDeps {
   readonly bus: Bus;
   readonly store: JobStore;
   /** For the snapshot of the workers. */
-  readonly redis: Pick<Redis, 'set'>;
+  readonly redis: Pick<Redis, 'get' | 'set'>;
   readonly checker: Checker;
   readonly clock: Clock;
   readonly log: Log;
@@ -43,13 +40,15 @@ export type SchedulerEvent =
   | { readonly type: 'handed_out'; readonly id: string; readonly worker: string; readonly fence: string }
   | { readonly type: 'requeued'; readonly id: string; readonly why: string }
   | { readonly type: 'ended'; readonly end: JobEnd }
-  | { readonly type: 'announced'; readonly id: string }
+  | { readonly type: 'announced'; readonly id: string; readonly state: EndState }
   | { readonly type: 'foreign_result'; readonly id: string; readonly outcome: string }
   | { readonly type: 'kernel'; readonly up: boolean }
   | { readonly type: 'worker'; readonly id: string; readonly is: 'seen' | 'gone' | 'suspected' }
-  | { readonly type: 'trouble'; readonly what: 'store' | 'bus' | 'kernel'; readonly error: unknown };
+  | { readonly type: 'alert'; readonly part: string; readonly code: string }
+  | { readonly type: 'trouble'; readonly what: 'store' | 'bus'; readonly error: unknown };
 
 export type RefusalReason =
+  /** On a submit subject. */
   | 'undecodable'
   | 'not_a_request'
   | 'topic'
@@ -57,4 +56,7 @@ export type RefusalReason =
   | 'digest'
   | 'conflict'
   | 'context_ptr'
-  | 'overload';
+  | 'overload'
+  /** Not a result, not a heartbeat, or not one to believe. */
+  | 'result'
+  | 'heartbeat';

@@ -1,86 +1,69 @@
-// Hand-outs: what waits goes to the least-loaded workers with room, as many as they have free slots. What is believed of queues and
-// slots comes from gates, claims, results and heartbeats, and is only a hint: the claim script is the judge, and once a second
-// everything that waits is offered to everybody who may serve it, whatever was believed.
+// Hand-outs: what waits goes to the least-loaded workers with room, as many as they have free slots. Whom to ask for how many comes
+// from what is believed (beliefs.ts); what is handed out comes from the claim.
 import type { Publication } from '#core/bus/bus.ts';
-import type { Claimed, HandOut, Requeue } from '#core/jobs/store.ts';
+import { coalesce } from '#core/coalesce.ts';
+import type { Claimed, HandOut, PendingJob, Requeue } from '#core/jobs/store.ts';
 import { writeHandOut } from '#core/protocol/hand-out.ts';
 import { workerJobs } from '#core/protocol/subjects.ts';
-import type { Registry, WorkerEntry } from '#core/routing/registry.ts';
-import { place, type Placement, type WaitingLane } from '#core/routing/strategy.ts';
-import type { GateJob } from '#core/scheduling/plan.ts';
+import type { Registry } from '#core/routing/registry.ts';
+import type { WorkerEntry } from '#core/routing/worker-entry.ts';
+import { createBeliefs, type Planned } from './beliefs.ts';
 import { acceptMs, type SchedulerDeps } from './deps.ts';
-import { gateJobOf } from './gatekeeper.ts';
 import type { Kernel } from './kernel.ts';
 import { createLoop } from './loop.ts';
+import { createSilences } from './silence.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface Dispatcher {
   /** A job entered the ready queue. */
   ready(pool: string, lane: string): void;
-  /** A worker is there, or has room; `used` slots of it are taken, by its own word. */
-  worker(id: string, used: number): void;
+  /** A worker is there, with this load by its own word. `changed`: it was not, or can do other things than before. */
+  worker(entry: WorkerEntry | undefined, pool: string, changed: boolean): void;
   /** A job of this worker ended. */
   freed(worker: string): void;
   /** Reads the queues and offers everything to everybody: what news may have failed to tell. */
-  sweep(): Promise<void>;
+  sweep(): void;
   stop(): Promise<void>;
 }
 
-/** Jobs claimed in one call at most. */
-const maxClaims = 256;
+/** Jobs claimed in one call at most: Redis does nothing else in the meantime. */
+export const maxClaims = 128;
 /** How long a job waits after the bus said that nobody listens, ms. */
-const noRespondersMs = 1_000;
+export const noRespondersMs = 1_000;
 
+/** `regate` takes jobs that a claim sent back to the gate. */
 export function createDispatcher(
   deps: SchedulerDeps,
   registry: Registry,
   kernel: Kernel,
-  regate: (jobs: readonly GateJob[]) => void,
+  troubles: Troubles,
+  regate: (jobs: readonly PendingJob[]) => void,
 ): Dispatcher {
-  const { bus, store, log, metrics, events } = deps;
-  /** pool -> lane -> jobs believed to wait. */
-  const waiting = new Map<string, Map<string, number>>();
-  /** worker -> slots believed to be in use. */
-  const used = new Map<string, number>();
-  let turn = 0;
+  const { bus, store, clock, metrics, events, pools } = deps;
+  const silences = createSilences(clock, () => loop.wake());
+  const beliefs = createBeliefs(registry, (worker) =>
+    worker.direct ? Number.POSITIVE_INFINITY : silences.allowed(worker.id),
+  );
+  const giveBack = coalesce((items: Requeue[]) => store.requeue(items));
+  const state = { sweeping: false, stopped: false };
 
-  const lanesOf = (pool: string): Map<string, number> => {
-    let lanes = waiting.get(pool);
-    if (lanes === undefined) {
-      lanes = new Map();
-      waiting.set(pool, lanes);
-    }
-    return lanes;
-  };
-
-  const plan = (): { readonly pool: string; readonly placement: Placement }[] => {
-    const byPool = Map.groupBy(registry.workers(), (worker) => worker.pool);
-    const out: { pool: string; placement: Placement }[] = [];
-    turn++;
-    for (const [pool, lanes] of waiting) {
-      const wanted: WaitingLane[] = Array.from(lanes, ([lane, n]) => ({ lane, waiting: n }));
-      const candidates = (byPool.get(pool) ?? []).map((worker) => ({ worker, used: used.get(worker.id) ?? 0 }));
-      if (wanted.length === 0 || candidates.length === 0) continue;
-      for (const placement of place(candidates, wanted, turn, maxClaims)) out.push({ pool, placement });
-    }
-    return out;
-  };
-
-  const requeue = (job: HandOut, why: Requeue['why'], delayMs: number): void => {
+  const nobodyListens = (worker: WorkerEntry, job: HandOut): void => {
+    silences.none(worker.id);
     const seen = { state: 'DISPATCHED', fence: job.fence } as const;
-    store.requeue([{ id: job.id, tenant: job.tenant, seen, why, delayMs }]).then(
-      () => events.emit({ type: 'requeued', id: job.id, why }),
-      // Its lease ends by itself, and the reconciler sees it.
-      (error: unknown) => events.emit({ type: 'trouble', what: 'store', error }),
+    giveBack({ id: job.id, tenant: job.tenant, seen, why: 'no_responders', delayMs: noRespondersMs }).then(
+      () => events.emit({ type: 'requeued', id: job.id, why: 'no_responders' }),
+      (error: unknown) => troubles.failed('store', error), // its lease ends by itself, and the reconciler sees it
     );
   };
 
   const handOver = (pool: string, worker: WorkerEntry, job: HandOut): void => {
     metrics.count('cortex_scheduler_jobs_dispatched_total', { topic: job.topic });
-    metrics.observe('cortex_scheduler_queue_wait_seconds', { pool }, Math.max(0, job.claimedAt - job.createdAt) / 1000);
+    metrics.observe('cortex_scheduler_queue_wait_seconds', { pool }, Math.max(0, job.claimedAt - job.queuedAt) / 1000);
     events.emit({ type: 'handed_out', id: job.id, worker: worker.id, fence: job.fence });
     if (!worker.direct) {
+      silences.tried(worker.id);
       // No fence goes along: a worker that speaks the bus alone would not know what to do with it.
-      bus.probe({ subject: job.topic, data: job.packet }, () => requeue(job, 'no_responders', noRespondersMs));
+      bus.probe({ subject: job.topic, data: job.packet }, () => nobodyListens(worker, job));
       return;
     }
     const message: Publication = {
@@ -91,34 +74,39 @@ export function createDispatcher(
     bus.post(message);
   };
 
-  const settle = (pool: string, { worker, n, lanes }: Placement, claimed: Claimed): void => {
+  const settle = (planned: Planned, claimed: Claimed): void => {
+    const { pool, worker } = planned;
     if (claimed.outcome === 'gone') {
       registry.suspect(worker.id);
       events.emit({ type: 'worker', id: worker.id, is: 'suspected' });
       return;
     }
-    const before = claimed.used - claimed.jobs.length;
-    used.set(worker.id, claimed.used);
+    beliefs.learn(planned, claimed);
     for (const job of claimed.jobs) handOver(pool, worker, job);
-    const own = lanesOf(pool);
-    const taken = claimed.jobs.length + claimed.regate.length;
-    const room = Math.min(n, claimed.capacity - before);
-    // Fewer than there was room for: the lanes are empty, or held back what was past its deadline.
-    if (taken < room) for (const lane of lanes) own.delete(lane);
-    else subtract(own, lanes, taken);
-    if (claimed.regate.length > 0) {
-      regate(claimed.regate.map((job) => gateJobOf(job, log)).filter((job) => job !== undefined));
-    }
+    if (claimed.regate.length > 0) regate(claimed.regate);
   };
 
+  const recount = (): Promise<void> =>
+    beliefs.recount(async () => {
+      const depths = await store.depths();
+      const sums = new Map(Array.from(pools.topics.values(), (pool) => [pool, 0]));
+      for (const { pool, waiting } of depths) sums.set(pool, (sums.get(pool) ?? 0) + waiting);
+      for (const [pool, n] of sums) metrics.gauge('cortex_scheduler_queue_depth', { pool }, n);
+      return depths;
+    });
+
   const run = async (): Promise<void> => {
-    for (;;) {
+    while (!state.stopped) {
+      if (state.sweeping) {
+        state.sweeping = false;
+        await recount();
+      }
       const policy = kernel.policy();
       if (policy === undefined || bus.state !== 'connected') return;
-      const planned = plan();
+      const planned = beliefs.plan(maxClaims);
       if (planned.length === 0) return;
       const claimed = await store.claim(
-        planned.map(({ pool, placement: { worker, n, lanes } }) => ({
+        planned.map(({ pool, worker, n, lanes }) => ({
           pool,
           worker: worker.id,
           instance: worker.instance,
@@ -131,67 +119,37 @@ export function createDispatcher(
       );
       for (const [i, answer] of claimed.entries()) {
         const asked = planned[i];
-        if (asked !== undefined) settle(asked.pool, asked.placement, answer);
+        if (asked !== undefined) settle(asked, answer);
       }
     }
   };
-  const loop = createLoop(run, (error) => events.emit({ type: 'trouble', what: 'store', error }));
+  const loop = createLoop(run, (error) => troubles.failed('store', error));
 
   return {
     ready(pool, lane) {
-      const lanes = lanesOf(pool);
-      lanes.set(lane, (lanes.get(lane) ?? 0) + 1);
-      loop.wake();
+      if (beliefs.ready(pool, lane)) loop.wake();
     },
-    worker(id, taken) {
-      used.set(id, taken);
-      if (waiting.size > 0) loop.wake();
+    worker(entry, pool, changed) {
+      if (entry !== undefined) beliefs.beat(entry.id, entry.activeJobs, entry.capacity);
+      else if (changed) silences.over(topicsOf(pool));
+      if (changed) beliefs.reopen(pool);
+      if (beliefs.waits) loop.wake();
     },
     freed(worker) {
-      used.set(worker, Math.max(0, (used.get(worker) ?? 1) - 1));
-      if (waiting.size > 0) loop.wake();
+      beliefs.freed(worker);
+      if (beliefs.waits) loop.wake();
     },
-    async sweep() {
-      const depths = await store.depths();
-      waiting.clear();
-      for (const { pool, lane, waiting: n } of depths) {
-        const lanes = lanesOf(pool);
-        lanes.set(lane, (lanes.get(lane) ?? 0) + n);
-      }
-      for (const [pool, n] of perPool(depths, deps.pools.topics.values())) {
-        metrics.gauge('cortex_scheduler_queue_depth', { pool }, n);
-      }
-      const alive = new Set(registry.workers().map((worker) => worker.id));
-      for (const id of used.keys()) if (!alive.has(id)) used.delete(id);
-      if (depths.length === 0) return;
-      // Who is believed to be full may have room after all: one slot is asked for, and the answer tells.
-      for (const worker of registry.workers()) {
-        if ((used.get(worker.id) ?? 0) >= worker.capacity) used.set(worker.id, worker.capacity - 1);
-      }
+    sweep() {
+      state.sweeping = true;
       loop.wake();
     },
-    stop: () => loop.stop(),
+    async stop() {
+      state.stopped = true;
+      await loop.stop();
+    },
   };
 
-  function subtract(own: Map<string, number>, lanes: readonly string[], taken: number): void {
-    let left = taken;
-    for (const lane of lanes) {
-      const have = own.get(lane) ?? 0;
-      const less = Math.min(have, left);
-      left -= less;
-      if (have - less > 0) own.set(lane, have - less);
-      else own.delete(lane);
-    }
+  function topicsOf(pool: string): string[] {
+    return Array.from(pools.topics).flatMap(([topic, its]) => (its === pool ? [topic] : []));
   }
-}
-
-/** Jobs waiting per pool, with a 0 for pools in which nothing waits. */
-function perPool(
-  depths: readonly { readonly pool: string; readonly waiting: number }[],
-  pools: Iterable<string>,
-): ReadonlyMap<string, number> {
-  const sums = new Map<string, number>();
-  for (const pool of pools) sums.set(pool, 0);
-  for (const { pool, waiting } of depths) sums.set(pool, (sums.get(pool) ?? 0) + waiting);
-  return sums;
 }

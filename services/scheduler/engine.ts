@@ -1,20 +1,20 @@
 // The scheduler: its parts put together, its subscriptions, its beat. See DESIGN.md for what it guarantees.
-import type { Delivery, Subscription } from '#core/bus/bus.ts';
-import { CortexError, toCortexError } from '#core/errors.ts';
-import { decodePacket } from '#core/protocol/envelope.ts';
+import type { Subscription } from '#core/bus/bus.ts';
+import { CortexError } from '#core/errors.ts';
+import type { PendingJob } from '#core/jobs/store.ts';
 import { schedulerGroup, subjects } from '#core/protocol/subjects.ts';
 import { createRegistry } from '#core/routing/registry.ts';
-import { snapshotTtlMs, writeWorkers } from '#core/routing/snapshot.ts';
-import { createAlerts } from './alerts.ts';
 import { createAnnouncer } from './announcer.ts';
-import type { SchedulerDeps } from './deps.ts';
+import { acceptMs, type SchedulerDeps } from './deps.ts';
 import { createDispatcher } from './dispatcher.ts';
-import { createGatekeeper } from './gatekeeper.ts';
+import { createGatekeeper, gateJobOf } from './gatekeeper.ts';
 import { createKernel } from './kernel.ts';
 import { createLoop, every } from './loop.ts';
 import { createReconciler } from './reconciler.ts';
 import { createResults } from './results.ts';
 import { createSubmissions } from './submissions.ts';
+import { createTroubles } from './troubles.ts';
+import { createWorkers } from './workers.ts';
 
 export interface Scheduler {
   /** Subscribes and begins. Throws `failed_precondition` when a stream captures the subjects on which jobs are handed out. */
@@ -27,100 +27,79 @@ export interface Scheduler {
 
 /** How often everything is looked at that no event told, ms: the price of a lost doorbell. */
 const beatMs = 1_000;
+/** Jobs sent back to the gate that are judged at once; with more of them the reconciler deals, a second later. */
+const maxRegates = 1_024;
 
 /** A scheduler on these parts. Nothing happens before `start`. */
 export function createScheduler(deps: SchedulerDeps): Scheduler {
-  const { bus, redis, clock, log, metrics, pools, timeouts, events } = deps;
+  const { bus, clock, log, pools, timeouts, events } = deps;
+  const troubles = createTroubles(deps);
   const registry = createRegistry(pools);
   const kernel = createKernel(deps);
-  const announcer = createAnnouncer(deps);
-  const alerts = createAlerts(bus, clock);
+  const announcer = createAnnouncer(deps, troubles);
   const gatekeeper = createGatekeeper(deps, kernel, announcer, (pool, lane) => dispatcher.ready(pool, lane));
-  const dispatcher = createDispatcher(deps, registry, kernel, (jobs) => {
-    gatekeeper.judge(jobs).catch(storeTrouble); // PENDING again and due: the reconciler has them if this fails
-  });
-  const submissions = createSubmissions(deps, gatekeeper, announcer);
-  const results = createResults(deps, kernel, announcer, dispatcher);
-  const reconciler = createReconciler(deps, registry, gatekeeper, dispatcher, announcer);
+  const dispatcher = createDispatcher(deps, registry, kernel, troubles, (jobs) => void regate(jobs));
+  const workers = createWorkers(deps, registry, dispatcher, troubles);
+  const submissions = createSubmissions(deps, gatekeeper, announcer, troubles);
+  const results = createResults(deps, kernel, announcer, dispatcher, troubles);
+  const reconciler = createReconciler(deps, gatekeeper, dispatcher, announcer, suspect);
 
-  let storeAway = '';
-  let subscriptions: Subscription[] = [];
+  const subscriptions: Subscription[] = [];
   const stops: (() => void)[] = [];
-  let snapshotAt = Number.NEGATIVE_INFINITY;
-  let snapshotText = '';
   let scanAt = Number.NEGATIVE_INFINITY;
+  let regating = 0;
 
-  function storeTrouble(error: unknown): void {
-    const { message } = toCortexError(error);
-    if (storeAway === '') log.warn('the store does not answer', { error });
-    storeAway = message;
-    alerts.note('store', false, message);
-    events.emit({ type: 'trouble', what: 'store', error });
+  const regate = async (jobs: readonly PendingJob[]): Promise<void> => {
+    if (regating + jobs.length > maxRegates) return;
+    regating += jobs.length;
+    try {
+      await gatekeeper.judge(jobs.map((job) => gateJobOf(job, log)).filter((job) => job !== undefined));
+    } catch (error) {
+      troubles.failed('store', error); // they are PENDING again, and due
+    } finally {
+      regating -= jobs.length;
+    }
+  };
+
+  function suspect(worker: string, agoMs: number): void {
+    // While the bus or the store was away nobody could have taken it up: the worker is not to blame.
+    if (clock.monotonic() - agoMs - acceptMs < troubles.recoveredAt()) return;
+    registry.suspect(worker);
+    events.emit({ type: 'worker', id: worker, is: 'suspected' });
   }
-  const storeBack = (): void => {
-    if (storeAway === '') return;
-    storeAway = '';
-    log.info('the store answers again');
-    alerts.note('store', true);
-  };
 
-  const due = createLoop(async () => {
-    await reconciler.run();
-    await dispatcher.sweep();
-    storeBack();
-  }, storeTrouble);
+  const due = createLoop(
+    async () => {
+      const more = await reconciler.run();
+      troubles.well('store');
+      if (more) due.wake();
+    },
+    (error) => troubles.failed('store', error),
+  );
 
-  const saveSnapshot = createLoop(async () => {
-    const workers = registry.snapshot(clock.monotonic(), clock.now());
-    const text = JSON.stringify(workers.map(({ last_seen: _, ...rest }) => rest));
-    const old = clock.monotonic() - snapshotAt > snapshotTtlMs / 3;
-    if (text === snapshotText && !old) return;
-    await writeWorkers(redis, workers, clock.now());
-    snapshotText = text;
-    snapshotAt = clock.monotonic();
-  }, storeTrouble);
-
-  const onHeartbeat = (delivery: Delivery): void => {
-    const decoded = decodePacket(delivery.data);
-    if (!decoded.ok || decoded.value.payload.case !== 'heartbeat') {
-      metrics.count('cortex_scheduler_submissions_refused_total', { reason: 'undecodable' });
-      return;
-    }
-    const beat = decoded.value.payload.value;
-    const known = registry.size;
-    const room = registry.beat(beat, clock.monotonic());
-    if (registry.size > known) {
-      events.emit({ type: 'worker', id: beat.workerId, is: 'seen' });
-      saveSnapshot.wake();
-      countWorkers();
-    }
-    if (room) dispatcher.worker(beat.workerId, beat.activeJobs);
-  };
-
-  const countWorkers = (): void => {
-    const alive = Map.groupBy(registry.snapshot(0, 0), (worker) => worker.pool);
-    for (const pool of new Set(pools.topics.values())) {
-      metrics.gauge('cortex_scheduler_workers', { pool }, alive.get(pool)?.length ?? 0);
-    }
+  const look = (): void => {
+    due.wake();
+    dispatcher.sweep();
   };
 
   const beat = (): void => {
-    kernel.ask().catch((error: unknown) => events.emit({ type: 'trouble', what: 'kernel', error }));
-    alerts.note('kernel', kernel.awayMs() === 0, 'it does not answer, or has no usable policy');
-    alerts.check();
-    for (const id of registry.expire(clock.monotonic())) {
-      events.emit({ type: 'worker', id, is: 'gone' });
-      log.info('a worker is gone', { worker: id });
-    }
-    countWorkers();
-    saveSnapshot.wake();
-    due.wake();
-    if (clock.monotonic() - scanAt >= timeouts.scanIntervalMs) {
-      scanAt = clock.monotonic();
-      captured().then(
-        (problem) => alerts.note('stream', problem === '', problem),
-        (error: unknown) => events.emit({ type: 'trouble', what: 'bus', error }),
-      );
+    const problem = kernel.problem();
+    if (problem === '') troubles.well('kernel');
+    else troubles.away('kernel', problem);
+    troubles.check();
+    workers.tick();
+    look();
+    if (clock.monotonic() - scanAt >= timeouts.scanIntervalMs) void scan();
+  };
+
+  const scan = async (): Promise<void> => {
+    scanAt = clock.monotonic();
+    try {
+      const problem = await captured();
+      if (problem === '') troubles.well('stream');
+      else troubles.away('stream', problem);
+    } catch (error) {
+      events.emit({ type: 'trouble', what: 'bus', error }); // asked again at the next scan
     }
   };
 
@@ -140,38 +119,38 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         throw new CortexError('failed_precondition', `${problem}; jobs cannot be handed out beside it`);
       }
       scanAt = clock.monotonic();
-      await kernel.ask();
-      kernel.onChange(() => due.wake());
-      const queue = { queue: schedulerGroup };
-      subscriptions = await Promise.all([
-        bus.subscribe(subjects.heartbeat, onHeartbeat),
-        bus.subscribe(subjects.result, results.take, queue),
-        bus.subscribe(subjects.submit, submissions.take, queue),
-        bus.subscribe(subjects.submitOfTenants, submissions.take, queue),
-      ]);
+      stops.push(() => kernel.stop());
+      await Promise.all([kernel.start(), workers.start()]);
+      kernel.onChange(look);
+      const group = { queue: schedulerGroup };
+      subscriptions.push(
+        ...(await Promise.all([
+          bus.subscribe(subjects.heartbeat, workers.take),
+          bus.subscribe(subjects.result, results.take, group),
+          bus.subscribe(subjects.submit, submissions.take, group),
+          bus.subscribe(subjects.submitOfTenants, submissions.take, group),
+        ])),
+      );
       stops.push(
         bus.onState((state) => {
-          alerts.note('bus', state === 'connected', 'the connection is down');
-          if (state === 'connected') due.wake();
+          if (state === 'connected') {
+            troubles.well('bus');
+            look();
+          } else troubles.away('bus', 'the connection is down');
         }),
         every(clock, beatMs, beat),
       );
-      due.wake();
+      look();
     },
 
     async stop() {
       for (const stop of stops.splice(0)) stop();
       await Promise.all(subscriptions.splice(0).map((subscription) => subscription.close()));
-      await submissions.idle();
-      await Promise.all([due.stop(), dispatcher.stop(), saveSnapshot.stop()]);
+      await Promise.all([submissions.idle(), results.idle()]);
+      await Promise.all([due.stop(), dispatcher.stop(), workers.stop()]);
+      await announcer.idle();
     },
 
-    troubles() {
-      const out: Record<string, string> = {};
-      if (storeAway !== '') out['store'] = storeAway;
-      if (bus.state !== 'connected') out['bus'] = 'the connection is down';
-      if (kernel.awayMs() > 0) out['kernel'] = 'it does not answer, or has no usable policy: jobs wait';
-      return out;
-    },
+    troubles: () => troubles.list(),
   };
 }

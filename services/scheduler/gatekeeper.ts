@@ -1,10 +1,12 @@
 // The gate: jobs in, judged in batches, one step each in the store. What is judged is the job whose digest the store holds; the store
 // refuses the step for any other. A job that cannot be judged waits, with the reason in its record.
-import type { Gated, PendingJob } from '#core/jobs/store.ts';
+import type { Gate, Gated, PendingJob } from '#core/jobs/store.ts';
+import type { CheckInput, Verdict } from '#core/policy/checker.ts';
 import { decodePacket } from '#core/protocol/envelope.ts';
 import { type GateJob, holdJob, planGate } from '#core/scheduling/plan.ts';
 import type { Announcer } from './announcer.ts';
 import type { SchedulerDeps } from './deps.ts';
+import { createHolds } from './holds.ts';
 import type { Kernel } from './kernel.ts';
 
 export interface Gatekeeper {
@@ -28,53 +30,66 @@ export function gateJobOf(pending: PendingJob, log: SchedulerDeps['log']): GateJ
   return undefined;
 }
 
-/** How long a job waits for a kernel that has been away for so long, ms. */
-export function holdFor(awayMs: number): number {
-  return awayMs < 3_000 ? 1_000 : awayMs < 15_000 ? 2_000 : 5_000;
-}
-
+/** `onReady`: a job entered the ready queue. */
 export function createGatekeeper(
   deps: SchedulerDeps,
   kernel: Kernel,
   announcer: Announcer,
   onReady: (pool: string, lane: string) => void,
 ): Gatekeeper {
-  const { store, pools, timeouts, metrics, events } = deps;
+  const { store, clock, pools, timeouts, metrics, events } = deps;
+  const holds = createHolds(clock);
+
+  const planOf = (job: GateJob, verdict: Verdict): Gate => {
+    // A claim would send it straight back, over and over while that kernel answers.
+    if (kernel.outdated(verdict.policy)) return holdJob(job, 'was judged by an older policy than the one in force', 0);
+    return planGate(job, verdict, pools, timeouts);
+  };
+  const note = (job: GateJob, gate: Gate, gated: Gated): void => {
+    const { topic } = job.request;
+    events.emit({ type: 'gated', id: gate.id, to: gate.to, reason: gate.reason });
+    if (gate.to === 'PENDING') return;
+    if (gated.first) metrics.count('cortex_scheduler_jobs_received_total', { topic });
+    if (gate.to === 'SCHEDULED') onReady(gate.pool, gate.lane);
+    if (gate.to === 'DENIED') metrics.count('cortex_scheduler_safety_denied_total', { topic });
+    if (gated.end !== undefined) announcer.tell(gated.end);
+  };
+
   return {
     async judge(jobs) {
       if (jobs.length === 0) return [];
-      const answer = await kernel.judge(
-        jobs.map(({ id, tenant, request, bytes }) => ({
-          jobId: id,
-          topic: request.topic,
-          tenant,
-          principal: request.principalId,
-          priority: request.priority,
-          memoryId: request.memoryId,
-          labels: request.labels,
-          request,
-          bytes,
-        })),
-      );
-      const gates = jobs.map((job, i) => {
-        if ('away' in answer)
-          return holdJob(job, `waits for the safety kernel: ${answer.away}`, holdFor(kernel.awayMs()));
+      const answer = await kernel.judge(jobs.map(checkInput));
+      const gates = jobs.map((job, i): Gate => {
+        if ('away' in answer) return wait(holdJob(job, `waits for the safety kernel: ${answer.away}`, 0));
         const verdict = answer.verdicts[i];
         if (verdict === undefined) throw new Error('a job without a verdict');
-        return planGate(job, verdict, pools, timeouts);
+        return wait(planOf(job, verdict));
       });
       const gated = await store.gate(gates);
       for (const [i, done] of gated.entries()) {
+        const job = jobs[i];
         const gate = gates[i];
-        if (gate === undefined || done.outcome !== 'applied') continue;
-        events.emit({ type: 'gated', id: gate.id, to: gate.to, reason: gate.reason });
-        if (gate.to === 'SCHEDULED') onReady(gate.pool, gate.lane);
-        if (gate.to === 'DENIED') {
-          metrics.count('cortex_scheduler_safety_denied_total', { topic: jobs[i]?.request.topic ?? '' });
-        }
-        if (done.end !== undefined) announcer.tell(done.end);
+        if (job !== undefined && gate !== undefined && done.outcome === 'applied') note(job, gate, done);
       }
       return gated;
     },
+  };
+
+  function wait(gate: Gate): Gate {
+    return gate.to === 'PENDING' ? { ...gate, holdMs: holds(gate.holdMs) } : gate;
+  }
+}
+
+function checkInput({ id, tenant, request, bytes }: GateJob): CheckInput {
+  return {
+    jobId: id,
+    topic: request.topic,
+    tenant,
+    principal: request.principalId,
+    priority: request.priority,
+    memoryId: request.memoryId,
+    labels: request.labels,
+    request,
+    bytes,
   };
 }

@@ -1,5 +1,6 @@
 // Work that is asked for again and again and never runs twice at once: "wake it, it will run soon; wake it while it runs, it will run
 // once more". And the beat that wakes what nobody woke.
+import { afterTick } from '#core/coalesce.ts';
 import type { Clock } from '#core/system.ts';
 
 export interface Loop {
@@ -15,7 +16,7 @@ export function createLoop(run: () => Promise<void>, onError: (error: unknown) =
   let running: Promise<void> | undefined;
   const go = async (): Promise<void> => {
     // After this turn of the event loop, so that what arrives together is looked at together.
-    await new Promise<void>((resolve) => void setImmediate(resolve));
+    await new Promise<void>((resolve) => void afterTick(resolve));
     while (state.wanted && !state.stopped) {
       state.wanted = false;
       try {

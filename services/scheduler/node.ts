@@ -8,8 +8,8 @@ import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
-import { addressUrl } from '#core/process/address.ts';
 import { EnvError, parseEnv } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
@@ -35,7 +35,7 @@ await runProcess({
     return { ...values, ...files };
   },
   async start({ config, log, clock, metrics, health, resources }) {
-    const { natsUrl, redisUrl, addr, token, pools, timeouts } = config;
+    const { natsUrl, redisUrl, pools, timeouts } = config;
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
     const redis = await resources.use(
       'redis',
@@ -52,6 +52,7 @@ await runProcess({
       redis,
       keys: createKeys(),
       onEvents: postEvents((message) => bus.post(message)),
+      onBroken: (error) => log.error('a record is broken', { error }),
       random: () => randomBytes(8).toString('hex'),
       ...storeTtls(config),
     });
@@ -59,7 +60,7 @@ await runProcess({
       bus,
       store,
       redis,
-      checker: createRpcChecker({ baseUrl: addressUrl(addr), clock, ...(token !== undefined && { token }) }),
+      checker: createRpcChecker({ ...kernelDial(config), clock }),
       clock,
       log,
       metrics,

@@ -3,26 +3,30 @@
 import type { DueJob, End, Requeue } from '#core/jobs/store.ts';
 import { overdue } from '#core/scheduling/overdue.ts';
 import type { GateJob } from '#core/scheduling/plan.ts';
-import type { Registry } from '#core/routing/registry.ts';
 import type { Announcer } from './announcer.ts';
-import { pushMs, type SchedulerDeps } from './deps.ts';
+import type { SchedulerDeps } from './deps.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type Gatekeeper, gateJobOf } from './gatekeeper.ts';
 
 export interface Reconciler {
-  /** Looks until nothing is due. Throws when the store cannot be reached. */
-  run(): Promise<void>;
+  /** Looks at what is due, for a bounded time. Answers whether more is. Throws when the store cannot be reached. */
+  run(): Promise<boolean>;
 }
 
-/** Jobs looked at in one call. */
+/** Jobs looked at in one call, and calls in one run. */
 const batch = 256;
+const rounds = 8;
 
+/** How far a due job is pushed ahead while somebody looks at it, ms. */
+export const pushMs = 1_000;
+
+/** `onUnaccepted`: a worker did not take up what it was handed; so long ago its word was due. */
 export function createReconciler(
   deps: SchedulerDeps,
-  registry: Registry,
   gatekeeper: Gatekeeper,
   dispatcher: Dispatcher,
   announcer: Announcer,
+  onUnaccepted: (worker: string, agoMs: number) => void,
 ): Reconciler {
   const { store, timeouts, metrics, events, log } = deps;
 
@@ -33,7 +37,7 @@ export function createReconciler(
     }
   };
 
-  const requeue = async (jobs: readonly { readonly job: DueJob; readonly item: Requeue }[]): Promise<void> => {
+  const requeue = async (jobs: readonly { job: DueJob; item: Requeue }[], now: number): Promise<void> => {
     if (jobs.length === 0) return;
     for (const [i, done] of (await store.requeue(jobs.map(({ item }) => item))).entries()) {
       const asked = jobs[i];
@@ -42,15 +46,10 @@ export function createReconciler(
       events.emit({ type: 'requeued', id: job.id, why: item.why });
       if (item.why === 'unaccepted' || item.why === 'lost') {
         metrics.count('cortex_scheduler_lease_expiries_total', { pool: job.pool });
-        log.info('a lease ran out', {
-          job_id: job.id,
-          trace_id: job.traceId,
-          tenant: job.tenant,
-          worker: job.worker,
-          why: item.why,
-        });
-        registry.suspect(job.worker);
-        events.emit({ type: 'worker', id: job.worker, is: 'suspected' });
+        const { id, traceId, tenant, worker } = job;
+        log.info('a lease ran out', { job_id: id, trace_id: traceId, tenant, worker, why: item.why });
+        // Of a worker that lost a job the store knows whether it lives. One that is alive and deaf only this shows.
+        if (item.why === 'unaccepted') onUnaccepted(worker, job.leaseAt === 0 ? 0 : now - job.leaseAt);
       }
       if (done.end !== undefined) announcer.tell(done.end);
       if (done.outcome === 'queued') dispatcher.ready(job.pool, job.lane);
@@ -74,9 +73,8 @@ export function createReconciler(
           ends.push(endOf(job, 'TIMEOUT', action.errorCode, action.errorMessage));
           break;
         case 'requeue': {
-          const { why, delayMs } = action;
-          if (job.state !== 'SCHEDULED' && job.state !== 'DISPATCHED' && job.state !== 'RUNNING') break;
-          const seen = { state: job.state, fence: job.fence };
+          const { state, why, delayMs } = action;
+          const seen = { state, fence: job.fence };
           requeues.push({ job, item: { id: job.id, tenant: job.tenant, seen, why, delayMs } });
           break;
         }
@@ -87,16 +85,17 @@ export function createReconciler(
           break;
       }
     }
-    await Promise.all([gatekeeper.judge(judge), end(ends), requeue(requeues)]);
+    await Promise.all([gatekeeper.judge(judge), end(ends), requeue(requeues, now)]);
   };
 
   return {
     async run() {
-      for (;;) {
+      for (let round = 0; round < rounds; round++) {
         const due = await store.due(batch, pushMs);
         await step(due.jobs, due.now);
-        if (!due.more) return;
+        if (!due.more) return false;
       }
+      return true;
     },
   };
 }

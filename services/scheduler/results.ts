@@ -1,23 +1,36 @@
 // Results on the bus. From our own hosts they are news: the end is in the store already, a slot is free. From workers that speak the
 // bus alone they are the result itself, and the store decides whether it counts.
-import { coalesce } from '#core/coalesce.ts';
 import type { Delivery } from '#core/bus/bus.ts';
-import { isEnd } from '#core/jobs/state.ts';
+import { pseudoPrefix } from '#core/jobs/lane.ts';
+import { type EndState, isEnd } from '#core/jobs/state.ts';
 import type { Committed, ForeignResult } from '#core/jobs/store.ts';
 import { decodePacket } from '#core/protocol/envelope.ts';
 import { parsePointer } from '#core/protocol/pointer.ts';
-import { stateOfStatus, statusOfState } from '#core/protocol/status.ts';
+import { stateOfStatus } from '#core/protocol/status.ts';
 import { headers } from '#core/protocol/subjects.ts';
-import { pseudoPrefix } from '#core/jobs/lane.ts';
 import type { JobResult } from '#proto/cortex/agent/v1/job_pb.ts';
-import { type Announcer, statusLabel } from './announcer.ts';
-import { type SchedulerDeps, senderId } from './deps.ts';
+import type { Announcer } from './announcer.ts';
+import { createBatches } from './batches.ts';
+import type { SchedulerDeps } from './deps.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Kernel } from './kernel.ts';
+import type { Troubles } from './troubles.ts';
 
 export interface Results {
   /** Takes one message from `sys.job.result`. Never throws. */
   take(delivery: Delivery): void;
+  /** Resolves when everything taken so far is done. */
+  idle(): Promise<void>;
+}
+
+/** Bytes of results under way at most; what is beyond is not taken, and its job is handed out again. */
+const mostBytes = 16 * 1024 * 1024;
+
+interface Word {
+  readonly result: ForeignResult;
+  /** What the bus said, before the store had its say. */
+  readonly status: EndState;
+  readonly bytes: number;
 }
 
 export function createResults(
@@ -25,83 +38,83 @@ export function createResults(
   kernel: Kernel,
   announcer: Announcer,
   dispatcher: Dispatcher,
+  troubles: Troubles,
 ): Results {
   const { store, metrics, events, log } = deps;
-  const commit = coalesce((items: ForeignResult[]): Promise<readonly Committed[]> => store.commitForeign(items));
-  const count = (topic: string, status: string): void =>
-    metrics.count('cortex_scheduler_jobs_completed_total', { topic: topic === '' ? 'unknown' : topic, status });
 
-  const foreign = async (result: JobResult): Promise<void> => {
+  const settle = ({ result, status }: Word, { outcome, end }: Committed): void => {
+    events.emit({ type: 'foreign_result', id: result.id, outcome });
+    if (outcome === 'stale' || outcome === 'missing') {
+      metrics.count('cortex_fence_rejections_total', { operation: 'foreign_result' });
+      log.debug('a result from the bus does not count', { job_id: result.id, outcome });
+    }
+    if (end === undefined) return;
+    events.emit({ type: 'ended', end });
+    dispatcher.freed(`${pseudoPrefix}${end.topic}`);
+    // What the bus said and what counts may differ (a pointer to another's key): then the truth is told as well.
+    if (end.state !== status) announcer.repeat(end);
+    announcer.heard(end.id, end.tenant);
+  };
+  const commits = createBatches<Word>({
+    max: 64,
+    most: mostBytes,
+    weigh: ({ bytes }) => bytes + 1024,
+    async run(words) {
+      const committed = await store.commitForeign(words.map(({ result }) => result));
+      for (const [i, word] of words.entries()) {
+        const answer = committed[i];
+        if (answer !== undefined) settle(word, answer);
+      }
+    },
+    onError(error, words) {
+      troubles.failed('store', error);
+      log.warn('could not take results from the bus; their jobs are handed out again', { jobs: words.length, error });
+    },
+  });
+  const ignore = (id: string): void => events.emit({ type: 'foreign_result', id, outcome: 'ignored' });
+
+  const foreign = (result: JobResult, bytes: number): void => {
     const status = stateOfStatus(result.status);
     const policy = kernel.lastPolicy();
-    // A status on the way, or one that we do not know, ends nothing.
-    if (status === undefined || !isEnd(status) || policy === undefined) {
-      events.emit({ type: 'foreign_result', id: result.jobId, outcome: 'ignored' });
-      return;
-    }
-    const { key, bad } = keyOf(result.resultPtr);
-    const answer = await commit({
+    // A status on the way, or one that we do not know, ends nothing. Before the kernel's first word nothing can be compared.
+    if (status === undefined || !isEnd(status) || policy === undefined) return ignore(result.jobId);
+    const key = keyOf(result.resultPtr);
+    const word: ForeignResult = {
       id: result.jobId,
-      status: bad ? 'FAILED' : status,
-      resultKey: key,
-      artifactKeys: result.artifactPtrs.flatMap((pointer) => keyOf(pointer).key || []),
+      status: key === undefined ? 'FAILED' : status,
+      resultKey: key ?? '',
+      artifactKeys: result.artifactPtrs.flatMap((pointer) => keyOf(pointer) || []),
       workerName: result.workerId,
       execMs: Math.max(0, Number(result.executionMs)),
-      errorCode: bad ? 'bad_result_ptr' : result.errorCode,
-      errorMessage: bad ? 'result_ptr: cannot be read' : result.errorMessage,
+      errorCode: key === undefined ? 'bad_result_ptr' : result.errorCode,
+      errorMessage: key === undefined ? 'result_ptr: cannot be read' : result.errorMessage,
       policy,
-    });
-    events.emit({ type: 'foreign_result', id: result.jobId, outcome: answer.outcome });
-    switch (answer.outcome) {
-      case 'committed': {
-        const { end } = answer;
-        if (end === undefined) return;
-        count(end.topic, statusLabel(statusOfState(end.state)));
-        events.emit({ type: 'ended', end });
-        dispatcher.freed(`${pseudoPrefix}${end.topic}`);
-        // What the bus said and what counts may differ (a pointer to another's key): then the truth is told as well.
-        if (end.state !== status) announcer.repeat(end);
-        announcer.heard(end.id, end.tenant);
-        return;
-      }
-      case 'retry':
-        return;
-      case 'stale':
-      case 'missing':
-        metrics.count('cortex_fence_rejections_total', { operation: 'foreign_result' });
-        log.debug('a result from the bus does not count', { job_id: result.jobId, outcome: answer.outcome });
-    }
+    };
+    if (!commits.push({ result: word, status, bytes })) ignore(result.jobId);
   };
 
   return {
     take(delivery) {
       const decoded = decodePacket(delivery.data);
       if (!decoded.ok || decoded.value.payload.case !== 'jobResult') {
-        metrics.count('cortex_scheduler_submissions_refused_total', { reason: 'undecodable' });
-        events.emit({ type: 'refused', reason: 'undecodable', id: '' });
+        events.emit({ type: 'refused', reason: 'result', id: '' });
         return;
       }
       const { senderId: sender, payload } = decoded.value;
       const result = payload.value;
       const tenant = delivery.header(headers.tenant);
       // With the tenant's header it is news of ours: the end is stored. Whether it really is, `announced` asks the record.
-      if (tenant !== undefined) {
-        announcer.heard(result.jobId, tenant);
-        count(delivery.header(headers.topic) ?? '', statusLabel(result.status));
-        if (sender !== senderId) dispatcher.freed(result.workerId);
-        return;
-      }
-      foreign(result).catch((error: unknown) => {
-        events.emit({ type: 'trouble', what: 'store', error });
-        log.warn('could not take a result from the bus', { job_id: result.jobId, error });
-      });
+      if (tenant === undefined) return foreign(result, delivery.data.length);
+      announcer.heard(result.jobId, tenant);
+      if (sender === result.workerId) dispatcher.freed(sender);
     },
+    idle: () => commits.idle(),
   };
 }
 
-/** The key that a pointer names; `bad` for a pointer that names none. */
-function keyOf(pointer: string): { readonly key: string; readonly bad: boolean } {
-  if (pointer === '') return { key: '', bad: false };
+/** The key that a pointer names: empty for none, undefined for a pointer that cannot be read. */
+function keyOf(pointer: string): string | undefined {
+  if (pointer === '') return '';
   const key = parsePointer(pointer);
-  return key.ok ? { key: key.value, bad: false } : { key: '', bad: true };
+  return key.ok ? key.value : undefined;
 }

@@ -12,7 +12,7 @@ export const isPure = matcher(
   'core/protocol/**',
   'core/jobs/{state,job,keys,lane,submission}.ts',
   'core/policy/{policy,pattern,evaluate,explain}.ts',
-  'core/routing/{pools,registry,strategy}.ts',
+  'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/scheduling/**',
   'core/workflow/{definition,run}.ts',
   'core/context/{window,tokens,rank,chunk}.ts',
