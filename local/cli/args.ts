@@ -37,10 +37,11 @@ export interface Args {
 }
 
 /** Names of options that people try, and why there is no such option. */
-const refused: Readonly<Record<string, string>> = {
-  key: 'others can see a command line: put the key into CORTEX_API_KEY, or into a file for --key-file',
-  'api-key': 'others can see a command line: put the key into CORTEX_API_KEY, or into a file for --key-file',
-};
+const seen = 'others can see a command line: put the key into CORTEX_API_KEY, or into a file for --key-file';
+const refused: ReadonlyMap<string, string> = new Map([
+  ['key', seen],
+  ['api-key', seen],
+]);
 
 /** Reads what came after the command's name. Throws Stop with one line that names every problem. */
 export function readArgs(shape: Shape, argv: readonly string[]): Args {
@@ -62,6 +63,9 @@ export function readArgs(shape: Shape, argv: readonly string[]): Args {
     if (token.kind === 'positional') operands.push(token.value);
     if (token.kind !== 'option') continue;
     const { name, rawName } = token;
+    // Alone: the next argument may be the key, and an error about it would show it again.
+    const why = refused.get(name);
+    if (why !== undefined) throw usageError(shape.name, `${rawName}: ${why}`);
     const option = Object.hasOwn(shape.options, name) && rawName.startsWith('--') ? shape.options[name] : undefined;
     if (option === undefined) {
       problems.push(unknownOption(shape, name, rawName));
@@ -127,8 +131,6 @@ function chosen(oneOf: readonly string[], given: string): Value {
 
 function unknownOption(shape: Shape, name: string, rawName: string): string {
   const known = Object.keys(shape.options);
-  const why = refused[name];
-  if (why !== undefined) return `${rawName}: ${why}`;
   if (!rawName.startsWith('--')) {
     return `${rawName}: unknown option (a text that begins with "-" goes after "--")`;
   }

@@ -5,14 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { Stop } from '../bootstrap/stop.mjs';
 import { readArgs } from './args.ts';
 import { type Command, createContext, helpOption, type World } from './command.ts';
-import { cancel } from './commands/cancel.ts';
-import { get } from './commands/get.ts';
-import { keysAdd, keysList, keysRemove } from './commands/keys.ts';
-import { list } from './commands/list.ts';
-import { review } from './commands/review.ts';
-import { submit } from './commands/submit.ts';
-import { trace } from './commands/trace.ts';
-import { workers } from './commands/workers.ts';
 import { exit } from './exit.ts';
 import { showCommandHelp, showHelp } from './help.ts';
 import { nearest } from './nearest.ts';
@@ -20,10 +12,19 @@ import { createOutput, type Output } from './output.ts';
 import { shellWord } from './shell.ts';
 import { oneLine } from './text.ts';
 
-export const commands: readonly Command[] = [
-  ...[submit, get, list, cancel, workers, trace, review],
-  ...[keysAdd, keysList, keysRemove],
-];
+/** Each is loaded when it is called: half of the time that a command takes goes into loading. */
+const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ['submit', () => import('./commands/submit.ts').then((file) => file.submit)],
+  ['get', () => import('./commands/get.ts').then((file) => file.get)],
+  ['list', () => import('./commands/list.ts').then((file) => file.list)],
+  ['cancel', () => import('./commands/cancel.ts').then((file) => file.cancel)],
+  ['workers', () => import('./commands/workers.ts').then((file) => file.workers)],
+  ['trace', () => import('./commands/trace.ts').then((file) => file.trace)],
+  ['review', () => import('./commands/review.ts').then((file) => file.review)],
+  ['keys add', () => import('./commands/keys.ts').then((file) => file.keysAdd)],
+  ['keys list', () => import('./commands/keys.ts').then((file) => file.keysList)],
+  ['keys remove', () => import('./commands/keys.ts').then((file) => file.keysRemove)],
+]);
 
 const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -83,35 +84,47 @@ async function run(argv: readonly string[], world: World, out: Output, self: str
     default:
   }
   if (first.startsWith('-')) throw new Stop(`the command comes first: ${self} COMMAND ${oneLine(first)}`, exit.usage);
-  const { command, after } = findCommand(argv, self);
+  const { name, after } = findCommand(argv, self);
   const options = after.slice(0, after.includes('--') ? after.indexOf('--') : after.length);
-  if (options.includes('--help') || options.includes('-h')) {
-    showCommandHelp(command, self, out);
-    return exit.ok;
-  }
+  if (options.includes('--help') || options.includes('-h')) return help(name.split(' '), out, self);
+  const [command] = await load([name]);
+  if (command === undefined) throw new Error(`${name} has no file`);
   const args = readArgs({ ...command, options: { ...command.options, ...helpOption } }, after);
   return command.run(createContext(world, args, out, (rest) => `${self} ${rest}`));
 }
 
-function help(words: readonly string[], out: Output, self: string): number {
-  if (words.length === 0) showHelp(commands, self, out);
+/** Of one command, of the commands that begin with that word, or of all. */
+async function help(words: readonly string[], out: Output, self: string): Promise<number> {
+  const names = [...commands.keys()];
+  if (words.length === 0) showHelp(await load(names), self, out);
   else {
-    const group = commands.filter(({ name }) => name.startsWith(`${words.join(' ')} `));
-    if (group.length > 0)
-      group.forEach((command, i) => (i > 0 && out.print('', ''), showCommandHelp(command, self, out)));
-    else showCommandHelp(findCommand(words, self).command, self, out);
+    const group = names.filter((name) => name.startsWith(`${words.join(' ')} `));
+    const asked = await load(group.length > 0 ? group : [findCommand(words, self).name]);
+    asked.forEach((command, i) => {
+      if (i > 0) out.print('', '');
+      showCommandHelp(command, self, out);
+    });
   }
   return exit.ok;
 }
 
+function load(names: readonly string[]): Promise<readonly Command[]> {
+  const found = names.flatMap((name) => {
+    const file = commands.get(name);
+    return file === undefined ? [] : [file()];
+  });
+  return Promise.all(found);
+}
+
 /** A command's name has one or two words. */
-function findCommand(argv: readonly string[], self: string): { command: Command; after: readonly string[] } {
-  for (const command of commands) {
-    const words = command.name.split(' ');
-    if (words.every((word, i) => argv[i] === word)) return { command, after: argv.slice(words.length) };
+function findCommand(argv: readonly string[], self: string): { name: string; after: readonly string[] } {
+  const names = [...commands.keys()];
+  for (const name of names) {
+    const words = name.split(' ');
+    if (words.every((word, i) => argv[i] === word)) return { name, after: argv.slice(words.length) };
   }
   const [first = '', second = ''] = argv;
-  const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  const group = names.filter((name) => name.startsWith(`${first} `));
   if (group.length > 0) {
     const problem =
       second === '' || second.startsWith('-') ? 'needs one word more' : `${JSON.stringify(second)} is unknown`;
@@ -119,7 +132,7 @@ function findCommand(argv: readonly string[], self: string): { command: Command;
   }
   const meant = nearest(
     first,
-    commands.map(({ name }) => name.split(' ')[0] ?? ''),
+    names.map((name) => name.split(' ')[0] ?? ''),
   );
   const guess = meant === undefined ? `see: ${self} help` : `did you mean ${meant}?`;
   throw new Stop(`${JSON.stringify(first)} is no command; ${guess}`, exit.usage);

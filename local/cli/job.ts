@@ -27,7 +27,7 @@ export const jobSummary = z.object({
 export type JobSummary = z.infer<typeof jobSummary>;
 
 export const jobDetail = jobSummary.extend({
-  result: z.unknown(),
+  result: z.unknown().optional(),
   result_ptr: text,
   rule: text,
   pool: text,

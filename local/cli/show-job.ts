@@ -5,16 +5,16 @@ import type { Output, Style } from './output.ts';
 import { type Column, table } from './table.ts';
 import { age, counted, duration, oneLine, visible, wrap } from './text.ts';
 
-const stateStyles: Readonly<Record<string, Style>> = {
-  SUCCEEDED: 'green',
-  FAILED: 'red',
-  TIMEOUT: 'red',
-  DENIED: 'red',
-  CANCELLED: 'yellow',
-};
+const stateStyles: ReadonlyMap<string, Style> = new Map([
+  ['SUCCEEDED', 'green'],
+  ['FAILED', 'red'],
+  ['TIMEOUT', 'red'],
+  ['DENIED', 'red'],
+  ['CANCELLED', 'yellow'],
+]);
 
 export function paintState(out: Output, text: string, state = text): string {
-  return out.paint(stateStyles[state] ?? 'cyan', text);
+  return out.paint(stateStyles.get(state) ?? 'cyan', text);
 }
 
 /** Jobs as a table. `now` is unix ms; `depth` indents the children of a trace. */

@@ -21,10 +21,9 @@ export function showReport(result: unknown, out: Output): boolean {
 
 function showScan(scan: ScanSummary, out: Output): void {
   const { files, lines, languages, largest } = scan;
-  heading(out, `${counted(files, 'file')}, ${counted(lines, 'line')}, ${bytes(scan.bytes)}`);
-  if (files === 0) out.print('  Nothing matched.');
+  out.print(out.paint('bold', `${counted(files, 'file')}, ${counted(lines, 'line')}, ${bytes(scan.bytes)}`));
 
-  out.print('', out.paint('bold', 'Languages'));
+  if (languages.length > 0) out.print('', out.paint('bold', 'Languages'));
   const top = Math.max(1, ...languages.map((one) => one.lines));
   const bar = (share: number): string => '#'.repeat(Math.max(1, Math.round((share / top) * 24)));
   const languageColumns: readonly Column<ScanSummary['languages'][number]>[] = [
@@ -37,7 +36,7 @@ function showScan(scan: ScanSummary, out: Output): void {
   out.print(...table(languageColumns, languages.slice(0, most.languages), out.width));
   andMore(out, languages.length - most.languages, 'language');
 
-  out.print('', out.paint('bold', 'Largest files'));
+  if (largest.length > 0) out.print('', out.paint('bold', 'Largest files'));
   const fileColumns: readonly Column<ScanSummary['largest'][number]>[] = [
     { title: '', value: (file) => `  ${bytes(file.bytes)}`, align: 'right' },
     { title: '', value: (file) => counted(file.loc, 'line'), align: 'right' },
@@ -51,8 +50,9 @@ function showScan(scan: ScanSummary, out: Output): void {
 /** What was left out, by reason, with a few examples of each. */
 function showSkipped({ skipped, skipped_counts: counts }: ScanSummary, out: Output): void {
   const reasons = new Map(Object.entries(counts));
+  const told = new Set(reasons.keys());
   for (const { reason } of skipped) {
-    if (!(reason in counts)) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    if (!told.has(reason)) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   const total = [...reasons.values()].reduce((sum, count) => sum + count, 0);
   if (total === 0) return;
@@ -109,10 +109,6 @@ function showFindings(report: RepoReportResult, out: Output): void {
     out.print('', `Tests: ${tests.failed ? out.paint('red', 'failed') : out.paint('green', 'passed')}`);
   const words = [report.summary, report.decision].filter((text) => text !== '');
   if (words.length > 0) out.print('', ...words.flatMap((text) => wrap(oneLine(text), out.width)));
-}
-
-function heading(out: Output, text: string): void {
-  out.print(out.paint('bold', text));
 }
 
 function andMore(out: Output, count: number, what: string): void {
