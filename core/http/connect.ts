@@ -99,7 +99,7 @@ export interface RpcClientOptions {
 
 /**
  * The one client of all our services. Its methods throw CortexError alone: `unavailable` when the server cannot be reached,
- * `deadline_exceeded`, `canceled`, and whatever code the server answered.
+ * `failed_precondition` when its certificate is not trusted, `deadline_exceeded`, `canceled`, and whatever code the server answered.
  */
 export function createRpcClient<S extends DescService>(service: S, options: RpcClientOptions): Client<S> {
   const { token, timeoutMs } = options;
@@ -129,10 +129,27 @@ function plainFetch(inner: NonNullable<RpcClientOptions['fetch']>): typeof fetch
       return await orAborted(inner(input, plain), init.signal ?? undefined);
     } catch (error) {
       if (init.signal?.aborted === true) throw error;
-      // Connect would call this `internal`; a server that cannot be reached is one to try again later.
-      throw new ConnectError('the server could not be reached', Code.Unavailable, undefined, undefined, error);
+      throw unreached(error);
     }
   };
+}
+
+/** Connect would call this `internal`; a server that cannot be reached is one to try again later, a stranger is for a person. */
+function unreached(error: unknown): ConnectError {
+  const code = innermostCode(error);
+  // As Node names them: DEPTH_ZERO_SELF_SIGNED_CERT, CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID, UNABLE_TO_VERIFY_LEAF_SIGNATURE.
+  if (/CERT|LEAF_SIGNATURE|INVALID_CA/.test(code)) {
+    const message = `the server's certificate is not trusted (${code})`;
+    return new ConnectError(message, Code.FailedPrecondition, undefined, undefined, error);
+  }
+  const why = /^(EPROTO$|ERR_SSL_)/.test(code) ? `: no TLS connection could be made (${code})` : '';
+  return new ConnectError(`the server could not be reached${why}`, Code.Unavailable, undefined, undefined, error);
+}
+
+function innermostCode(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const inner = innermostCode(error.cause);
+  return inner === '' && 'code' in error ? String(error.code) : inner;
 }
 
 /** An app called in the same process heeds no signal, so the caller's patience is kept here. */

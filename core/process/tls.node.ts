@@ -1,4 +1,6 @@
-// TLS in front of a server that speaks HTTP/1.1 and HTTP/2: shakes hands, and tells which of the two was agreed on (ALPN).
+// TLS in front of a server that speaks HTTP/1.1 and HTTP/2: shakes hands, and tells which of the two was agreed on (ALPN). Also
+// reads the PEM files of both ends.
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer } from 'node:tls';
@@ -15,13 +17,32 @@ export interface Tls {
 const oldestVersion = 'TLSv1.2';
 
 /** A file and the variable that named it. */
-export interface TlsFile {
+export interface TlsFile<P extends string | undefined = string> {
   readonly variable: string;
-  readonly path: string;
+  readonly path: P;
+}
+
+/** What a server shows: both PEM files, or undefined when one is not named. Throws CortexError `failed_precondition`. */
+export function tlsOf(cert: TlsFile<string | undefined>, key: TlsFile<string | undefined>): Tls | undefined {
+  if (cert.path === undefined || key.path === undefined) return undefined;
+  return readTls({ ...cert, path: cert.path }, { ...key, path: key.path });
+}
+
+/** Reads the authorities that a client trusts. Throws CortexError `failed_precondition` that names the variable. */
+export function readCa(file: TlsFile): Buffer {
+  const pem = readPem(file);
+  try {
+    // A secure context would take a file without any certificate and trust nobody.
+    void new X509Certificate(pem);
+    return pem;
+  } catch (error) {
+    const message = `${file.variable}: ${file.path} is no certificate in PEM`;
+    throw new CortexError('failed_precondition', message, { cause: error });
+  }
 }
 
 /** Reads both PEM files. Throws CortexError `failed_precondition` that names the variable. */
-export function readTls(cert: TlsFile, key: TlsFile): Tls {
+function readTls(cert: TlsFile, key: TlsFile): Tls {
   const tls = { cert: readPem(cert), key: readPem(key) };
   try {
     createSecureContext({ ...tls, minVersion: oldestVersion });

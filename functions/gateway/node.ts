@@ -11,14 +11,14 @@ import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
-import { readTls, type Tls } from '#core/process/tls.node.ts';
+import { tlsOf } from '#core/process/tls.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { systemIds } from '#core/system.ts';
 import { createKeyring } from '../http/keyring.ts';
 import { createKeysFile } from '../http/keys-file.node.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { createGateway } from './app.ts';
-import { type GatewayConfig, gatewayMetricsPort, parseGatewayConfig } from './config.ts';
+import { gatewayMetricsPort, parseGatewayConfig } from './config.ts';
 import { callerValues } from './rpc.ts';
 
 const name = 'cortex-api-gateway';
@@ -76,7 +76,10 @@ await runProcess({
       contextValues: (request) => callerValues(request.socket.remoteAddress),
     });
     const serve = { fetch: app.fetch, log };
-    const tls = tlsOf(config);
+    const tls = tlsOf(
+      { variable: 'GRPC_TLS_CERT', path: config.tlsCert },
+      { variable: 'GRPC_TLS_KEY', path: config.tlsKey },
+    );
     const http = await resources.use(
       'http',
       () => serveHttp({ ...serve, addr: config.httpAddr, variable: 'GATEWAY_HTTP_ADDR' }),
@@ -92,8 +95,3 @@ await runProcess({
     return { drain: async () => waiters.stop() };
   },
 });
-
-function tlsOf({ tlsCert, tlsKey }: GatewayConfig): Tls | undefined {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  return readTls({ variable: 'GRPC_TLS_CERT', path: tlsCert }, { variable: 'GRPC_TLS_KEY', path: tlsKey });
-}

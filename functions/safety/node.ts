@@ -1,24 +1,24 @@
-// The safety kernel as a Node process: policy from a file, HTTP/1.1, h2c and gRPC on one port.
+// The safety kernel as a Node process: policy from a file, HTTP/1.1, HTTP/2 and gRPC on one port, with or without TLS.
 import { createGrpcListener } from '#core/http/grpc.node.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { formatPolicy } from '#core/jobs/job.ts';
 import { createFilePolicySource } from '#core/policy/file-source.node.ts';
 import { isLoopback } from '#core/process/address.ts';
 import { announceListening } from '#core/process/announce.node.ts';
-import { parseEnv } from '#core/process/env.ts';
 import { serveDual } from '#core/process/http.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
+import { tlsOf } from '#core/process/tls.node.ts';
 import { unwrap } from '#core/result.ts';
 import { createSafety } from './app.ts';
-import { safetyEnv, safetyMetricsPort } from './config.ts';
+import { parseSafetyConfig, safetyMetricsPort } from './config.ts';
 
 await runProcess({
   name: 'cortex-safety-kernel',
   metricsPort: safetyMetricsPort,
-  config: (env) => parseEnv(safetyEnv, env),
+  config: parseSafetyConfig,
   metrics: createPromMetrics({ owns: ['cortex_safety_'] }),
   async start({ config, log, clock, metrics, health, resources }) {
-    const { addr, token, policyPath } = config;
+    const { addr, token, policyPath, tlsCert, tlsKey } = config;
     const source = createFilePolicySource({ path: policyPath, clock, log });
     // A kernel without a usable policy is up and says so; its callers wait.
     const policy = async () => ({ policy: formatPolicy(unwrap(await source.current()).version) });
@@ -28,9 +28,13 @@ await runProcess({
 
     const { app, routes, options } = createSafety({ source, metrics, clock, log, token });
     const grpc = createGrpcListener(routes, options);
+    const tls = tlsOf(
+      { variable: 'SAFETY_KERNEL_TLS_CERT', path: tlsCert },
+      { variable: 'SAFETY_KERNEL_TLS_KEY', path: tlsKey },
+    );
     const server = await resources.use(
       'safety kernel',
-      () => serveDual({ fetch: app.fetch, grpc, addr, log, variable: 'SAFETY_KERNEL_ADDR' }),
+      () => serveDual({ fetch: app.fetch, grpc, tls, addr, log, variable: 'SAFETY_KERNEL_ADDR' }),
       (running) => running.close(4_000),
     );
     if (token === undefined && !isLoopback(addr)) {

@@ -14,9 +14,9 @@ export type GrpcCall = (message: object, headers?: Readonly<Record<string, strin
 
 const protos = fileURLToPath(new URL('../../proto', import.meta.url));
 
-/** A connection to `http://host:port`. Answers name fields as the .proto files do, enums by name. */
-export function connectGrpc(url: string) {
-  const client = new Client(new URL(url).host, credentials.createInsecure());
+/** A connection to `http://host:port`, with TLS where `trust` says whom. Answers name fields as the .proto files do, enums by name. */
+export function connectGrpc(url: string, trust = credentials.createInsecure()) {
+  const client = new Client(new URL(url).host, trust);
   return {
     close: () => client.close(),
     /** A unary method of a service in a file of proto/; `path` calls another method with the same messages. */
