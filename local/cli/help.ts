@@ -1,5 +1,6 @@
 // What `cortex help` and `cortex help COMMAND` print. The words about options stand with the commands.
 import type { Command } from './command.ts';
+import { cliEnv } from './env.ts';
 import { exitCodes } from './exit.ts';
 import type { Output } from './output.ts';
 import { columnsOf, wrap } from './text.ts';
@@ -17,12 +18,10 @@ export function showHelp(commands: readonly Command[], self: string, out: Output
     ['help COMMAND', 'explain one command and its options'],
     ['--version', 'print the version'],
   ]);
-  section('Environment', [
-    ['CORTEX_URL', 'the gateway; without it the one that npm start runs from this checkout'],
-    ['CORTEX_API_KEY', 'the key to show; there is no option for it, since others can see a command line'],
-    ['API_KEYS_PATH', 'the file that keys add, list and remove work on'],
-    ['NO_COLOR', 'no colours'],
-  ]);
+  section(
+    'Environment',
+    cliEnv.map(({ name, what }) => [name, what]),
+  );
   section(
     'Exit codes',
     exitCodes.map(([code, meaning]) => [String(code).padStart(3), meaning]),

@@ -1,0 +1,14 @@
+// The variables of the CLI, for its help and for the table in the README. Each is read where it is needed.
+import type { EnvRow } from '#core/process/env.ts';
+
+export const cliEnv: readonly EnvRow[] = [
+  row('CORTEX_URL', 'the gateway; without it the one that npm start runs from this checkout'),
+  row('CORTEX_API_KEY', 'the key to show; there is no option for it, since others can see a command line'),
+  row('API_KEYS_PATH', 'the file that keys add, list and remove work on'),
+  row('NO_COLOR', 'no colours'),
+  row('FORCE_COLOR', 'colours, even where they go into a pipe; 0: none'),
+];
+
+function row(name: string, what: string): EnvRow {
+  return { name, default: '', type: 'text', what };
+}
