@@ -41,7 +41,7 @@ export interface Calls {
     extra?: readonly Arg[],
   ) => Promise<O[]>;
   readonly byTenant: (item: { readonly tenant: string }) => number;
-  /** By the tenant, by the digits of a minted id, or by what `where` says of an id from outside. */
+  /** By the tenant; else by what `where` says of an id from outside, or the digits of a minted one. */
   readonly partitionOf: (id: string, tenant?: string) => number | Promise<number>;
   /** `w:<id>` where a script may read it: with one partition, for workers that are processes of ours. Else empty. */
   readonly workerKey: (instance: string, worker: string) => string;
@@ -120,9 +120,10 @@ export function createCalls(options: RedisStoreOptions): Calls {
     partitionOf(id, tenant) {
       if (keys.partitions === 1) return 0;
       if (tenant !== undefined) return keys.ofTenant(tenant);
-      const known = keys.ofId(id);
-      if (known !== undefined && known < keys.partitions) return known;
-      return redis.get(keys.where(id)).then((p) => Number(p ?? 0));
+      // An id from outside may look like a minted one and name any partition: what was noted when it came in wins.
+      const named = keys.ofId(id);
+      const known = named !== undefined && named < keys.partitions ? named : 0;
+      return redis.get(keys.where(id)).then((noted) => (noted === null ? known : Number(noted)));
     },
     workerKey: (instance, worker) => (keys.partitions === 1 && instance !== '' ? keys.worker(worker) : ''),
   };

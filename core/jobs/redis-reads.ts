@@ -1,5 +1,5 @@
 // Reading jobs from Redis: one script each, bounded work, nothing is written.
-import { CortexError } from '#core/errors.ts';
+import { invalid } from '#core/errors.ts';
 import { int, list, text } from '#core/redis/redis.ts';
 import type { Calls } from './redis-calls.ts';
 import { eventOf, viewOf } from './redis-record.ts';
@@ -35,7 +35,7 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
     async page(q) {
       const [, score = '', id = ''] = /^(\d{1,16}):([A-Za-z0-9._-]{1,128})$/.exec(q.cursor ?? '') ?? [];
       if (q.cursor !== undefined && id === '') {
-        throw new CortexError('invalid_argument', 'cursor: is not one that a page answered', { field: 'cursor' });
+        throw invalid('cursor', 'is not one that a page answered');
       }
       const filter = [q.state ?? '', q.topic ?? '', q.traceId ?? '', q.updatedAfter ?? '', q.updatedBefore ?? ''];
       const row = list(await run(read.page, keys.ofTenant(q.tenant), [q.tenant, q.limit, id, score, ...filter]));
@@ -46,7 +46,8 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
 
     async trace(traceId, tenant) {
       const rows = list(await run(read.trace, keys.ofTenant(tenant), [traceId, tenant, traceLimit]));
-      return rows.map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
+      const jobs = rows.map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
+      return jobs.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
     },
 
     async transitions(id, tenant) {
@@ -61,6 +62,7 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
     },
 
     async events(tenant, after, limit) {
+      if (after !== '' && !/^\d{1,15}(-\d{1,15})?$/.test(after)) throw invalid('after', 'is not the id of an event');
       const rows = list(await run(read.events, keys.ofTenant(tenant), [tenant, after, limit]));
       return rows.map((row) => eventOf(list(row)));
     },

@@ -12,6 +12,7 @@ import { commit as commitScript, commitForeign as foreignScript } from './script
 import { create as createScript } from './scripts/create.ts';
 import { gate as gateScript } from './scripts/gate.ts';
 import * as lifecycle from './scripts/lifecycle.ts';
+import { view } from './scripts/read.ts';
 import { isEnd } from './state.ts';
 import type { Accepted, Announced, Committed, Created, DueJob, Ended, Gated, JobStore, Requeued } from './store.ts';
 import { defaultDeadlineMs, digestOf } from './submission.ts';
@@ -95,7 +96,11 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
   /** Whether the id is free for the tenant's partition: only ids from outside on a cluster have to ask. */
   const belongs = async (job: NewJob): Promise<boolean> => {
     const p = keys.ofTenant(job.tenant);
-    if (keys.ofId(job.id) === p) return true;
+    const named = keys.ofId(job.id);
+    if (named === p) return true;
+    // It may have been minted for the partition that it names; then nobody noted where it is.
+    if (named !== undefined && named < keys.partitions && (await run(view, named, [job.id, '', 1])) !== null)
+      return false;
     return text(await redis.run(whereScript, [keys.where(job.id)], [p, horizonMs])) === String(p);
   };
 
@@ -186,15 +191,9 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         items,
         (f) => partitionOf(f.id),
         (f, args) => {
-          const own = (key: string): boolean => key === `res:${f.id}` || key.startsWith(`res:${f.id}-`);
-          const bad = f.resultKey !== '' && !own(f.resultKey);
-          args.push(f.id, bad ? 'FAILED' : f.status, bad ? '' : f.resultKey);
-          args.push(f.artifactKeys.filter(own).slice(0, 20).join(' '), f.workerName, Math.round(f.execMs));
-          args.push(
-            bad ? 'bad_result_ptr' : f.errorCode,
-            short(bad ? "result_ptr names a key that is not the job's" : f.errorMessage),
-          );
-          args.push(f.policy.sequence, f.policy.hash);
+          const artifacts = f.artifactKeys.filter((key) => !key.includes(' ')).slice(0, 20);
+          args.push(f.id, f.status, f.resultKey, artifacts.join(' '), f.workerName, Math.round(f.execMs));
+          args.push(f.errorCode, short(f.errorMessage), f.policy.sequence, f.policy.hash);
         },
         committedOf,
       ),

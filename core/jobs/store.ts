@@ -398,6 +398,7 @@ export interface JobStore {
   depths(): Promise<readonly PoolDepth[]>;
   view(id: string, tenant: string | undefined): Promise<JobView | undefined>;
   page(query: PageQuery): Promise<Page>;
+  /** Oldest first; a trace with very many jobs is answered in part, whichever part. */
   trace(traceId: string, tenant: string): Promise<readonly JobView[]>;
   /** `<unix_s>|<STATE>` in order. Undefined when the tenant has no such job. */
   transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;

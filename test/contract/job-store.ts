@@ -1,9 +1,13 @@
 // What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
 import { describe } from 'vitest';
 import { attempts } from './job-store/attempts.ts';
+import { foreign } from './job-store/foreign.ts';
 import { pairs } from './job-store/pairs.ts';
 import { queue } from './job-store/queue.ts';
+import { reading } from './job-store/reading.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
+import { submission } from './job-store/submission.ts';
+import { workers } from './job-store/workers.ts';
 
 export interface ContractOptions {
   /** Partitions of the key space. Default 1. */
@@ -18,5 +22,9 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     pairs(open);
     attempts(open);
     queue(open);
+    submission(open);
+    workers(open);
+    foreign(open);
+    reading(open);
   });
 }

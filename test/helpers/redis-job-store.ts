@@ -16,6 +16,7 @@ export interface RedisStage {
 }
 
 const flush = script('flush', `return redis.call('FLUSHALL')`);
+const unlist = script('unlist', `return redis.call('ZREM',KEYS[1],ARGV[1])`);
 const remove = script('remove', `return redis.call('DEL',KEYS[1])`);
 
 /** Starts the server before the tests of this file and ends it after them. */
@@ -61,6 +62,9 @@ export function redisStage(): RedisStage {
           else await redis.set(of(tenant, key), value);
         },
         read: (tenant, key) => redis.get(of(tenant, key)),
+        async unlist(tenant, id) {
+          await redis.run(unlist, [of(tenant, `jobs:${tenant}`)], [id]);
+        },
       };
     },
   };

@@ -54,12 +54,25 @@ export const foreignStride = 10;
 export const commitForeign = jobScript(
   'commitForeign',
   /* lua */ `
+-- res:<id> or res:<id>-..., unless that is the result of another job; and text, since nothing else can be read.
+local function own(id,key)
+  if key~='res:'..id then
+    if string.sub(key,1,#id+5)~='res:'..id..'-' then return false end
+    if call('EXISTS',P..'job:meta:'..string.sub(key,5))==1 then return false end
+  end
+  local kind=call('TYPE',P..key).ok
+  return kind=='string' or kind=='none'
+end
 return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name,exec,code,message,seq,hash)
   local rk=P..'job:meta:'..id
   local m=record(id,'worker','policy','fh','failures','retries')
   local st,tenant,fence=m[1],m[2],m[3]
   if not st then return {'missing','',false} end
   if not held(st) or string.sub(m[4] or '',1,${pseudoPrefix.length})~='${pseudoPrefix}' or not may(st,to) then return {'stale',st,false} end
+  if key~='' and not own(id,key) then
+    to,key,code,message='FAILED','','bad_result_ptr',"result_ptr names a key that is not the job's"
+    if not may(st,to) then return {'stale',st,false} end
+  end
   local jseq,jhash=string.match(m[5] or '','^(%d+):(.*)$')
   local judged=jhash==hash or tonumber(jseq or '-1')>=tonumber(seq)
   if to=='SUCCEEDED' and not judged or to~='SUCCEEDED' and m[6]~='1' then return {'stale',st,false} end
@@ -85,7 +98,9 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
       h[#h+1]='result_ptr' h[#h+1]='redis://'..sealed
     end
   end
-  if arts~='' then h[#h+1]='arts' h[#h+1]=arts end
+  local believed={}
+  for art in string.gmatch(arts,'[^ ]+') do if own(id,art) then believed[#believed+1]=art end end
+  if #believed>0 then h[#h+1]='arts' h[#h+1]=table.concat(believed,' ') end
   call('ZREM',slots,id)
   return {'committed',to,finish(id,tenant,to,fence,h)}
 end)`,

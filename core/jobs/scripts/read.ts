@@ -23,9 +23,25 @@ local tenant,limit,cid,cscore=ARGV[5],tonumber(ARGV[6]),ARGV[7],ARGV[8]
 local state,topic,trace,after,before=ARGV[9],ARGV[10],ARGV[11],tonumber(ARGV[12]),tonumber(ARGV[13])
 local jobs=P..'jobs:'..tenant
 local start=0
+-- Whether a comes after b, by bytes as Redis sorts members; Lua itself compares by the locale.
+local function after_bytes(a,b)
+  for i=1,math.min(#a,#b) do
+    local x,y=string.byte(a,i),string.byte(b,i)
+    if x~=y then return x>y end
+  end
+  return #a>#b
+end
 if cid~='' then
   local r=call('ZREVRANK',jobs,cid)
-  if r then start=r+1 else start=call('ZCOUNT',jobs,cscore,'+inf') end
+  if r then start=r+1
+  else
+    -- It is no longer listed. After all that is newer, and what came before it among those of the same millisecond.
+    start=call('ZCOUNT',jobs,'('..cscore,'+inf')
+    for _,other in ipairs(call('ZREVRANGEBYSCORE',jobs,cscore,cscore)) do
+      if after_bytes(cid,other) then break end
+      start=start+1
+    end
+  end
 end
 local out,looked,last,more={},0,false,false
 local function row(id)

@@ -18,8 +18,8 @@ export function pairs(open: () => Promise<Rig>): void {
     });
 
     test.each(['none', ...states] as const)('from %s', async (from: JobState | 'none') => {
-      const rig = await open();
       for (const step of steps) {
+        const rig = await open();
         const job = await bring(rig, step, from);
         expect(await rig.stateOf(job), step.name).toBe(from);
         const before = await rig.snapshot();
@@ -44,8 +44,8 @@ export function pairs(open: () => Promise<Rig>): void {
     test.each(steps.filter(({ from }) => from.length > 0).map((step) => [step.name, step] as const))(
       'twice: %s',
       async (_, step) => {
-        const rig = await open();
         for (const from of step.from) {
+          const rig = await open();
           const job = await bring(rig, step, from);
           const again = { ...job };
           expect(await step.run(rig, job, from)).toBe(true);

@@ -28,6 +28,8 @@ export interface StoreDriver {
   /** What clients and workers that speak the bus alone do to keys by themselves; undefined removes. */
   write(tenant: string, key: string, value: string | undefined): Promise<void>;
   read(tenant: string, key: string): Promise<string | null>;
+  /** Takes a job out of its tenant's list, as the trimming of old entries does. */
+  unlist(tenant: string, id: string): Promise<void>;
 }
 
 export type MakeStore = (options: DriverOptions) => Promise<StoreDriver>;
