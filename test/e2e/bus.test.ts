@@ -134,3 +134,24 @@ test('a worker that speaks the bus alone: heartbeat, job on the topic, result by
   expect(await system.store.result(id, 'default')).toBe('{"from":"cap"}');
   await work.close();
 });
+
+test('our own worker beside a bus-only one in one pool: each job runs once', { timeout: 30_000 }, async () => {
+  const byCap: string[] = [];
+  const work = await cap.work('job.test.quick', 'workers-quick', (request) => {
+    byCap.push(request.jobId);
+    system.db
+      .set(`res:${request.jobId}`, '{"from":"cap"}')
+      .then(() => cap.report(request.jobId, JobStatus.SUCCEEDED, { resultPtr: `redis://res:${request.jobId}` }))
+      .catch((error: unknown) => byCap.push(String(error)));
+  });
+  cap.heartbeat('w-beside', 'test', 4);
+  const ids = await system.submitMany('job.test.quick', 200, { outstanding: 40 });
+  await system.ended(ids);
+  await quiet(system);
+  await endedOnce(system, ids);
+  const byOwn = await Promise.all(ids.map(async (id) => (await ran(system, id)).length));
+  expect(byOwn.map((times, i) => times + byCap.filter((id) => id === ids[i]).length)).toEqual(ids.map(() => 1));
+  expect(byCap.length, 'both did their part').toBeGreaterThan(0);
+  expect(byCap.length).toBeLessThan(200);
+  await work.close();
+});
