@@ -6,6 +6,7 @@ import { Stop } from '../bootstrap/stop.mjs';
 import { readArgs } from './args.ts';
 import { type Command, createContext, helpOption, type World } from './command.ts';
 import { exit } from './exit.ts';
+import { GoesOn } from './goes-on.ts';
 import { showCommandHelp, showHelp } from './help.ts';
 import { nearest } from './nearest.ts';
 import { createOutput, type Output } from './output.ts';
@@ -60,6 +61,7 @@ export async function runCli(argv: readonly string[], world: World, out: Output,
     out.done();
     if (error instanceof Stop) {
       out.note(`cortex: ${oneLine(error.message)}`);
+      if (error instanceof GoesOn) for (const hint of error.hints) out.note(hint);
       return error.exitCode;
     }
     out.note(

@@ -2,6 +2,7 @@
 import type { Client } from './client.ts';
 import type { Context } from './command.ts';
 import { type ExitCode, exitOfState } from './exit.ts';
+import { jobHints } from './goes-on.ts';
 import type { JobDetail } from './job.ts';
 import type { Output } from './output.ts';
 import { situation, hasEnded, waitForEnd } from './wait.ts';
@@ -19,7 +20,8 @@ export async function follow(
   if (args.flag('json')) out.json(text);
   else if (hasEnded(job)) show(job, out);
   if (!hasEnded(job)) {
-    out.note(`job ${id} has not ended: ${situation(job)}. To wait again: ${command(`get ${id} --wait`)}`);
+    out.note(`job ${id} has not ended: ${situation(job)}`);
+    for (const hint of jobHints(id, command)) out.note(hint);
   }
   return exitOfState(job.state);
 }

@@ -80,20 +80,26 @@ export function showJob(job: JobDetail, out: Output): void {
   showResult(job, out);
 }
 
-/** How a job that was waited for ended: one line, and what came of it. */
+/** How a job that was waited for ended, and what came of it. */
 export function showOutcome(job: JobDetail, out: Output): void {
-  const took = tookOf(job);
-  const parts = [paintState(out, oneLine(job.state))];
-  if (took !== '') parts.push(`in ${took}`);
-  if (job.worker_id !== '') parts.push(`on ${oneLine(job.worker_id)}`);
-  out.print(`${out.paint('dim', 'job')} ${oneLine(job.id)} ${parts.join(' ')}`);
-  const problem = [job.error_code, job.error_message].filter((text) => text !== '').join(': ');
+  out.print(`${out.paint('dim', 'job  ')} ${oneLine(job.id)}`);
+  showEnd(job, out);
+}
+
+/** The same for one whose id was told when the wait began. */
+export function showEnd(job: JobDetail, out: Output): void {
+  const { error_code: code, error_message: message, safety_reason: reason, state } = job;
+  const took = tookOf(job) === '' ? '' : ` in ${tookOf(job)}`;
+  const where = job.worker_id === '' ? '' : ` on ${oneLine(job.worker_id)}`;
+  out.print(`${out.paint('dim', 'state')} ${paintState(out, oneLine(state))}${took}${where}`);
+  const problem = [code, message].filter((text) => text !== '').join(': ') || (state === 'DENIED' ? reason : '');
   if (problem !== '') out.print(visible(problem));
-  else if (job.state === 'DENIED' || job.state === 'PENDING')
-    out.print(...[job.safety_reason].filter((text) => text !== '').map(visible));
   const answer = answerOf(job.result);
-  if (answer === undefined) showResult(job, out);
-  else out.print(visible(answer));
+  if (answer !== undefined) out.print('', visible(answer));
+  else if (job.result !== null && job.result !== undefined) {
+    out.print('');
+    showResult(job, out);
+  }
 }
 
 /** A result: a review as its report, text as text, anything else as JSON. */

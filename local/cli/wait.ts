@@ -1,9 +1,9 @@
 // Waiting for the end of a job: the gateway is asked again and again, each time for as long as it may hold its answer back. A
 // gateway that is away for a moment does not end the wait, for the job does not depend on it.
 import { setTimeout as delay } from 'node:timers/promises';
-import { Stop } from '../bootstrap/stop.mjs';
 import { type Answer, type Client, ClientError } from './client.ts';
 import { exit, exitOfState } from './exit.ts';
+import { GoesOn, jobHints } from './goes-on.ts';
 import { type JobDetail, jobDetail, jobPath } from './job.ts';
 import type { Output } from './output.ts';
 import { oneLine } from './text.ts';
@@ -59,10 +59,7 @@ export async function waitForEnd(wait: Wait): Promise<Answer<JobDetail>> {
     }
   } catch (error) {
     if (!signal.aborted) throw error;
-    throw new Stop(
-      `stopped waiting; job ${id} goes on. To cancel it: ${command(`cancel ${id}`)}; to wait again: ${command(`get ${id} --wait`)}`,
-      exit.interrupted,
-    );
+    throw new GoesOn(`stopped waiting; job ${id} goes on`, exit.interrupted, jobHints(id, command));
   } finally {
     out.done();
   }
@@ -86,9 +83,6 @@ export function situation(job: JobDetail): string {
   return oneLine(parts.join(' '));
 }
 
-function stillThere(error: ClientError, id: string, command: Wait['command']): Stop {
-  return new Stop(
-    `${error.message}. Job ${id} goes on; to wait again: ${command(`get ${id} --wait`)}`,
-    exit.unreachable,
-  );
+function stillThere(error: ClientError, id: string, command: Wait['command']): GoesOn {
+  return new GoesOn(`${error.message}; job ${id} goes on`, exit.unreachable, jobHints(id, command));
 }

@@ -102,7 +102,7 @@ describe('waiting tells the outcome', () => {
     const id = await submitted('x');
     const { code, stdout, stderr } = await cortex(['get', id, '--wait=1']);
     expect({ code, stdout }).toEqual({ code: 9, stdout: '' });
-    expect(stderr).toMatch(new RegExp(`job ${id} has not ended: PENDING\\. To wait again: .* get ${id} --wait\n$`));
+    expect(stderr).toMatch(new RegExp(`job ${id} has not ended: PENDING\n  wait again:  .* get ${id} --wait\n`));
     expect(await cortex(['get', id])).toMatchObject({ code: 9, stdout: expect.stringContaining('PENDING') });
   });
 
@@ -113,7 +113,7 @@ describe('waiting tells the outcome', () => {
     waiting.signal('SIGINT');
     const { code, stderr } = await waiting.ended;
     expect(code).toBe(130);
-    expect(stderr).toMatch(new RegExp(`stopped waiting; job ${id} goes on. To cancel it: .* cancel ${id}`));
+    expect(stderr).toMatch(new RegExp(`stopped waiting; job ${id} goes on\n.*\n  cancel it:   .* cancel ${id}\n$`));
     expect(await stage.store.view(id, 'default')).toMatchObject({ state: 'PENDING' });
   });
 

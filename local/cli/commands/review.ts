@@ -8,7 +8,7 @@ import { exit } from '../exit.ts';
 import { problemOfFile, type Sources } from '../files.ts';
 import { follow } from '../follow.ts';
 import { accepted } from '../job.ts';
-import { showOutcome } from '../show-job.ts';
+import { showEnd } from '../show-job.ts';
 import { oneLine } from '../text.ts';
 
 export const review: Command = {
@@ -61,7 +61,7 @@ export const review: Command = {
     const { job_id: id } = value;
     if (!args.flag('no-wait')) {
       out.note(`review of ${source.local_path ?? withoutPassword(source.repo_url ?? '')}: job ${oneLine(id)}`);
-      return follow(context, client, id, args.wait('wait') ?? Number.POSITIVE_INFINITY, showOutcome);
+      return follow(context, client, id, args.wait('wait') ?? Number.POSITIVE_INFINITY, showEnd);
     }
     if (args.flag('json')) out.json(text);
     else {

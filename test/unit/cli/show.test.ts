@@ -62,16 +62,18 @@ describe('one job', () => {
 describe('how a job ended', () => {
   test('a chat shows its answer alone', () => {
     const text = shown(showOutcome, { result: { response: 'Echo: hi', model: 'echo' }, worker_id: 'w1' });
-    expect(text).toBe('job j1 SUCCEEDED on w1\nEcho: hi\n');
+    expect(text).toBe('job   j1\nstate SUCCEEDED on w1\n\nEcho: hi\n');
   });
 
   test('anything else its result, and a failure why', () => {
-    expect(shown(showOutcome, { result: [1] })).toBe('job j1 SUCCEEDED\n[\n  1\n]\n');
-    expect(shown(showOutcome, { result: 'text\nof two lines' })).toBe('job j1 SUCCEEDED\ntext\nof two lines\n');
+    expect(shown(showOutcome, { result: [1] })).toBe('job   j1\nstate SUCCEEDED\n\n[\n  1\n]\n');
+    expect(shown(showOutcome, { result: 'text\nof two lines' })).toBe(
+      'job   j1\nstate SUCCEEDED\n\ntext\nof two lines\n',
+    );
     const failed = { state: 'FAILED', error_code: 'worker_error', error_message: 'no such file' };
-    expect(shown(showOutcome, failed)).toBe('job j1 FAILED\nworker_error: no such file\n');
+    expect(shown(showOutcome, failed)).toBe('job   j1\nstate FAILED\nworker_error: no such file\n');
     expect(shown(showOutcome, { state: 'DENIED', safety_reason: 'not on Sundays' })).toBe(
-      'job j1 DENIED\nnot on Sundays\n',
+      'job   j1\nstate DENIED\nnot on Sundays\n',
     );
   });
 });
