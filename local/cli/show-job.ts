@@ -61,7 +61,12 @@ export function showJob(job: JobDetail, out: Output): void {
       oneLine(job.worker_id) + (job.worker_id === '' || job.pool === '' ? '' : ` (pool ${oneLine(job.pool)})`),
     ],
     ['tries', triesOf(job)],
-    ['progress', job.progress === undefined ? '' : oneLine(`${job.progress.percent}% ${job.progress.message}`.trim())],
+    [
+      'progress',
+      job.progress === undefined || job.ended_at !== ''
+        ? ''
+        : oneLine(`${job.progress.percent}% ${job.progress.message}`.trim()),
+    ],
     ['created', localTime(job.created_at)],
     ['started', localTime(job.started_at)],
     ['ended', localTime(job.ended_at)],

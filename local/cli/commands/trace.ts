@@ -28,18 +28,17 @@ export const trace: Command = {
   },
 };
 
-/** Parents before their children, each with its distance from the top. Ids grow with time, so they order brothers and sisters. */
+/** Parents before their children, each with its distance from the top; otherwise in the given order, which is that of creation. */
 export function inTree(jobs: readonly JobSummary[]): readonly { readonly job: JobSummary; readonly depth: number }[] {
   const ids = new Set(jobs.map((job) => job.id));
-  const sorted = jobs.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const placed = new Set<string>();
   const below = (job: JobSummary, depth: number): { job: JobSummary; depth: number }[] => {
     if (placed.has(job.id)) return [];
     placed.add(job.id);
-    const children = sorted.filter((other) => other.parent_job_id === job.id);
+    const children = jobs.filter((other) => other.parent_job_id === job.id);
     return [{ job, depth }, ...children.flatMap((child) => below(child, depth + 1))];
   };
-  const tops = sorted.filter((job) => !ids.has(job.parent_job_id));
+  const tops = jobs.filter((job) => !ids.has(job.parent_job_id));
   // The second round is for a circle of parents, which only a foreign client can make.
-  return [...tops.flatMap((job) => below(job, 0)), ...sorted.flatMap((job) => below(job, 0))];
+  return [...tops.flatMap((job) => below(job, 0)), ...jobs.flatMap((job) => below(job, 0))];
 }

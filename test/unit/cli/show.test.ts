@@ -30,6 +30,7 @@ describe('one job', () => {
       losses: 2,
       created_at: '2026-01-02T03:04:05.000Z',
       ended_at: '2026-01-02T03:04:06.500Z',
+      progress: { percent: 80, message: 'nearly' },
       result: { n: 1 },
     });
     const lines = text.split('\n');
@@ -41,6 +42,12 @@ describe('one job', () => {
     for (const name of ['error', 'parent', 'progress', 'started', 'deadline', 'artifacts']) {
       expect(text).not.toMatch(new RegExp(`^${name}`, 'm'));
     }
+  });
+
+  test('how far it is, until it has ended', () => {
+    expect(shown(showJob, { state: 'RUNNING', progress: { percent: 80, message: 'nearly' } })).toContain(
+      'progress   80% nearly\n',
+    );
   });
 
   test('long facts go on below where they began', () => {
@@ -139,9 +146,9 @@ describe('a trace', () => {
   const job = (id: string, parent = '') =>
     jobSummary.parse({ id, state: 'RUNNING', parent_job_id: parent, topic: `t.${id}` });
 
-  test('children stand below their parents, in the order of their ids', () => {
-    const tree = inTree([job('c', 'a'), job('e'), job('b', 'a'), job('d', 'c'), job('a', 'elsewhere')]);
-    expect(tree.map(({ job: { id }, depth }) => `${depth}${id}`)).toEqual(['0a', '1b', '1c', '2d', '0e']);
+  test('children stand below their parents, brothers and sisters in the order given', () => {
+    const tree = inTree([job('a', 'elsewhere'), job('c', 'a'), job('e'), job('b', 'a'), job('d', 'c')]);
+    expect(tree.map(({ job: { id }, depth }) => `${depth}${id}`)).toEqual(['0a', '1c', '2d', '1b', '0e']);
   });
 
   test('a circle of parents loses nobody', () => {
