@@ -73,7 +73,6 @@ export function createKernel(deps: Pick<SchedulerDeps, 'checker' | 'clock' | 'me
     if (!away) {
       away = true;
       events.emit({ type: 'kernel', up: false });
-      log.warn('the safety kernel does not answer: jobs wait', { error: known });
     }
     if (!isRetryable(known) && known.code !== 'failed_precondition') {
       log.error('a check failed in a way that waiting may not mend', { error: known });
