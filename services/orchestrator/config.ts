@@ -1,0 +1,53 @@
+// The orchestrator's configuration: its environment, and the file that says how long workflows may take.
+import { parse } from 'yaml';
+import { storeEnv } from '#core/jobs/store-env.ts';
+import { EnvError, type EnvValues } from '#core/process/env.ts';
+import { int, path, seconds, text, url } from '#core/process/variables.ts';
+import { parseTimeouts, type Timeouts } from '#core/scheduling/timeouts.ts';
+
+/** The port of METRICS_ADDR. */
+export const orchestratorMetricsPort = 9091;
+
+export const orchestratorEnv = {
+  ...storeEnv,
+  natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
+  redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
+  timeoutsPath: path('TIMEOUT_CONFIG_PATH', 'config/timeouts.yaml', 'how long things may take'),
+  workerId: text(
+    'WORKER_ID',
+    undefined,
+    'the beginning of the ids of its workers, unique among live processes. Unset: a new one each time',
+    {
+      pattern: /^(?=.{1,100}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+      type: 'name of at most 100 letters, digits, "_", "-" and single dots inside',
+    },
+  ),
+  parallel: int('WORKER_PARALLEL', '16', 'runs at once of each workflow', { min: 1, max: 1024 }),
+  drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
+};
+
+export type OrchestratorConfig = EnvValues<typeof orchestratorEnv>;
+
+/** The file's text as time-outs; without a file, the built-in ones. Throws EnvError with every problem. */
+export function parseTimeoutsText(file: { readonly path: string; readonly text: string | undefined }): Timeouts {
+  let value: unknown = {};
+  try {
+    if (file.text !== undefined) value = parse(file.text);
+  } catch (error) {
+    const problem = String(error instanceof Error ? error.message : error).split('\n', 1)[0];
+    throw new EnvError([`${file.path}: ${problem}`]);
+  }
+  const timeouts = parseTimeouts(value);
+  if (timeouts.ok) return timeouts.value;
+  throw new EnvError(timeouts.error.map((problem) => `${file.path}: ${problem}`));
+}
+
+/** The id of a hosted workflow's worker: `host` is this machine's name, `random` something that no other process has. */
+export function workerIdOf(name: string, workerId: string | undefined, host: string, random: string): string {
+  if (workerId !== undefined) return `${workerId}-${name}`;
+  const machine = host
+    .replaceAll(/[^A-Za-z0-9_-]/g, '-')
+    .slice(-8)
+    .replace(/^-+/, '');
+  return `worker-${name}-${machine}-${random.slice(0, 8)}`;
+}
