@@ -1,6 +1,6 @@
 // Reading jobs from Redis: one script each, bounded work, nothing is written.
-import { invalid } from '#core/errors.ts';
 import { int, list, text } from '#core/redis/redis.ts';
+import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import type { Calls } from './redis-calls.ts';
 import { eventOf, viewOf } from './redis-record.ts';
 import * as read from './scripts/read.ts';
@@ -33,15 +33,21 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
     },
 
     async page(q) {
-      const [, score = '', id = ''] = /^(\d{1,16}):([A-Za-z0-9._-]{1,128})$/.exec(q.cursor ?? '') ?? [];
-      if (q.cursor !== undefined && id === '') {
-        throw invalid('cursor', 'is not one that a page answered');
-      }
+      const cursor = parseCursor(q.cursor);
       const filter = [q.state ?? '', q.topic ?? '', q.traceId ?? '', q.updatedAfter ?? '', q.updatedBefore ?? ''];
-      const row = list(await run(read.page, keys.ofTenant(q.tenant), [q.tenant, q.limit, id, score, ...filter]));
+      const row = list(
+        await run(read.page, keys.ofTenant(q.tenant), [
+          q.tenant,
+          q.limit,
+          cursor?.id ?? '',
+          cursor?.createdAt ?? '',
+          ...filter,
+        ]),
+      );
       const jobs = list(row[0]).map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
-      const next = typeof row[1] === 'object' && row[1] !== null ? `${text(row[1][1])}:${text(row[1][0])}` : undefined;
-      return { jobs, nextCursor: next };
+      const last = typeof row[1] === 'object' && row[1] !== null ? row[1] : undefined;
+      const nextCursor = last && formatCursor({ createdAt: int(last[1]), id: text(last[0]) });
+      return { jobs, nextCursor };
     },
 
     async trace(traceId, tenant) {
@@ -62,7 +68,7 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
     },
 
     async events(tenant, after, limit) {
-      if (after !== '' && !/^\d{1,15}(-\d{1,15})?$/.test(after)) throw invalid('after', 'is not the id of an event');
+      checkEventId(after);
       const rows = list(await run(read.events, keys.ofTenant(tenant), [tenant, after, limit]));
       return rows.map((row) => eventOf(list(row)));
     },

@@ -1,7 +1,7 @@
 // The job store on Redis: one Lua script per operation (scripts/), through the Redis port. It knows the order of arguments; the rules
 // are in state.ts and the scripts, partitions in redis-calls.ts, workers in redis-workers.ts, reading in redis-reads.ts.
-import { CortexError } from '#core/errors.ts';
 import { int, list, type Reply, script, text } from '#core/redis/redis.ts';
+import { checkArtifactName, checkGate, short, stopReason } from './checks.ts';
 import { formatPolicy, type NewJob } from './job.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { reads } from './redis-reads.ts';
@@ -22,9 +22,6 @@ export type { RedisStoreOptions } from './redis-calls.ts';
 /** Ids that `job:recent` keeps. */
 const recentJobs = 1000;
 
-/** Text as it is stored in a record: bounded, since a value over 64 bytes makes the record four times as large. */
-const short = (value: string, max = 500): string => (value.length <= max ? value : `${value.slice(0, max - 1)}…`);
-
 // KEYS[1]: where:<id>. ARGV: partition, ms. Whose partition an id from outside is in: the first to say so.
 const whereScript = script(
   'where',
@@ -35,24 +32,8 @@ const committedOf = (reply: Reply): Committed => {
   const row = list(reply);
   const outcome = text(row[0]) as Committed['outcome'];
   const state = maybeState(row[1]);
-  return { outcome, state, end: endOf(row[2]), reason: outcome === 'stale' ? staleReason(state) : undefined };
+  return { outcome, state, end: endOf(row[2]), reason: outcome === 'stale' ? stopReason(state) : undefined };
 };
-
-function staleReason(state: Committed['state']): Committed['reason'] {
-  switch (state) {
-    case 'CANCELLED':
-      return 'cancelled';
-    case 'TIMEOUT':
-      return 'timeout';
-    case 'DENIED':
-      return 'denied';
-    case 'SUCCEEDED':
-    case 'FAILED':
-      return 'ended';
-    default:
-      return 'lost';
-  }
-}
 
 /** The store on Redis. Throws what the driver throws (`unavailable`), and `data_loss` for a record that no script of ours wrote. */
 export function createRedisStore(options: RedisStoreOptions): JobStore {
@@ -129,13 +110,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
     },
 
     async gate(items) {
-      for (const g of items) {
-        if (g.to !== 'PENDING' && g.policy === undefined)
-          throw new CortexError('internal', `gate of ${g.id} without a policy version`);
-        if (g.to === 'SCHEDULED' && g.decision !== 'ALLOW' && g.decision !== 'ALLOW_WITH_CONSTRAINTS') {
-          throw new CortexError('internal', `gate of ${g.id} to SCHEDULED with decision ${g.decision}`);
-        }
-      }
+      for (const item of items) checkGate(item);
       return each(
         gateScript,
         items,
@@ -208,8 +183,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
       ),
 
     async artifact(item) {
-      if (!/^[a-z0-9-]{1,40}$/.test(item.name))
-        throw new CortexError('invalid_argument', `artifact name '${item.name}'`, { field: 'name' });
+      checkArtifactName(item.name);
       const args = [item.id, item.fence, item.attempt, item.name, item.bytes];
       const [key] = list(await calls.runBytes(attempt.artifact, keys.ofTenant(item.tenant), args));
       return typeof key === 'string' ? key : undefined;

@@ -104,7 +104,7 @@ while a<=#ARGV do
       if id then
         taken[lane]=(taken[lane] or 0)+1
         if guard(id,false,take,id,tenant) then
-          virtual=bs
+          virtual=math.max(virtual or 0,bs)
           vts[tenant]=bs+1 moved[tenant]=true
         end
       end

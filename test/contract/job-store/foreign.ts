@@ -2,7 +2,7 @@
 // and a copy of the result that nobody can write to any more.
 import { describe, expect, test } from 'vitest';
 import type { EndState } from '#core/jobs/state.ts';
-import { type Rig, type Subject } from './rig.ts';
+import type { Rig, Subject } from './rig.ts';
 
 export function foreign(open: () => Promise<Rig>): void {
   const handedOut = async (rig: Rig, times: number, spec = {}): Promise<Subject> => {

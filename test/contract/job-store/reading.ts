@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { JobState } from '#core/jobs/state.ts';
 import type { PageQuery } from '#core/jobs/store.ts';
-import { type Rig, type Spec, type Subject } from './rig.ts';
+import type { Rig, Spec, Subject } from './rig.ts';
 
 const query = (more: Partial<PageQuery> = {}): PageQuery => ({
   ...{ tenant: 't1', limit: 50, cursor: undefined, state: undefined, topic: undefined, traceId: undefined },

@@ -2,7 +2,7 @@
 // without a stored allow of the policy in force.
 import { describe, expect, test } from 'vitest';
 import type { JobStore } from '#core/jobs/store.ts';
-import { type Rig, type Subject } from './rig.ts';
+import type { Rig, Subject } from './rig.ts';
 
 export function submission(open: () => Promise<Rig>): void {
   describe('create', () => {

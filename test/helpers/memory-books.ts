@@ -1,0 +1,73 @@
+// Reads the books of the job store in memory, for the same auditor.
+import type { Memory } from '#core/jobs/memory-store.ts';
+import type { BookedJob, Books, Life } from './books.ts';
+
+export function memoryBooks(memory: Memory): Books {
+  const lifeOf = (expiresAt: number | undefined): Life =>
+    expiresAt === undefined ? 'absent' : Number.isFinite(expiresAt) ? 'ending' : 'lasting';
+  const jobs = new Map<string, BookedJob>();
+  const tenants = new Map<string, string[]>();
+  const traces = new Map<string, string[]>();
+  const list = (of: Map<string, string[]>, key: string, id: string): void => {
+    const ids = of.get(key);
+    if (ids === undefined) of.set(key, [id]);
+    else ids.push(id);
+  };
+  for (const record of memory.records.values()) {
+    const { id, tenant, state, attempt, queued, pool, lane, worker, traceId, notBefore, runDeadlineAt } = record;
+    const { deadlineAt, endedAt, stoppedAt, path, idempotencyKey } = record;
+    const life = (key: string): Life => lifeOf(memory.values.get(key)?.expiresAt);
+    jobs.set(id, {
+      ...{ id, tenant, state, attempt, queued, pool, lane, worker, traceId, notBefore, runDeadlineAt },
+      ...{ deadlineAt, endedAt, stoppedAt, path },
+      fence: String(record.fence),
+      rank: String(record.rank),
+      life: {
+        record: lifeOf(record.expiresAt),
+        events: lifeOf(record.expiresAt),
+        packet: record.packet === undefined ? 'absent' : 'lasting',
+        payload: life(`ctx:${id}`),
+        result: life(record.resultKey === '' ? `res:${id}` : record.resultKey),
+        idempotency:
+          idempotencyKey === undefined ? 'absent' : lifeOf(memory.idempotency.get(idempotencyKey)?.expiresAt),
+      },
+      artifacts: record.artifactKeys.map(life),
+    });
+    list(tenants, tenant, id);
+    if (traceId !== '') list(traces, traceId, id);
+  }
+  const queues = new Map<string, readonly string[]>();
+  const rings = new Map<string, readonly string[]>();
+  for (const [name, ring] of memory.queue.rings) {
+    rings.set(name, Array.from(ring.keys()));
+    for (const [tenant, queue] of ring) queues.set(`${name} ${tenant}`, Array.from(queue.jobs.keys()));
+  }
+  const ids = Array.from(jobs.keys());
+  const own = (key: string): boolean =>
+    ids.some((id) => key === `ctx:${id}` || key === `res:${id}` || key.startsWith(`res:${id}-`));
+  return {
+    jobs,
+    due: memory.due,
+    queues,
+    rings,
+    depths: new Map(memory.queue.depths().map(({ pool, lane, waiting }) => [`${pool} ${lane}`, waiting])),
+    slots: memory.slots,
+    tenants,
+    recent: ids,
+    traces,
+    streams: memory.streams,
+    strays: Array.from(memory.values.keys()).filter((key) => !own(key)),
+  };
+}
+
+/** All that it holds as one text. */
+export function memoryText(memory: Memory): string {
+  const { records, values, idempotency, due, queue, slots, workers, streams } = memory;
+  const held = Array.from(slots).filter(([, own]) => own.size > 0);
+  const plain = (_: string, value: unknown): unknown => {
+    if (value instanceof Map) return Array.from(value).toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+    if (value instanceof Uint8Array) return Array.from(value);
+    return value === Number.POSITIVE_INFINITY ? 'never' : value;
+  };
+  return JSON.stringify({ records, values, idempotency, due, rings: queue.rings, held, workers, streams }, plain);
+}
