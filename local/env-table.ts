@@ -5,6 +5,7 @@ import { describeEnv, type EnvRow, type EnvSpec } from '#core/process/env.ts';
 import { processEnv } from '#core/process/run.node.ts';
 import { gatewayEnv, gatewayMetricsPort } from '../functions/gateway/config.ts';
 import { safetyEnv, safetyMetricsPort } from '../functions/safety/config.ts';
+import { orchestratorEnv, orchestratorMetricsPort } from '../services/orchestrator/config.ts';
 import { schedulerEnv, schedulerMetricsPort } from '../services/scheduler/config.ts';
 import { workerEnv, workerMetricsPort } from '../services/worker/config.ts';
 import { cliEnv } from './cli/env.ts';
@@ -23,6 +24,7 @@ export const readers: readonly Reader[] = [
   reader('safety kernel', { ...processEnv(safetyMetricsPort), ...safetyEnv }),
   reader('scheduler', { ...processEnv(schedulerMetricsPort), ...schedulerEnv }),
   reader('worker', { ...processEnv(workerMetricsPort), ...workerEnv }),
+  reader('orchestrator', { ...processEnv(orchestratorMetricsPort), ...orchestratorEnv }),
   reader('`npm start`', { ...addressEnv(services), ...upEnv }),
   { name: 'CLI', rows: cliEnv },
 ];

@@ -113,13 +113,13 @@ const original: Readonly<Record<string, { readonly default: string } | { readonl
   CONTEXT_ENGINE_ADDR: { notReadYet: 'the context engine and its callers' },
   OLLAMA_URL: { notReadYet: 'workers with a model' },
   OLLAMA_MODEL: { notReadYet: 'workers with a model' },
-  USE_PLANNER: { notReadYet: 'the orchestrator' },
-  PLANNER_TOPIC: { notReadYet: 'the orchestrator' },
-  REPO_REVIEW_MAX_FILES: { notReadYet: 'the orchestrator' },
-  REPO_REVIEW_BATCH_SIZE: { notReadYet: 'the orchestrator' },
-  REPO_REVIEW_MAX_BATCHES: { notReadYet: 'the orchestrator' },
-  REPO_REVIEW_RUN_TESTS: { notReadYet: 'the orchestrator' },
-  REPO_REVIEW_TEST_COMMAND: { notReadYet: 'the orchestrator' },
+  USE_PLANNER: { notReadYet: 'the orchestrator, with the planner' },
+  PLANNER_TOPIC: { notReadYet: 'the orchestrator, with the planner' },
+  REPO_REVIEW_MAX_FILES: { notReadYet: 'the orchestrator, with the full review' },
+  REPO_REVIEW_BATCH_SIZE: { notReadYet: 'the orchestrator, with the full review' },
+  REPO_REVIEW_MAX_BATCHES: { notReadYet: 'the orchestrator, with the full review' },
+  REPO_REVIEW_RUN_TESTS: { notReadYet: 'the orchestrator, with the full review' },
+  REPO_REVIEW_TEST_COMMAND: { notReadYet: 'the orchestrator, with the full review' },
 };
 
 describe("the original's variables", () => {
