@@ -11,6 +11,11 @@
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
 import type { EndState, JobState } from './state.ts';
 
+export interface JobKey {
+  readonly id: string;
+  readonly tenant: string;
+}
+
 // ---- submission
 
 export type Created =
@@ -127,9 +132,7 @@ export interface PendingJob {
 
 // ---- the worker's side
 
-export interface Accept extends Fence {
-  readonly id: string;
-  readonly tenant: string;
+export interface Accept extends JobKey, Fence {
   readonly worker: string;
   readonly instance: string;
   readonly leaseMs: number;
@@ -152,10 +155,7 @@ export type Accepted =
 /** Why a handler has to stop. */
 export type StopReason = 'cancelled' | 'timeout' | 'denied' | 'lost' | 'ended' | 'unknown';
 
-export interface RenewJob extends Fence {
-  readonly id: string;
-  readonly tenant: string;
-}
+export interface RenewJob extends JobKey, Fence {}
 
 export interface Renew {
   readonly worker: string;
@@ -175,9 +175,7 @@ export interface Renewed {
   readonly jobs: readonly ('keep' | StopReason)[];
 }
 
-export interface Commit extends Fence {
-  readonly id: string;
-  readonly tenant: string;
+export interface Commit extends JobKey, Fence {
   readonly worker: string;
   readonly status: EndState;
   /** With FAILED: whether another attempt may help; the store decides from the retries left. */
@@ -215,26 +213,20 @@ export interface ForeignResult {
   readonly policy: PolicyVersion;
 }
 
-export interface Progress extends Fence {
-  readonly id: string;
-  readonly tenant: string;
+export interface Progress extends JobKey, Fence {
   /** 0 to 100. */
   readonly percent: number;
   readonly message: string;
 }
 
-export interface Artifact extends Fence {
-  readonly id: string;
-  readonly tenant: string;
+export interface Artifact extends JobKey, Fence {
   /** `[a-z0-9-]{1,40}`; stored at `res:<id>-<name>-<fence>`. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
 /** The host's word that a stopped handler is gone: frees the slot. */
-export interface Stopped extends Fence {
-  readonly id: string;
-  readonly tenant: string;
+export interface Stopped extends JobKey, Fence {
   readonly worker: string;
 }
 
@@ -262,9 +254,7 @@ export interface Ended {
   readonly fence: string;
 }
 
-export interface Requeue {
-  readonly id: string;
-  readonly tenant: string;
+export interface Requeue extends JobKey {
   readonly seen: { readonly state: 'SCHEDULED' | 'DISPATCHED' | 'RUNNING'; readonly fence: string };
   /** `lost` counts as a loss: at the fourth the job is FAILED worker_lost. `ready`: its back-off has passed (SCHEDULED, not queued). */
   readonly why: 'unaccepted' | 'busy' | 'lost' | 'drained' | 'no_responders' | 'ready';
@@ -389,9 +379,7 @@ export interface JobStore {
    * These ends are on the bus: nobody has to look at them again. Jobs that have not ended are left alone. Answers the end for the one
    * call that is the first to say so, undefined for every other: who counts by it counts each end once.
    */
-  announced(
-    ids: readonly { readonly id: string; readonly tenant: string }[],
-  ): Promise<readonly (Announced | undefined)[]>;
+  announced(jobs: readonly JobKey[]): Promise<readonly (Announced | undefined)[]>;
   register(item: Registration): Promise<Registered>;
   unregister(worker: string, instance: string): Promise<void>;
   /** Jobs waiting in ready queues, by pool and lane. */
