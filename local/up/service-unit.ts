@@ -14,6 +14,8 @@ export interface ServiceHost {
   readonly root: string;
   /** Addresses of all services as `<service>.<port>`; a port that was 0 is replaced by what was bound. */
   readonly addresses: Map<string, Address>;
+  /** Those of the addresses that answer with TLS. */
+  readonly secure: Set<string>;
   readonly services: readonly Service[];
   /** The environment that all services share. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -78,8 +80,11 @@ function note(service: Service, host: ServiceHost, message: unknown): void {
   if (type !== 'listening' || typeof name !== 'string' || typeof url !== 'string' || !URL.canParse(url)) return;
   const key = `${service.name}.${name}`;
   const asked = host.addresses.get(key);
-  const port = Number(new URL(url).port || 80); // a URL does not spell out the port of its scheme
-  if (asked !== undefined) host.addresses.set(key, { host: asked.host, port });
+  const { protocol, port: written } = new URL(url);
+  const port = Number(written || (protocol === 'https:' ? 443 : 80)); // a URL does not spell out the port of its scheme
+  if (asked === undefined) return;
+  host.addresses.set(key, { host: asked.host, port });
+  if (protocol === 'https:') host.secure.add(key);
 }
 
 async function ready(service: Service, host: ServiceHost, launched: Launched, signal: AbortSignal): Promise<void> {

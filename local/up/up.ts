@@ -138,6 +138,7 @@ function createHost(input: UpInput, options: UpOptions, note: RunNoteWriter, url
     root: input.root,
     services: input.services,
     addresses: new Map(options.addresses),
+    secure: new Set(),
     env: {
       REPO_LOCAL_ROOTS: input.root,
       ...input.env,
@@ -181,8 +182,9 @@ function publicUrls(services: readonly Service[], host: ServiceHost): Record<str
   const urls: Record<string, string> = {};
   for (const service of services) {
     for (const port of service.ports) {
-      const address = host.addresses.get(`${service.name}.${port.name}`);
-      if (address !== undefined) urls[port.url] = addressUrl(address);
+      const key = `${service.name}.${port.name}`;
+      const address = host.addresses.get(key);
+      if (address !== undefined) urls[port.url] = addressUrl(address, host.secure.has(key) ? 'https' : 'http');
     }
   }
   return urls;
