@@ -29,7 +29,7 @@ export interface Candidates {
 /** Throws CortexError `out_of_range` when a limit is passed. */
 export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits): Candidates {
   const chosen = new Set<string>();
-  const closed = new Map<string, boolean>();
+  const closed = new Map<string, string>();
   let looked = 0;
 
   const tooMany = (problem: string): CortexError =>
@@ -46,28 +46,34 @@ export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits)
     return undefined;
   };
 
-  /** Whether this folder or one above it is left out; tells so once. git's own folder always is. */
-  const isClosed = (folder: string): boolean => {
-    if (folder === '') return false;
+  /** The folder that is left out: this one or one above it; empty for none. git's own folder always is. */
+  const closedBy = (folder: string): string => {
+    if (folder === '') return '';
     const known = closed.get(folder);
     if (known !== undefined) return known;
-    let answer = isClosed(parent(folder));
-    if (!answer && (baseName(folder) === '.git' || globs.excludesFolder(folder))) {
-      answer = true;
-      skipped.add(`${folder}/`, 'excluded_folder');
-    }
-    closed.set(folder, answer);
-    return answer;
+    const above = closedBy(parent(folder));
+    const isLeftOut = above === '' && (baseName(folder) === '.git' || globs.excludesFolder(folder));
+    const by = isLeftOut ? folder : above;
+    closed.set(folder, by);
+    return by;
   };
 
   return {
     take(name, folder, kindOf) {
       const path = read(name, folder);
-      // A file named .git is how a work tree or submodule says where its repository is.
-      if (path === undefined || chosen.has(path) || isClosed(parent(path))) return undefined;
+      if (path === undefined || chosen.has(path)) return undefined;
+      const outside = closedBy(parent(path));
+      if (outside !== '') {
+        // Only git names what is in there; a walk does not go in.
+        skipped.add(`${outside}/`, 'excluded');
+        return undefined;
+      }
       const kind = kindOf(path);
-      if (kind === 'folder') return isClosed(path) ? undefined : path;
-      if (kind !== 'file') skipped.add(path, kind);
+      if (kind === 'folder') {
+        if (closedBy(path) === '') return path;
+        skipped.add(`${path}/`, 'excluded_folder');
+      } else if (kind !== 'file') skipped.add(path, kind);
+      // A file named .git says where the repository of a work tree or submodule is.
       else if (globs.excludes(path) || baseName(path) === '.git') skipped.add(path, 'excluded');
       else if (!globs.includes(path)) skipped.add(path, 'not_included');
       else {
@@ -80,8 +86,7 @@ export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits)
     },
     ignored(name) {
       const path = read(name, '');
-      if (path === undefined || isClosed(parent(path.replace(/\/$/, '')))) return;
-      skipped.add(path, 'ignored');
+      if (path !== undefined && closedBy(parent(path.replace(/\/$/, ''))) === '') skipped.add(path, 'ignored');
     },
     paths: () => [...chosen].sort(byText),
   };

@@ -2,11 +2,11 @@
 // list is the same for the same tree in whatever order it was walked.
 import type { SkippedFile } from '#core/protocol/repo-payloads.ts';
 
-/** Why something is not in a scan. Those of folders count folders; what is below them was not looked at. */
+/** Why something is not in a scan. */
 export type SkipReason =
-  /** A pattern excludes the file. */
+  /** A pattern excludes the file, or a folder above it, which then stands for its files in the examples. */
   | 'excluded'
-  /** A pattern excludes the whole folder. */
+  /** A folder that a pattern excludes and nobody looked into: counted as one. */
   | 'excluded_folder'
   /** No pattern includes the file. */
   | 'not_included'
@@ -27,6 +27,7 @@ export type SkipReason =
   | 'missing';
 
 export interface Skipped {
+  /** Counts one. The same path again is counted again, and kept once. */
   add(path: string, reason: SkipReason): void;
   /** The examples, by path. */
   list(): readonly SkippedFile[];
@@ -42,7 +43,7 @@ export function createSkipped(perReason = 25): Skipped {
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
       const kept = examples.get(reason) ?? [];
       examples.set(reason, kept);
-      if (kept.length >= perReason && path >= (kept.at(-1) ?? '')) return;
+      if ((kept.length >= perReason && path >= (kept.at(-1) ?? '')) || kept.includes(path)) return;
       const at = kept.findIndex((other) => other > path);
       kept.splice(at < 0 ? kept.length : at, 0, path);
       if (kept.length > perReason) kept.pop();

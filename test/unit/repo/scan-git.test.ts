@@ -20,6 +20,7 @@ test('sees tracked and new files, and tells what git ignores', async () => {
     'sub/.gitignore': '*.tmp.ts\n',
     'kept/ignored.ts': 'tracked although a rule ignores it',
     'node_modules/p/a.ts': '',
+    'node_modules/q/b.md': '',
   });
   addFiles(root, { 'new.ts': '2', 'ignored.ts': '', 'out/deep/x.ts': '', 'sub/a.tmp.ts': '', 'sub/b.ts': '3' });
   const found = await scanOf(root, { include: ['*.ts'] });
@@ -27,8 +28,9 @@ test('sees tracked and new files, and tells what git ignores', async () => {
   expect(found.left).toEqual({
     ignored: ['ignored.ts', 'out/', 'sub/a.tmp.ts'],
     not_included: ['.gitignore', 'sub/.gitignore'],
-    excluded_folder: ['node_modules/'],
+    excluded: ['node_modules/'],
   });
+  expect(found.skipped_counts).toEqual({ excluded: 2, ignored: 3, not_included: 2 });
   expect([...(await unpack(found.archive)).keys()]).toEqual(found.paths);
   expect(found.warnings).toEqual([]);
 });
