@@ -45,7 +45,7 @@ export const metricTable = {
   cortex_orchestrator_workflows_completed_total: {
     type: 'counter',
     labels: ['workflow', 'status'],
-    help: 'Workflow runs ended: completed or failed.',
+    help: 'Workflow runs ended: completed, failed or cancelled.',
   },
   cortex_orchestrator_workflow_duration_seconds: {
     type: 'histogram',
