@@ -5,12 +5,13 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createServer2, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from '@hono/node-server';
-import { CortexError, type ErrorCode } from '#core/errors.ts';
+import { CortexError } from '#core/errors.ts';
 import { problemResponse } from '#core/http/errors.ts';
 import type { GrpcListener } from '#core/http/grpc.node.ts';
 import type { Log } from '#core/log.ts';
 import { type Address, addressUrl } from './address.ts';
 import { createDrain, type Drain } from './drain.node.ts';
+import { listenFault } from './listen-fault.ts';
 import { type HttpVersion, sniff } from './sniff.node.ts';
 import { createTlsDoor, type Tls } from './tls.node.ts';
 
@@ -164,18 +165,7 @@ async function listen(server: Server, options: ServeOptions, drain: Drain, schem
   return { address, url: addressUrl(address, scheme), close: drain.close };
 }
 
-function cannotListen(error: unknown, { host, port }: Address, variable: string | undefined): CortexError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const told: Record<string, [ErrorCode, string]> = {
-    EADDRINUSE: ['failed_precondition', `port ${port} is taken by another process`],
-    EACCES: ['failed_precondition', `this user may not listen on port ${port}`],
-    EADDRNOTAVAIL: ['invalid_argument', `this machine has no address ${host}`],
-    ENOTFOUND: ['invalid_argument', `the host ${host} is unknown`],
-  };
-  const known = typeof code === 'string' ? told[code] : undefined;
-  const message =
-    known?.[1] ?? `cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`;
-  return new CortexError(known?.[0] ?? 'internal', variable === undefined ? message : `${variable}: ${message}`, {
-    cause: error,
-  });
+function cannotListen(error: unknown, addr: Address, variable: string | undefined): CortexError {
+  const { code, message } = listenFault(error, addr);
+  return new CortexError(code, variable === undefined ? message : `${variable}: ${message}`, { cause: error });
 }

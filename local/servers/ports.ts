@@ -6,15 +6,20 @@ import { identify } from '../bootstrap/process.mjs';
 
 const LOOPBACK = '127.0.0.1';
 
-/** True when nothing listens on the port on loopback (or, for `host`, on that address). */
-export function isFree(port: number, host: string = LOOPBACK): Promise<boolean> {
-  return new Promise((resolve, reject) => {
+/** True when nothing listens on the port on loopback (or, for `host`, on that address) and this user may. */
+export async function isFree(port: number, host: string = LOOPBACK): Promise<boolean> {
+  const fault = await bindFault(port, host);
+  if (fault === undefined) return true;
+  if (fault.code === 'EADDRINUSE' || fault.code === 'EACCES') return false;
+  throw fault;
+}
+
+/** What keeps this process from listening on an address; undefined when nothing does. */
+export function bindFault(port: number, host: string): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false);
-      else reject(error);
-    });
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', resolve);
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
 }
 

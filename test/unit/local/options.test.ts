@@ -1,4 +1,5 @@
 // What `npm start` makes of arguments, environment and addresses.
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatAddress } from '#core/process/address.ts';
@@ -96,7 +97,43 @@ describe('takenPorts', () => {
     expect(lines[0]).toContain('set GATEWAY_HTTP_ADDR=127.0.0.1:<another port>');
     expect(lines[0]).not.toContain('\n');
   });
+
+  const linesFor = (address: string) => {
+    const env = { GATEWAY_HTTP_ADDR: address };
+    const wanted = parseUpOptions([], env, services).addresses.get('gateway.http') ?? { host: '', port: 0 };
+    const others = parseUpOptions(['--ports', 'auto'], {}, services).addresses;
+    return takenPorts(services, new Map(others).set('gateway.http', wanted));
+  };
+
+  it.each([
+    ['10.99.99.99:8081', /^GATEWAY_HTTP_ADDR: this machine has no address 10\.99\.99\.99 \(gateway HTTP.*\)$/],
+    ['10.99.99.99:0', /^GATEWAY_HTTP_ADDR: this machine has no address 10\.99\.99\.99 /],
+    ['nosuchhost.invalid:8081', /^GATEWAY_HTTP_ADDR: the host nosuchhost\.invalid (is unknown|cannot be found)/],
+  ])(
+    'names the variable and the reason of an address that this machine cannot listen on: %s',
+    async (address, line) => {
+      expect(await linesFor(address)).toEqual([expect.stringMatching(line)]);
+    },
+  );
+
+  const lowPortsAreGuarded = process.platform === 'linux' && openFrom() > 80;
+  it.runIf(lowPortsAreGuarded)('says of a low port that the user may not, and not that somebody has it', async () => {
+    const root = process.geteuid?.() === 0;
+    if (root) process.seteuid?.(65_534);
+    try {
+      expect(await linesFor('127.0.0.1:80')).toEqual([
+        expect.stringMatching(/^GATEWAY_HTTP_ADDR: this user may not listen on port 80 /),
+      ]);
+    } finally {
+      if (root) process.seteuid?.(0);
+    }
+  });
 });
+
+/** The first port that every user may listen on. */
+function openFrom(): number {
+  return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+}
 
 describe('what is shown of a log', () => {
   it('shows warnings and errors in one line, hides the rest', () => {
