@@ -63,7 +63,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
   function suspect(worker: string, agoMs: number): void {
     // While the bus or the store was away nobody could have taken it up: the worker is not to blame.
-    if (clock.monotonic() - agoMs - acceptMs < troubles.recoveredAt()) return;
+    if (clock.monotonic() - agoMs - acceptMs <= troubles.recoveredAt()) return;
     registry.suspect(worker);
     events.emit({ type: 'worker', id: worker, is: 'suspected' });
   }

@@ -94,7 +94,15 @@ export async function createRig(stage: RedisStage, options: RigOptions = {}) {
     onEvents: () => undefined,
     random: () => (++randoms).toString(16).padStart(16, '0'),
   });
-  const store = flight.track(driver.store);
+  const announced = new Set<string>();
+  const store = flight.track<JobStore>({
+    ...driver.store,
+    async announced(items) {
+      const answers = await driver.store.announced(items);
+      for (const [i, { id }] of items.entries()) if (answers[i] !== undefined) announced.add(id);
+      return answers;
+    },
+  });
   const redis: RedisConnection = stage.redis();
   const checker: MemoryChecker = createMemoryChecker(() => clock.now());
   const pools = unwrap(orThrow(parsePools(options.pools ?? defaultPools)));
@@ -109,15 +117,11 @@ export async function createRig(stage: RedisStage, options: RigOptions = {}) {
 
   const engines: Engine[] = [];
   const running = new Set<Engine>();
-  const announced = new Set<string>();
   const addEngine = (with_: { readonly checker?: Checker } = {}): Engine => {
     const its = { dead: false };
     const events = createEvents<SchedulerEvent>();
     const told: SchedulerEvent[] = [];
-    events.on((event) => {
-      told.push(event);
-      if (event.type === 'announced') announced.add(event.id);
-    });
+    events.on((event) => void told.push(event));
     const logged: string[] = [];
     const outage = createOutage(store);
     const engineBus = server.connect();
@@ -239,16 +243,19 @@ export async function createRig(stage: RedisStage, options: RigOptions = {}) {
     /** Lets time go by until all are in the state, a tenth of a second at a time; the views. */
     async reach(jobs: string | readonly string[], state: JobState | 'ended', withinMs = 5_000): Promise<JobView[]> {
       const wanted = typeof jobs === 'string' ? [jobs] : jobs;
+      const waiting = Array.from(wanted);
       const deadline = clock.monotonic() + withinMs;
       for (await clock.quiet(); ; await clock.advance(100)) {
-        const views = await Promise.all(wanted.map(view));
-        const there = views.every((its) => (state === 'ended' ? isEnd(its.state) : its.state === state));
-        if (there) return views;
+        let last: JobView | undefined;
+        while (waiting.length > 0) {
+          last = await view(waiting.at(-1) ?? '');
+          if (state === 'ended' ? !isEnd(last.state) : last.state !== state) break;
+          waiting.pop();
+        }
+        if (waiting.length === 0) return Promise.all(wanted.map(view));
         if (clock.monotonic() >= deadline) {
-          const missing = views.filter((its) => its.state !== state).slice(0, 5);
-          throw new Error(
-            `after ${withinMs} ms not ${state}: ${missing.map((its) => `${its.id} ${its.state} ${its.safetyReason}`).join('; ')}`,
-          );
+          const seen = `${last?.id} of ${last?.topic} is ${last?.state} (${last?.safetyReason})`;
+          throw new Error(`after ${withinMs} ms ${waiting.length} jobs are not ${state}: ${seen}`);
         }
       }
     },

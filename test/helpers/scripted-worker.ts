@@ -54,8 +54,10 @@ export interface ScriptedWorker {
   readonly got: readonly Held[];
   /** Ids that it accepted, once for each time. */
   readonly ran: readonly string[];
-  /** Ids whose commit counted. */
+  /** Ids whose success was committed. */
   readonly committed: readonly string[];
+  /** Jobs it vanished with. */
+  readonly vanished: ReadonlyMap<string, Held>;
   /** Jobs it works on. */
   readonly holds: ReadonlyMap<string, Held>;
   deed: (job: Held, nth: number) => Deed;
@@ -103,7 +105,7 @@ export async function scriptedWorker(
     const errorCode = status === 'FAILED' ? 'internal' : '';
     const rest = { retryable, backoffMs: 0, result, execMs: 1, errorCode, errorMessage: errorCode };
     const [answer] = await store.commit([{ ...key(job), worker: id, status, ...rest }]);
-    if (answer?.outcome === 'committed') committed.push(job.id);
+    if (answer?.outcome === 'committed' && status === 'SUCCEEDED') committed.push(job.id);
     if (tell && answer?.end !== undefined) bus.post(endMessage(answer.end, id, clock.now()));
     return answer;
   };
@@ -160,6 +162,7 @@ export async function scriptedWorker(
     got,
     ran,
     committed,
+    vanished: away,
     holds,
     deed: options.deed ?? (() => 'succeed'),
     capacity: { store: parallel, told: parallel },
