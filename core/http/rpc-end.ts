@@ -1,0 +1,37 @@
+// Sees every end of a call on a server, also of one whose message could not be read and that no interceptor hears of. Connect aborts
+// a call's signal when it is over: with the error before it is sent, or with none.
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { CortexError } from "#core/errors.ts";
+import { fromConnectError } from "./errors.ts";
+
+/** Calls `ended` once: with what the call failed with, or undefined. A message that is not protobuf becomes the sender's fault. */
+export function watchEnd(
+	context: HandlerContext,
+	ended: (error: CortexError | undefined) => void,
+): void {
+	const { signal, requestSignal } = context;
+	const end = (): void => {
+		const reason: unknown = signal.reason;
+		if (reason instanceof ConnectError) {
+			blameSender(reason);
+			ended(fromConnectError(reason));
+		} else
+			ended(
+				requestSignal.aborted
+					? new CortexError("canceled", "the client went away")
+					: undefined,
+			);
+	};
+	if (signal.aborted) end();
+	else signal.addEventListener("abort", end, { once: true });
+}
+
+/** Connect calls bytes that are no message `internal`, where for JSON it says `invalid_argument`; it makes the error itself. */
+function blameSender(error: ConnectError): void {
+	if (
+		error.code === Code.Internal &&
+		error.rawMessage.startsWith("parse binary: ")
+	) {
+		Object.assign(error, { code: Code.InvalidArgument });
+	}
+}
