@@ -2,6 +2,7 @@
 import { checkArtifactName, short, stopReason } from './checks.ts';
 import { pseudoPrefix } from './lane.ts';
 import {
+  endLasting,
   endOf,
   finish,
   isHeld,
@@ -99,6 +100,7 @@ export function commitForeignResult(memory: Memory, item: ForeignResult): Commit
   if (record === undefined) return missing;
   const bad = item.resultKey !== '' && !isOwn(memory, item.id, item.resultKey);
   const status = bad ? 'FAILED' : item.status;
+  if (isEnd(record.state)) endLasting(memory, `res:${item.id}`);
   if (!isHeld(record) || !record.worker.startsWith(pseudoPrefix) || !mayGo(record.state, status)) return stale(record);
   const { policy } = record;
   const judged = policy !== undefined && (policy.hash === item.policy.hash || policy.sequence >= item.policy.sequence);

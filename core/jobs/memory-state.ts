@@ -162,6 +162,13 @@ export function expire<T>(map: Map<string, Stored<T>>, key: string, expiresAt: n
   if (entry !== undefined) map.set(key, { ...entry, expiresAt });
 }
 
+/** An end for what a worker that speaks the bus alone wrote: it gives its keys none. */
+export function endLasting(memory: Memory, key: string): void {
+  const entry = memory.values.get(key);
+  const { now, dataTtlMs } = memory.options;
+  if (entry?.expiresAt === Number.POSITIVE_INFINITY) expire(memory.values, key, now() + dataTtlMs);
+}
+
 export function slotsOf(memory: Memory, worker: string): Map<string, number> {
   let slots = memory.slots.get(worker);
   if (slots === undefined) {
@@ -222,6 +229,7 @@ export function finish(memory: Memory, record: JobRecord, to: EndState): JobEnd 
   record.packet = undefined;
   record.expiresAt = at + metaTtlMs;
   for (const key of [`ctx:${record.id}`, ...record.artifactKeys]) expire(memory.values, key, at + dataTtlMs);
+  endLasting(memory, `res:${record.id}`);
   if (record.idempotencyKey !== undefined) expire(memory.idempotency, record.idempotencyKey, record.expiresAt);
   memory.due.set(record.id, at + announceMs);
   move(memory, record, to);

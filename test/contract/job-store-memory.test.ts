@@ -1,25 +1,5 @@
 // The twin in memory keeps the contract of the job store.
-import { createMemoryStore } from '#core/jobs/memory-store.ts';
-import { memoryBooks, memoryText } from '../helpers/memory-books.ts';
+import { memoryStage } from '../helpers/memory-job-store.ts';
 import { testJobStore } from './job-store.ts';
 
-testJobStore('memory', async (options) => {
-  const store = createMemoryStore(options);
-  const { memory } = store;
-  return Promise.resolve({
-    store,
-    other: store,
-    books: async () => Promise.resolve(memoryBooks(memory)),
-    snapshot: async () => Promise.resolve(memoryText(memory)),
-    async write(_, key, value) {
-      if (value === undefined) memory.values.delete(key);
-      else memory.values.set(key, { value, expiresAt: Number.POSITIVE_INFINITY });
-      return Promise.resolve();
-    },
-    async read(_, key) {
-      const value = memory.values.get(key)?.value;
-      return Promise.resolve(typeof value === 'string' ? value : null);
-    },
-    unlist: async () => Promise.resolve(), // it keeps no list beside the records
-  });
-});
+testJobStore('memory', memoryStage);

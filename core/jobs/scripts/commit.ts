@@ -1,5 +1,4 @@
 // The end of an attempt: commit (our own hosts, fenced) and commitForeign (bus-only workers, by the rules of design.md "CAP").
-import { pseudoPrefix } from '../lane.ts';
 import { jobScript } from './prelude.ts';
 
 export const commitStride = 10;
@@ -68,7 +67,9 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
   local m=record(id,'worker','policy','fh','failures','retries')
   local st,tenant,fence=m[1],m[2],m[3]
   if not st then return {'missing','',false} end
-  if not held(st) or string.sub(m[4] or '',1,${pseudoPrefix.length})~='${pseudoPrefix}' or not may(st,to) then return {'stale',st,false} end
+  -- Such a worker gives its key no end; this is the last that is heard of it.
+  if ended(st) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end
+  if not held(st) or not foreign(m[4]) or not may(st,to) then return {'stale',st,false} end
   if key~='' and not own(id,key) then
     to,key,code,message='FAILED','','bad_result_ptr',"result_ptr names a key that is not the job's"
     if not may(st,to) then return {'stale',st,false} end
@@ -83,7 +84,7 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
     local failures,created,deadline=num(m[7] or '0')+1,num(r[4]),num(r[5])
     if failures<=num(m[8] or '0') and deadline>now then
       need(r[1] and r[2] and r[3])
-      call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','failures',f0(failures),'fh','0','error_code',code,'error',message)
+      call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','failures',f0(failures),'fh','0','error_code',code,'error',message)
       call('ZREM',slots,id)
       schedule(id,tenant,r[1],r[2],r[3],created,deadline,0)
       ev(id,tenant,'SCHEDULED',fence)
@@ -98,6 +99,7 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
       h[#h+1]='result_ptr' h[#h+1]='redis://'..sealed
     end
   end
+  call('PEXPIRE',P..'res:'..id,DATA,'NX')
   local believed={}
   for art in string.gmatch(arts,'[^ ]+') do if own(id,art) then believed[#believed+1]=art end end
   if #believed>0 then h[#h+1]='arts' h[#h+1]=table.concat(believed,' ') end

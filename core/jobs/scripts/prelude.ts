@@ -4,6 +4,7 @@
 // [5...] the operation's own. KEYS[1] names the partition's `due`, so that a cluster routes the call.
 // Answers: {results, events, broken}.
 import { type Script, script } from '#core/redis/redis.ts';
+import { pseudoPrefix } from '../lane.ts';
 import { edges, states } from '../state.ts';
 
 /** The table of state.ts as one text: `|PENDING>SCHEDULED|...|`. Generated, so that there is no second copy of the rules. */
@@ -42,6 +43,7 @@ local function may(from,to) return string.find('${edgeText}','|'..from..'>'..to.
 local function known(s) return string.find('|${states.join('|')}|','|'..s..'|',1,true)~=nil end
 local function ended(s) return s=='SUCCEEDED' or s=='FAILED' or s=='CANCELLED' or s=='TIMEOUT' or s=='DENIED' end
 local function held(s) return s=='DISPATCHED' or s=='RUNNING' end
+local function foreign(worker) return worker and string.sub(worker,1,${pseudoPrefix.length})=='${pseudoPrefix}' end
 local function num(v) return tonumber(v) or error('no number where one was due') end
 local function need(v) return v or error('a field is missing') end
 -- The text at a key that others may write as well: nothing when it holds something else.
@@ -118,6 +120,7 @@ local function schedule(id,tenant,pool,lane,prio,created,deadline,delay)
 end
 -- What the world is told of an end.
 local ENDS={'state','tenant','topic','trace','worker','result_ptr','exec_ms','error_code','error','arts'}
+local ENDWORKER=5
 local function endof(id)
   local m=call('HMGET',P..'job:meta:'..id,unpack(ENDS))
   local out={id} for i=1,#ENDS do out[i+1]=m[i] or '' end
@@ -133,6 +136,7 @@ local function finish(id,tenant,to,fence,sets)
   call('PEXPIRE',P..'ctx:'..id,DATA)
   local m=call('HMGET',rk,'idem',unpack(ENDS))
   if m[1] then call('PEXPIRE',P..'idem:'..tenant..':'..m[1],META) end
+  if foreign(m[1+ENDWORKER]) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
   local arts=m[1+#ENDS]
   if arts then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})

@@ -52,6 +52,21 @@ export function foreign(open: () => Promise<Rig>): void {
       await rig.audit();
     });
 
+    test('leaves no key behind for ever, whether it counts or comes too late', async () => {
+      const rig = await open();
+      for (const how of ['failed', 'late', 'never'] as const) {
+        const job = await handedOut(rig, 1);
+        await rig.driver.write('t1', `res:${job.id}`, '{"n":1}');
+        if (how === 'failed') await rig.raw.commitForeign([rig.foreignOf(job, 'FAILED')]);
+        else await rig.raw.end([rig.endOf(job, 'CANCELLED')]);
+        if (how === 'late') {
+          await rig.driver.write('t1', `res:${job.id}`, '{"n":2}');
+          await rig.raw.commitForeign([rig.foreignOf(job)]);
+        }
+        expect((await rig.driver.books()).jobs.get(job.id)?.life.result, how).toBe('ending');
+      }
+    });
+
     test('without a result that can be found has none', async () => {
       const rig = await open();
       const job = await handedOut(rig, 1);

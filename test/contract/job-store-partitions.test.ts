@@ -1,0 +1,282 @@
+// What goes over the wire, read from MONITOR: every step is one script and nothing is read outside of one; with four partitions all keys
+// of a script carry one hash tag. A real cluster would not notice an undeclared key of a slot that the same node owns.
+import { Redis as Client } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { script } from '#core/redis/redis.ts';
+import { redisStage } from '../helpers/redis-job-store.ts';
+import { until } from '../helpers/until.ts';
+import { createRig, type Rig, type Subject } from './job-store/rig.ts';
+
+const stage = redisStage();
+let admin: Client;
+beforeAll(() => {
+  admin = new Client(stage.server().port);
+});
+afterAll(() => admin.disconnect());
+
+interface Call {
+  readonly sent: readonly string[];
+  /** Commands of its script. */
+  readonly inner: (readonly string[])[];
+}
+
+/** All that the stores' connections send while `work` runs, each call with what its script did. */
+async function watch(work: () => Promise<unknown>): Promise<readonly Call[]> {
+  const addresses = String(await admin.client('LIST'))
+    .split('\n')
+    .flatMap((line) => (/ name=(one|two) /.test(line) ? (/ addr=(\S+) /.exec(line)?.[1] ?? []) : []));
+  const monitor = await new Client(stage.server().port).monitor();
+  const calls: Call[] = [];
+  let end = false;
+  monitor.on('monitor', (_: string, args: string[], source: string) => {
+    if (args[0]?.toUpperCase() === 'ECHO') end = true;
+    else if (source === 'lua') calls.at(-1)?.inner.push(args);
+    else if (addresses.includes(source)) calls.push({ sent: args, inner: [] });
+  });
+  await work();
+  await admin.echo('done');
+  await until(() => end, { message: 'MONITOR to come to the end' });
+  monitor.disconnect();
+  return calls;
+}
+
+/** The keys of a command inside a script. */
+function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
+  switch (name.toUpperCase()) {
+    case 'TIME':
+      return [];
+    case 'EXISTS':
+    case 'DEL':
+      return args;
+    case 'COPY':
+      return args.slice(0, 2);
+    default:
+      if (!known.has(name.toUpperCase())) throw new Error(`where are the keys of ${name}?`);
+      return args.slice(0, 1);
+  }
+}
+const known = new Set(
+  'GET SET TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
+    ' ',
+  ),
+);
+
+/** Something of every operation, by jobs of several tenants in each call. */
+async function everything(rig: Rig): Promise<void> {
+  const { raw } = rig;
+  const tenants = Array.from({ length: 8 }, (_, i) => `tenant${i}`);
+  const all = (make: (tenant: string, i: number) => Subject): Subject[] => tenants.map(make);
+  const jobs = all((tenant, i) =>
+    rig.subject({
+      tenant,
+      pool: 'p',
+      maxRetries: 1,
+      ...(i % 2 === 0 ? { id: `outside-${i}` } : {}),
+      idempotency: { key: 'k', digest: 'd' },
+    }),
+  );
+  const worker = { worker: 'w1', instance: 'i1', pool: 'p', capacity: 100, aliveMs: 600_000 };
+  await raw.register(worker);
+  await raw.create(jobs.map((job) => job.new));
+  await raw.gate(jobs.map((job) => rig.gateOf(job)));
+  const take = async (): Promise<void> => {
+    const [claimed] = await raw.claim([{ ...rig.claimOf(jobs[0] as Subject), ...worker, n: 50 }]);
+    for (const handOut of claimed?.jobs ?? []) {
+      const job = jobs.find(({ id }) => id === handOut.id);
+      if (job !== undefined) Object.assign(job, { handOut, worker: 'w1', instance: 'i1' });
+    }
+  };
+  await take();
+  await raw.requeue(jobs.slice(0, 4).map((job) => rig.requeueOf(job, 'DISPATCHED', 'no_responders', 10)));
+  rig.advance(10);
+  await raw.requeue(jobs.slice(0, 4).map((job) => rig.requeueOf(job, 'SCHEDULED', 'ready')));
+  await take();
+  await raw.accept(jobs.map(rig.acceptOf));
+  await raw.renew([{ ...worker, leaseMs: 4000, jobs: jobs.map(rig.keyOf) }]);
+  await raw.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 1, message: '' })));
+  for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'a', bytes: Uint8Array.of(1) });
+  await raw.commit(jobs.slice(0, 3).map((job) => rig.commitOf(job)));
+  await raw.commit(jobs.slice(3, 5).map((job) => rig.commitOf(job, 'FAILED', { retryable: true })));
+  await raw.end(jobs.map((job) => rig.endOf(job, 'CANCELLED', { tenant: undefined })));
+  await raw.stopped(jobs.map((job) => ({ ...rig.keyOf(job), worker: 'w1' })));
+  await raw.due(100, 1000);
+  await raw.announced(jobs);
+  await raw.register({ ...worker, instance: 'another' });
+  await raw.unregister('w1', 'i1');
+  const bus = all((tenant) => rig.subject({ tenant, topic: 'job.bus', pool: 'b', foreign: true }));
+  await raw.create(bus.map((job) => job.new));
+  await raw.gate(bus.map((job) => rig.gateOf(job)));
+  await raw.claim([rig.claimOf(bus[0] as Subject, { n: 50, capacity: 50 })]);
+  for (const { tenant, id } of bus) await rig.driver.write(tenant, `res:${id}`, '1');
+  await raw.commitForeign(bus.map((job) => rig.foreignOf(job, 'SUCCEEDED', { artifactKeys: [`res:${job.id}-x`] })));
+  for (const { id, tenant } of [...jobs, ...bus]) {
+    await raw.view(id, tenant);
+    await raw.view(id, undefined);
+    await raw.transitions(id, tenant);
+    await raw.result(id, tenant);
+  }
+  for (const tenant of tenants) {
+    const query = { tenant, limit: 1, state: undefined, topic: undefined, traceId: undefined };
+    const page = await raw.page({ ...query, cursor: undefined, updatedAfter: undefined, updatedBefore: undefined });
+    await raw.page({ ...query, cursor: page.nextCursor, updatedAfter: undefined, updatedBefore: undefined });
+    await raw.trace('t', tenant);
+    await raw.events(tenant, '', 10);
+  }
+  await raw.depths();
+}
+
+describe('on the wire', () => {
+  test('with one partition every step is one script, under the plain names of the keys', async () => {
+    const rig = await createRig(stage.make, 1);
+    const calls = await watch(() => everything(rig));
+    const sent = calls.map(({ sent: [name = '', sub = ''] }) =>
+      (name.toUpperCase() === 'SCRIPT' ? `SCRIPT ${sub}` : name).toUpperCase(),
+    );
+    // `SET res:` is the worker that speaks the bus alone.
+    const ours = sent.filter((_, i) => !calls[i]?.sent[1]?.startsWith('res:'));
+    expect(new Set(ours)).toEqual(new Set(['EVALSHA', 'SCRIPT LOAD']));
+    const keys = calls.flatMap(({ inner }) => inner.flatMap(keysOf));
+    expect(keys.length).toBeGreaterThan(500);
+    expect(keys.filter((key) => key.startsWith('{'))).toEqual([]);
+    expect(calls.flatMap(({ inner }) => inner.map(([name = '']) => name.toUpperCase()))).not.toContain('KEYS');
+  });
+
+  test('with four partitions all keys of a script carry one tag; what is global is one key in its command', async () => {
+    const rig = await createRig(stage.make, 4);
+    const calls = await watch(() => everything(rig));
+    const tags = new Set<string>();
+    for (const { sent, inner } of calls) {
+      const [name = '', ...args] = sent;
+      if (name.toUpperCase() === 'SCRIPT' || (name.toUpperCase() === 'SET' && /^\{0[0-3]\}res:/.test(args[0] ?? '')))
+        continue;
+      if (name.toUpperCase() === 'GET') {
+        expect(args).toEqual([expect.stringMatching(/^where:/)]);
+        continue;
+      }
+      expect(name.toUpperCase()).toBe('EVALSHA');
+      const declared = args.slice(2, 2 + Number(args[1]));
+      expect(declared).toHaveLength(1);
+      const touched = new Set([...declared, ...inner.flatMap(keysOf)]);
+      const tag = /^\{[0-9a-f]{2}\}/.exec(declared[0] ?? '')?.[0];
+      if (tag === undefined) {
+        expect(declared[0]).toMatch(/^(w|where):/);
+        expect(touched.size).toBe(1);
+      } else {
+        tags.add(tag);
+        expect(Array.from(touched).filter((key) => !key.startsWith(tag))).toEqual([]);
+      }
+    }
+    expect(tags.size).toBe(4);
+  });
+});
+
+describe('ids across partitions', () => {
+  test('an id from outside that looks like a minted one is found where it is, whatever it names', async () => {
+    const rig = await createRig(stage.make, 4);
+    const home = rig.keys.ofTenant('t1');
+    for (let named = 0; named < 6; named++) {
+      const id = `01a2047b-b819-7a0e-b194-af9757ebd4${named.toString(16).padStart(2, '0')}`;
+      const job = await rig.dispatched({ id, foreign: true });
+      expect(await rig.store.view(id, undefined), `named ${named}, lives in ${home}`).toMatchObject({
+        id,
+        tenant: 't1',
+      });
+      expect(rig.one(await rig.store.commitForeign([rig.foreignOf(job, 'CANCELLED')]))).toMatchObject({
+        outcome: 'committed',
+      });
+      expect(rig.one(await rig.store.end([rig.endOf(job, 'DENIED', { tenant: undefined })]))).toMatchObject({
+        outcome: 'already',
+      });
+    }
+  });
+
+  test('nobody else gets the id of a job, minted or not', async () => {
+    const rig = await createRig(stage.make, 4);
+    const elsewhere = ['a', 'b', 'c', 'd'].find((t) => rig.keys.ofTenant(t) !== rig.keys.ofTenant('t1')) ?? '';
+    for (const id of [undefined, 'outside']) {
+      const job = await rig.pending(id === undefined ? {} : { id });
+      expect(await rig.store.create([{ ...job.new, tenant: elsewhere, digest: 'x' }])).toEqual([
+        { outcome: 'conflict' },
+      ]);
+      expect(await rig.store.create([job.new])).toMatchObject([{ outcome: 'existing' }]);
+    }
+  });
+});
+
+describe('time and memory of the server', () => {
+  test('without a clock of the test the server tells the time', async () => {
+    const rig = await createRig(
+      (options) => stage.make({ ...options, now: () => 0 }), // 0: ask the server
+      1,
+    );
+    const before = Date.now() - 1000;
+    const job = await rig.running();
+    const fence = Number(job.handOut?.fence);
+    expect(fence).toBeGreaterThan(before);
+    expect(fence).toBeLessThan(Date.now() + 1000);
+    expect((await rig.view(job)).createdAt).toBeGreaterThan(before);
+    // Leases run out by themselves.
+    const short = await rig.scheduled();
+    await rig.registered(short);
+    await rig.claim(short, { acceptMs: 5 });
+    await until(async () => (await rig.raw.accept([{ ...rig.acceptOf(short), leaseMs: 5 }]))[0]?.outcome === 'stale');
+  });
+
+  test('a hand-out that Redis forgot is void: the next one has another fence or at least another attempt id', async () => {
+    const rig = await createRig(stage.make, 1);
+    const job = await rig.scheduled();
+    await rig.registered(job);
+    // The log is torn right before the hand-out.
+    const keys = await admin.keys('*');
+    const saved = await Promise.all(
+      keys.map(async (key) => ({ key, ttl: await admin.pttl(key), value: await admin.dumpBuffer(key) })),
+    );
+    await rig.claim(job);
+    const forgotten = { ...job };
+    await rig.accept(job);
+    await admin.flushall();
+    for (const { key, ttl, value } of saved) await admin.restore(key, Math.max(0, ttl), value);
+    expect(await rig.stateOf(job)).toBe('SCHEDULED');
+    await rig.claim(job); // in the same millisecond
+    expect(job.handOut?.attempt).not.toBe(forgotten.handOut?.attempt);
+    await rig.accept(job);
+    expect(await rig.store.commit([rig.commitOf(forgotten)])).toMatchObject([{ outcome: 'stale', reason: 'lost' }]);
+    expect(await rig.store.renew([{ ...worker(job), jobs: [rig.keyOf(forgotten)] }])).toMatchObject([
+      { jobs: ['lost'] },
+    ]);
+    expect(await rig.store.commit([rig.commitOf(job)])).toMatchObject([{ outcome: 'committed' }]);
+  });
+
+  test('slots of a worker that never comes back are not kept for ever', async () => {
+    const rig = await createRig(stage.make, 1);
+    const job = await rig.running();
+    const key = `slots:${job.worker}`;
+    await rig.raw.end([rig.endOf(job, 'CANCELLED')]);
+    expect(await admin.pttl(key)).toBeGreaterThan(24 * 3600_000);
+    // A live worker's are kept on.
+    const live = await rig.running();
+    await rig.raw.renew([{ ...worker(live), jobs: [rig.keyOf(live)] }]);
+    expect(await admin.pttl(`slots:${live.worker}`)).toBeGreaterThan(24 * 3600_000);
+  });
+
+  test('a trace and the list of a tenant stay bounded', async () => {
+    const rig = await createRig(stage.make, 1);
+    await stage
+      .redis()
+      .run(
+        script('grow', `for i=1,10050 do redis.call('SADD','trace:always',i) end redis.call('ZADD','jobs:t1',1,'old')`),
+        [],
+        [],
+      );
+    for (let i = 0; i < 16; i++) {
+      rig.advance(1);
+      await rig.raw.create([rig.newJob({ traceId: 'always' })]);
+    }
+    expect(await admin.scard('trace:always')).toBeLessThanOrEqual(10_016);
+    expect(await admin.zscore('jobs:t1', 'old')).toBeNull();
+  });
+});
+
+const worker = (job: Subject) => ({
+  ...{ worker: job.worker, instance: job.instance, pool: job.pool, capacity: 1, leaseMs: 4000, aliveMs: 600_000 },
+});
