@@ -20,6 +20,7 @@ export interface RunNote {
 	readonly urls: Readonly<Record<string, string>>;
 	/** The GET /health address of each service. */
 	readonly health: Readonly<Record<string, string>>;
+	/** Without name and password, as `redis`. */
 	readonly nats: string;
 	readonly redis: string;
 	readonly children: readonly NotedChild[];
@@ -29,6 +30,7 @@ export function runFile(root: string): string;
 export function lockFile(root: string): string;
 export function readRun(root: string): RunNote | undefined;
 export function claimRun(root: string): void;
+export function writeRun(root: string, note: RunNote): void;
 export function releaseRun(root: string): void;
 export function endLeftovers(root: string): Promise<string[]>;
 export function endProcesses(

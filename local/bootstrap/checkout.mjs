@@ -6,12 +6,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { writeWhole } from './lock.mjs';
 import { identify, isAlive } from './process.mjs';
+import { Stop } from './stop.mjs';
 
 export const runFile = (root) => join(root, '.cortex', 'run.json');
 export const lockFile = (root) => join(root, '.cortex', 'install.lock');
 const testsFolder = (root) => join(root, '.cortex', 'tests');
 
-/** What .cortex/run.json says, or undefined when there is none or it cannot be read as such. */
+/**
+ * What .cortex/run.json says, or undefined when there is none or it makes no sense. Throws Stop when it is another
+ * user's: who runs a checkout cannot be found out then.
+ */
 export function readRun(root) {
   return readNote(runFile(root));
 }
@@ -23,14 +27,12 @@ export function claimRun(root) {
     started_at: new Date().toISOString(),
     state: 'starting',
   };
-  writeWhole(runFile(root), {
-    ...run,
-    urls: {},
-    health: {},
-    nats: '',
-    redis: '',
-    children: [],
-  });
+  writeRun(root, { ...run, urls: {}, health: {}, nats: '', redis: '', children: [] });
+}
+
+/** Replaces the note. It is this user's alone: it says what runs where, and as what. */
+export function writeRun(root, note) {
+  writeWhole(runFile(root), note, { mode: 0o600 });
 }
 
 /** Removes the note of this process, if it is still this one's: the supervisor never took over. */
@@ -139,6 +141,7 @@ function readNote(file) {
     return typeof note === 'object' && note !== null && Number.isInteger(note.pid) ? note : undefined;
   } catch (error) {
     if (error.code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    if (error.code === 'EACCES') throw new Stop(`${file} is another user's: this checkout is theirs to run`);
     throw error;
   }
 }

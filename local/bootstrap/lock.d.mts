@@ -10,4 +10,8 @@ export function withLock<T>(
 	work: (hold: LockHold) => Promise<T> | T,
 	options?: LockOptions,
 ): Promise<T>;
-export function writeWhole(file: string, content: unknown): void;
+export function writeWhole(
+	file: string,
+	content: unknown,
+	options?: { readonly mode?: number },
+): void;

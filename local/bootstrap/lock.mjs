@@ -41,7 +41,7 @@ export async function withLock(file, work, { say = () => {}, pause = 200 } = {})
 }
 
 function take(file, content) {
-  const draft = writeDraft(file, content);
+  const draft = writeDraft(file, content, 0o644);
   try {
     linkSync(draft, file); // unlike rename, fails when the file is there
     return true;
@@ -85,13 +85,14 @@ function read(file) {
 }
 
 /** Replaces a file in one step: a reader sees the old content or the new one, never half of it. */
-export function writeWhole(file, content) {
+export function writeWhole(file, content, { mode = 0o644 } = {}) {
   mkdirSync(dirname(file), { recursive: true });
-  renameSync(writeDraft(file, content), file);
+  renameSync(writeDraft(file, content, mode), file);
 }
 
-function writeDraft(file, content) {
+function writeDraft(file, content, mode) {
   const draft = `${file}.draft.${process.pid}`;
-  writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`);
+  rmSync(draft, { force: true }); // one of a killed process would keep its own mode
+  writeFileSync(draft, `${JSON.stringify(content, null, 2)}\n`, { mode });
   return draft;
 }

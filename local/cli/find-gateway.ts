@@ -68,6 +68,8 @@ function runningIn(root: string): string | undefined {
  */
 function isOurs(path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
-  const me = process.getuid?.();
-  return stat !== undefined && (me === undefined || stat.uid === me || stat.uid === 0);
+  if (stat === undefined) return false;
+  const me = process.geteuid?.();
+  // What root runs is noted for root alone, so another user takes the default address.
+  return me === undefined || stat.uid === me || (stat.uid === 0 && (stat.mode & 0o004) !== 0);
 }

@@ -1,8 +1,7 @@
 // Keeps .cortex/run.json true while the system runs: the CLI, a second start and the start after a kill
 // read it. Written whole at every change.
 import { rmSync } from 'node:fs';
-import { type NotedChild, type RunNote, runFile } from '../bootstrap/checkout.mjs';
-import { writeWhole } from '../bootstrap/lock.mjs';
+import { type NotedChild, type RunNote, runFile, writeRun } from '../bootstrap/checkout.mjs';
 import { identify } from '../bootstrap/process.mjs';
 
 type Change = Partial<Pick<RunNote, 'state' | 'urls' | 'health' | 'nats' | 'redis'>>;
@@ -27,7 +26,7 @@ export function createRunNote(root: string, startedAt: string): RunNoteWriter {
     redis: '',
     children: [],
   };
-  const write = () => writeWhole(runFile(root), note);
+  const write = () => writeRun(root, note);
   write();
   return {
     set(change) {

@@ -91,7 +91,10 @@ function accepts(host: string, port: number): Promise<boolean> {
   });
 }
 
-/** A URL as it may be shown: what stands before the @ is left out. */
+/** A URL as it may be shown and noted: without name, password and query. A password may hold an @, and even a slash. */
 export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//');
+  if (!URL.canParse(url)) return url.replace(/\/\/.*@/, '//').replace(/[?#].*/, '');
+  const shown = new URL(url);
+  shown.username = shown.password = shown.search = shown.hash = '';
+  return shown.href;
 }

@@ -14,7 +14,7 @@ import { LOOPBACK, parseUpOptions, type UpOptions } from './options.ts';
 import { createOutput } from './output.ts';
 import { proveWithOneJob } from './proof.ts';
 import { createRunNote, type RunNoteWriter } from './run-note.ts';
-import { assertReachable, serverUnit } from './server-unit.ts';
+import { assertReachable, serverUnit, withoutSecrets } from './server-unit.ts';
 import { healthUrl, type ServiceHost, serviceUnit } from './service-unit.ts';
 import { summarize } from './summary.ts';
 import { takenPorts } from './taken.ts';
@@ -128,7 +128,7 @@ async function startServers(
   };
   const [nats, redis] = await allOrThrow([natsUrl(), redisUrl()]);
   if (nats === undefined || redis === undefined) throw new Error('a server has no address');
-  note.set({ nats, redis });
+  note.set({ nats: withoutSecrets(nats), redis: withoutSecrets(redis) });
   return { nats, redis };
 }
 

@@ -117,5 +117,5 @@ function readChoices(args: Args): Record<string, unknown> {
 }
 
 function withoutPassword(url: string): string {
-  return oneLine(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1'));
+  return oneLine(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1'));
 }

@@ -1,5 +1,5 @@
 // Where the CLI looks for the gateway, in which order, and whose notes it believes.
-import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -75,6 +75,18 @@ describe('a note that does not count', () => {
     const cwd = note('work', 'http://127.0.0.1:7001');
     chownSync(join(cwd, '.cortex', 'run.json'), 65_534, 65_534);
     expect(find({ cwd }).from).toBe('the default');
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('of root, noted for root alone, when somebody else asks', () => {
+    const cwd = note('work', 'http://127.0.0.1:7001');
+    chmodSync(root, 0o755);
+    chmodSync(join(cwd, '.cortex', 'run.json'), 0o600);
+    process.seteuid?.(65_534);
+    try {
+      expect(find({ cwd }).from).toBe('the default');
+    } finally {
+      process.seteuid?.(0);
+    }
   });
 });
 

@@ -154,6 +154,9 @@ describe('what is shown of a log', () => {
   it('hides what stands before the @ of a URL', () => {
     expect(withoutSecrets('redis://user:secret@host:1/0')).toBe('redis://host:1/0');
     expect(withoutSecrets('nats://127.0.0.1:4222')).toBe('nats://127.0.0.1:4222');
+    expect(withoutSecrets('nats://user:p@SECRET@host:4222')).toBe('nats://host:4222');
+    expect(withoutSecrets('rediss://:p%2FSECRET@[::1]:1/2?password=SECRET')).toBe('rediss://[::1]:1/2');
+    expect(withoutSecrets('nats://user:p/SE@CRET@host:99999')).toBe('nats://host:99999');
   });
 });
 

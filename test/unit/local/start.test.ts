@@ -1,6 +1,6 @@
 // `npm start` whole, on real processes: the real first step, supervisor, nats-server and redis-server, and
 // two fake services. What the real services do is other tests' business.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -219,10 +219,14 @@ describe('npm start', () => {
   it('uses the servers that NATS_URL and REDIS_URL name, starts none, and leaves them running', async () => {
     const nats = await startNats();
     const redis = await startRedis();
-    const command = checkout.run('start.mjs', [], { NATS_URL: nats.url, REDIS_URL: redis.url });
+    const secret = (url: string) => url.replace('//', '//user:p@SECRET@');
+    const command = checkout.run('start.mjs', [], { NATS_URL: secret(nats.url), REDIS_URL: secret(redis.url) });
     const run = await checkout.ready(command);
     expect(alive(run).toSorted()).toEqual(['gateway', 'safety']);
     expect(run).toMatchObject({ nats: nats.url, redis: redis.url });
+    expect(readFileSync(runFile(), 'utf8') + command.output()).not.toContain('SECRET');
+    expect(statSync(runFile()).mode & 0o777).toBe(0o600);
+    expect((await environment(run, 'gateway'))['REDIS_URL']).toBe(secret(redis.url));
     command.child.kill('SIGTERM');
     expect(await command.ended).toBe(0);
     expect(await probeNats(nats.port)).toBeDefined();
