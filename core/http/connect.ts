@@ -1,265 +1,215 @@
 // Both ends of our RPC in every runtime: the server mount on Hono (Connect and gRPC-Web, JSON and binary) and the one client.
 // gRPC itself needs trailers, so it lives in grpc.node.ts.
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescService } from '@bufbuild/protobuf';
 import {
-	type Client,
-	Code,
-	ConnectError,
-	type ConnectRouter,
-	type ContextValues,
-	createClient,
-	createConnectRouter,
-	type HandlerContext,
-	type Interceptor,
-} from "@connectrpc/connect";
-import {
-	universalServerRequestFromFetch,
-	universalServerResponseToFetch,
-} from "@connectrpc/connect/protocol";
-import { createConnectTransport } from "@connectrpc/connect-web";
-import type { Context, Env, Hono } from "hono";
-import type { CortexError } from "#core/errors.ts";
-import { fromConnectError, toConnectError } from "./errors.ts";
-import { watchEnd } from "./rpc-end.ts";
+  type Client,
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ContextValues,
+  createClient,
+  createConnectRouter,
+  type HandlerContext,
+  type Interceptor,
+} from '@connectrpc/connect';
+import { universalServerRequestFromFetch, universalServerResponseToFetch } from '@connectrpc/connect/protocol';
+import { createConnectTransport } from '@connectrpc/connect-web';
+import type { Context, Env, Hono } from 'hono';
+import type { CortexError } from '#core/errors.ts';
+import { fromConnectError, toConnectError } from './errors.ts';
+import { watchEnd } from './rpc-end.ts';
 
 export type Routes = (router: ConnectRouter) => unknown;
 
 export interface RpcServerOptions {
-	/**
-	 * Looks at a call by its headers, before a byte of its message is read; what it throws ends the call. Whoever may not come in
-	 * must not cost the time of parsing.
-	 */
-	readonly admit?: (context: HandlerContext) => void;
-	/** What a handler or `admit` threw, before it is made presentable. */
-	readonly onError?: (error: unknown, method: string) => void;
-	/** After each call of a known method, `method` as in its path: what it failed with, or undefined. */
-	readonly onEnd?: (method: string, error: CortexError | undefined) => void;
-	readonly interceptors?: readonly Interceptor[];
-	/** Bytes of one message. Default 4 MiB. */
-	readonly readMaxBytes?: number;
-	/** The longest deadline a caller may ask for, ms. Default 60,000. */
-	readonly maxTimeoutMs?: number;
+  /**
+   * Looks at a call by its headers, before a byte of its message is read; what it throws ends the call. Whoever may not come in
+   * must not cost the time of parsing.
+   */
+  readonly admit?: (context: HandlerContext) => void;
+  /** What a handler or `admit` threw, before it is made presentable. */
+  readonly onError?: (error: unknown, method: string) => void;
+  /** After each call of a known method, `method` as in its path: what it failed with, or undefined. */
+  readonly onEnd?: (method: string, error: CortexError | undefined) => void;
+  readonly interceptors?: readonly Interceptor[];
+  /** Bytes of one message. Default 4 MiB. */
+  readonly readMaxBytes?: number;
+  /** The longest deadline a caller may ask for, ms. Default 60,000. */
+  readonly maxTimeoutMs?: number;
 }
 
 /** What both server mounts hand to Connect, so that a method behaves the same through every protocol. */
 export function routerOptions(options: RpcServerOptions) {
-	const { admit, onError, onEnd } = options;
-	return {
-		requestGate(context: HandlerContext): void {
-			const method = methodName(context);
-			watchEnd(context, (error) => onEnd?.(method, error));
-			try {
-				admit?.(context);
-			} catch (error) {
-				onError?.(error, method);
-				throw toConnectError(error);
-			}
-		},
-		readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
-		maxTimeoutMs: options.maxTimeoutMs ?? 60_000,
-		interceptors: [presentErrors(onError), ...(options.interceptors ?? [])],
-	};
+  const { admit, onError, onEnd } = options;
+  return {
+    requestGate(context: HandlerContext): void {
+      const method = methodName(context);
+      watchEnd(context, (error) => onEnd?.(method, error));
+      try {
+        admit?.(context);
+      } catch (error) {
+        onError?.(error, method);
+        throw toConnectError(error);
+      }
+    },
+    readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
+    maxTimeoutMs: options.maxTimeoutMs ?? 60_000,
+    interceptors: [presentErrors(onError), ...(options.interceptors ?? [])],
+  };
 }
 
 /** `cortex.v1.CortexApi/SubmitJob`. */
-function methodName({
-	service,
-	method,
-}: Pick<HandlerContext, "service" | "method">): string {
-	return `${service.typeName}/${method.name}`;
+function methodName({ service, method }: Pick<HandlerContext, 'service' | 'method'>): string {
+  return `${service.typeName}/${method.name}`;
 }
 
 export interface MountOptions<E extends Env> extends RpcServerOptions {
-	/** What the handlers learn from the middleware before them: the tenant, the principal. */
-	readonly contextValues?: (c: Context<E>) => ContextValues;
+  /** What the handlers learn from the middleware before them: the tenant, the principal. */
+  readonly contextValues?: (c: Context<E>) => ContextValues;
 }
 
 /** Mounts every method at its path. Unknown paths are left to the app. */
-export function mountConnect<E extends Env>(
-	app: Hono<E>,
-	routes: Routes,
-	options: MountOptions<E> = {},
-): void {
-	const router = createConnectRouter({
-		grpc: false,
-		grpcWeb: true,
-		connect: true,
-		...routerOptions(options),
-	});
-	routes(router);
-	for (const handler of router.handlers) {
-		app.all(handler.requestPath, async (c) => {
-			const request = universalServerRequestFromFetch(c.req.raw, {});
-			const values = options.contextValues?.(c);
-			return universalServerResponseToFetch(
-				await handler(
-					values === undefined
-						? request
-						: { ...request, contextValues: values },
-				),
-			);
-		});
-	}
+export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, options: MountOptions<E> = {}): void {
+  const router = createConnectRouter({ grpc: false, grpcWeb: true, connect: true, ...routerOptions(options) });
+  routes(router);
+  for (const handler of router.handlers) {
+    app.all(handler.requestPath, async (c) => {
+      const request = universalServerRequestFromFetch(c.req.raw, {});
+      const values = options.contextValues?.(c);
+      return universalServerResponseToFetch(
+        await handler(values === undefined ? request : { ...request, contextValues: values }),
+      );
+    });
+  }
 }
 
 /** The outermost interceptor: whatever a handler or a later interceptor throws becomes an error that may be sent. */
-function presentErrors(onError: RpcServerOptions["onError"]): Interceptor {
-	return (next) => async (request) => {
-		const present = (error: unknown): ConnectError => {
-			onError?.(error, methodName(request));
-			return toConnectError(error);
-		};
-		try {
-			const response = await next(request);
-			return response.stream
-				? { ...response, message: mapErrors(response.message, present) }
-				: response;
-		} catch (error) {
-			throw present(error);
-		}
-	};
+function presentErrors(onError: RpcServerOptions['onError']): Interceptor {
+  return (next) => async (request) => {
+    const present = (error: unknown): ConnectError => {
+      onError?.(error, methodName(request));
+      return toConnectError(error);
+    };
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: mapErrors(response.message, present) } : response;
+    } catch (error) {
+      throw present(error);
+    }
+  };
 }
 
 async function* mapErrors<T>(
-	items: AsyncIterable<T>,
-	map: (error: unknown) => Error,
+  items: AsyncIterable<T>,
+  map: (error: unknown) => Error,
 ): AsyncGenerator<T, void, undefined> {
-	try {
-		yield* items;
-	} catch (error) {
-		throw map(error);
-	}
+  try {
+    yield* items;
+  } catch (error) {
+    throw map(error);
+  }
 }
 
 export interface RpcClientOptions {
-	/** `http://127.0.0.1:50051`; method paths are appended. */
-	readonly baseUrl: string;
-	/** Another way to reach the server: a service binding, a test's app. */
-	readonly fetch?: (
-		input: string | URL | Request,
-		init?: RequestInit,
-	) => Response | Promise<Response>;
-	/** Sent as a bearer token. */
-	readonly token?: string;
-	/** Deadline of every call that names none, ms. */
-	readonly timeoutMs?: number;
-	/** Protobuf rather than JSON on the wire. Default true. */
-	readonly binary?: boolean;
+  /** `http://127.0.0.1:50051`; method paths are appended. */
+  readonly baseUrl: string;
+  /** Another way to reach the server: a service binding, a test's app. */
+  readonly fetch?: (input: string | URL | Request, init?: RequestInit) => Response | Promise<Response>;
+  /** Sent as a bearer token. */
+  readonly token?: string;
+  /** Deadline of every call that names none, ms. */
+  readonly timeoutMs?: number;
+  /** Protobuf rather than JSON on the wire. Default true. */
+  readonly binary?: boolean;
 }
 
 /**
  * The one client of all our services. Its methods throw CortexError alone: `unavailable` when the server cannot be reached,
  * `failed_precondition` when its certificate is not trusted, `deadline_exceeded`, `canceled`, and whatever code the server answered.
  */
-export function createRpcClient<S extends DescService>(
-	service: S,
-	options: RpcClientOptions,
-): Client<S> {
-	const { token, timeoutMs } = options;
-	const authorize: Interceptor = (next) => (request) => {
-		request.header.set("Authorization", `Bearer ${token}`);
-		return next(request);
-	};
-	const transport = createConnectTransport({
-		baseUrl: options.baseUrl,
-		useBinaryFormat: options.binary ?? true,
-		fetch: plainFetch(options.fetch ?? ((input, init) => fetch(input, init))),
-		interceptors: token === undefined ? [] : [authorize],
-		...(timeoutMs === undefined ? {} : { defaultTimeoutMs: timeoutMs }),
-	});
-	return translated(service, createClient(service, transport));
+export function createRpcClient<S extends DescService>(service: S, options: RpcClientOptions): Client<S> {
+  const { token, timeoutMs } = options;
+  const authorize: Interceptor = (next) => (request) => {
+    request.header.set('Authorization', `Bearer ${token}`);
+    return next(request);
+  };
+  const transport = createConnectTransport({
+    baseUrl: options.baseUrl,
+    useBinaryFormat: options.binary ?? true,
+    fetch: plainFetch(options.fetch ?? ((input, init) => fetch(input, init))),
+    interceptors: token === undefined ? [] : [authorize],
+    ...(timeoutMs === undefined ? {} : { defaultTimeoutMs: timeoutMs }),
+  });
+  return translated(service, createClient(service, transport));
 }
 
 /** workerd refuses `redirect: 'error'`, `credentials`, `mode` and `cache`, which connect-web sets for browsers. */
-function plainFetch(
-	inner: NonNullable<RpcClientOptions["fetch"]>,
-): typeof fetch {
-	return async (input, init = {}) => {
-		const plain: RequestInit = { redirect: "manual" };
-		if (init.method !== undefined) plain.method = init.method;
-		if (init.headers !== undefined) plain.headers = init.headers;
-		if (init.body !== undefined) plain.body = init.body;
-		if (init.signal !== undefined) plain.signal = init.signal;
-		try {
-			return await orAborted(inner(input, plain), init.signal ?? undefined);
-		} catch (error) {
-			if (init.signal?.aborted === true) throw error;
-			throw unreached(error);
-		}
-	};
+function plainFetch(inner: NonNullable<RpcClientOptions['fetch']>): typeof fetch {
+  return async (input, init = {}) => {
+    const plain: RequestInit = { redirect: 'manual' };
+    if (init.method !== undefined) plain.method = init.method;
+    if (init.headers !== undefined) plain.headers = init.headers;
+    if (init.body !== undefined) plain.body = init.body;
+    if (init.signal !== undefined) plain.signal = init.signal;
+    try {
+      return await orAborted(inner(input, plain), init.signal ?? undefined);
+    } catch (error) {
+      if (init.signal?.aborted === true) throw error;
+      throw unreached(error);
+    }
+  };
 }
 
 /** Connect would call this `internal`; a server that cannot be reached is one to try again later, a stranger is for a person. */
 function unreached(error: unknown): ConnectError {
-	const code = innermostCode(error);
-	// As Node names them: DEPTH_ZERO_SELF_SIGNED_CERT, CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID, UNABLE_TO_VERIFY_LEAF_SIGNATURE.
-	if (/CERT|LEAF_SIGNATURE|INVALID_CA/.test(code)) {
-		const message = `the server's certificate is not trusted (${code})`;
-		return new ConnectError(
-			message,
-			Code.FailedPrecondition,
-			undefined,
-			undefined,
-			error,
-		);
-	}
-	const why = /^(EPROTO$|ERR_SSL_)/.test(code)
-		? `: no TLS connection could be made (${code})`
-		: "";
-	return new ConnectError(
-		`the server could not be reached${why}`,
-		Code.Unavailable,
-		undefined,
-		undefined,
-		error,
-	);
+  const code = innermostCode(error);
+  // As Node names them: DEPTH_ZERO_SELF_SIGNED_CERT, CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID, UNABLE_TO_VERIFY_LEAF_SIGNATURE.
+  if (/CERT|LEAF_SIGNATURE|INVALID_CA/.test(code)) {
+    const message = `the server's certificate is not trusted (${code})`;
+    return new ConnectError(message, Code.FailedPrecondition, undefined, undefined, error);
+  }
+  const why = /^(EPROTO$|ERR_SSL_)/.test(code) ? `: no TLS connection could be made (${code})` : '';
+  return new ConnectError(`the server could not be reached${why}`, Code.Unavailable, undefined, undefined, error);
 }
 
 function innermostCode(error: unknown): string {
-	if (!(error instanceof Error)) return "";
-	const inner = innermostCode(error.cause);
-	return inner === "" && "code" in error ? String(error.code) : inner;
+  if (!(error instanceof Error)) return '';
+  const inner = innermostCode(error.cause);
+  return inner === '' && 'code' in error ? String(error.code) : inner;
 }
 
 /** An app called in the same process heeds no signal, so the caller's patience is kept here. */
-async function orAborted<T>(
-	answer: T | Promise<T>,
-	signal: AbortSignal | undefined,
-): Promise<T> {
-	if (signal === undefined || !(answer instanceof Promise)) return answer;
-	let stop: (() => void) | undefined;
-	const aborted = new Promise<never>((_, reject) => {
-		stop = () => reject(signal.reason as Error);
-		if (signal.aborted) stop();
-		else signal.addEventListener("abort", stop);
-	});
-	try {
-		return await Promise.race([answer, aborted]);
-	} finally {
-		if (stop !== undefined) signal.removeEventListener("abort", stop);
-	}
+async function orAborted<T>(answer: T | Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined || !(answer instanceof Promise)) return answer;
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop);
+  });
+  try {
+    return await Promise.race([answer, aborted]);
+  } finally {
+    if (stop !== undefined) signal.removeEventListener('abort', stop);
+  }
 }
 
 /** Client interceptors cannot do this: the transport turns whatever they throw back into a ConnectError. */
-function translated<S extends DescService>(
-	service: S,
-	client: Client<S>,
-): Client<S> {
-	const methods: Record<string, unknown> = { ...client };
-	for (const method of service.methods) {
-		const call = methods[method.localName] as (...args: unknown[]) => unknown;
-		methods[method.localName] = (...args: unknown[]): unknown => {
-			const answer = call(...args);
-			if (method.methodKind === "unary")
-				return (answer as Promise<unknown>).catch(rethrow);
-			if (method.methodKind === "server_streaming")
-				return mapErrors(answer as AsyncIterable<unknown>, fromConnectError);
-			return answer; // fetch cannot stream a request; Connect says so itself
-		};
-	}
-	return methods as Client<S>;
+function translated<S extends DescService>(service: S, client: Client<S>): Client<S> {
+  const methods: Record<string, unknown> = { ...client };
+  for (const method of service.methods) {
+    const call = methods[method.localName] as (...args: unknown[]) => unknown;
+    methods[method.localName] = (...args: unknown[]): unknown => {
+      const answer = call(...args);
+      if (method.methodKind === 'unary') return (answer as Promise<unknown>).catch(rethrow);
+      if (method.methodKind === 'server_streaming')
+        return mapErrors(answer as AsyncIterable<unknown>, fromConnectError);
+      return answer; // fetch cannot stream a request; Connect says so itself
+    };
+  }
+  return methods as Client<S>;
 }
 
 function rethrow(error: unknown): never {
-	throw fromConnectError(error);
+  throw fromConnectError(error);
 }

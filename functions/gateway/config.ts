@@ -1,92 +1,43 @@
 // What the gateway reads from its environment.
-import { storeEnv } from "#core/jobs/store-env.ts";
-import {
-	type Address,
-	formatAddress,
-	isLoopback,
-} from "#core/process/address.ts";
-import {
-	type Env,
-	EnvError,
-	type EnvValues,
-	readEnv,
-} from "#core/process/env.ts";
-import {
-	address,
-	decimal,
-	int,
-	path,
-	text,
-	url,
-} from "#core/process/variables.ts";
-import { isSubjectToken } from "#core/protocol/subjects.ts";
-import type { RateLimitOptions } from "../http/rate-limit.ts";
+import { storeEnv } from '#core/jobs/store-env.ts';
+import { type Address, formatAddress, isLoopback } from '#core/process/address.ts';
+import { type Env, EnvError, type EnvValues, readEnv } from '#core/process/env.ts';
+import { address, decimal, int, path, text, url } from '#core/process/variables.ts';
+import { isSubjectToken } from '#core/protocol/subjects.ts';
+import type { RateLimitOptions } from '../http/rate-limit.ts';
 
 export const gatewayEnv = {
-	natsUrl: url("NATS_URL", "nats://localhost:4222", "the bus", ["nats", "tls"]),
-	redisUrl: url("REDIS_URL", "redis://localhost:6379", "the truth about jobs", [
-		"redis",
-		"rediss",
-	]),
-	httpAddr: address(
-		"GATEWAY_HTTP_ADDR",
-		"127.0.0.1:8081",
-		"where REST and Connect answer",
-	),
-	rpcAddr: address(
-		"GATEWAY_RPC_ADDR",
-		"127.0.0.1:8080",
-		"where gRPC and Connect answer",
-	),
-	apiKey: text(
-		"API_KEY",
-		undefined,
-		"the key of one administrator; with neither it nor API_KEYS_PATH only this machine is served",
-		{
-			secret: true,
-			pattern: /^[\x21-\x7e]{1,512}$/,
-			type: "text of 1 to 512 visible ASCII characters",
-		},
-	),
-	apiKeysPath: path(
-		"API_KEYS_PATH",
-		undefined,
-		"a file of keys, made by `cortex keys add`; read again when it changes",
-	),
-	tenant: text(
-		"TENANT_ID",
-		"default",
-		"the tenant of API_KEY, and of callers without a key",
-	),
-	rateLimit: decimal(
-		"API_RATE_LIMIT_RPS",
-		undefined,
-		"requests a second that one key may make; unset: any number",
-		{
-			min: 0.001,
-			max: 1_000_000,
-		},
-	),
-	rateBurst: int(
-		"API_RATE_LIMIT_BURST",
-		undefined,
-		"requests that one key may make at once; unset: twice a second's",
-		{
-			min: 1,
-			max: 1_000_000,
-		},
-	),
-	tlsCert: path(
-		"GRPC_TLS_CERT",
-		undefined,
-		"certificate chain (PEM) for GATEWAY_RPC_ADDR; together with GRPC_TLS_KEY",
-	),
-	tlsKey: path(
-		"GRPC_TLS_KEY",
-		undefined,
-		"private key (PEM) for GATEWAY_RPC_ADDR",
-	),
-	...storeEnv,
+  natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
+  redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
+  httpAddr: address('GATEWAY_HTTP_ADDR', '127.0.0.1:8081', 'where REST and Connect answer'),
+  rpcAddr: address('GATEWAY_RPC_ADDR', '127.0.0.1:8080', 'where gRPC and Connect answer'),
+  apiKey: text(
+    'API_KEY',
+    undefined,
+    'the key of one administrator; with neither it nor API_KEYS_PATH only this machine is served',
+    {
+      secret: true,
+      pattern: /^[\x21-\x7e]{1,512}$/,
+      type: 'text of 1 to 512 visible ASCII characters',
+    },
+  ),
+  apiKeysPath: path(
+    'API_KEYS_PATH',
+    undefined,
+    'a file of keys, made by `cortex keys add`; read again when it changes',
+  ),
+  tenant: text('TENANT_ID', 'default', 'the tenant of API_KEY, and of callers without a key'),
+  rateLimit: decimal('API_RATE_LIMIT_RPS', undefined, 'requests a second that one key may make; unset: any number', {
+    min: 0.001,
+    max: 1_000_000,
+  }),
+  rateBurst: int('API_RATE_LIMIT_BURST', undefined, "requests that one key may make at once; unset: twice a second's", {
+    min: 1,
+    max: 1_000_000,
+  }),
+  tlsCert: path('GRPC_TLS_CERT', undefined, 'certificate chain (PEM) for GATEWAY_RPC_ADDR; together with GRPC_TLS_KEY'),
+  tlsKey: path('GRPC_TLS_KEY', undefined, 'private key (PEM) for GATEWAY_RPC_ADDR'),
+  ...storeEnv,
 };
 
 /** The port of METRICS_ADDR. */
@@ -94,10 +45,10 @@ export const gatewayMetricsPort = 9092;
 
 type Values = EnvValues<typeof gatewayEnv>;
 
-export interface GatewayConfig extends Omit<Values, "rateLimit" | "rateBurst"> {
-	/** Neither key nor file: this machine alone is served. */
-	readonly open: boolean;
-	readonly limit: RateLimitOptions | undefined;
+export interface GatewayConfig extends Omit<Values, 'rateLimit' | 'rateBurst'> {
+  /** Neither key nor file: this machine alone is served. */
+  readonly open: boolean;
+  readonly limit: RateLimitOptions | undefined;
 }
 
 /** The original's number, for a burst without a rate. */
@@ -105,46 +56,32 @@ const defaultRate = 50;
 
 /** Throws EnvError with every problem. */
 export function parseGatewayConfig(env: Env): GatewayConfig {
-	const read = readEnv(gatewayEnv, env);
-	if (!read.ok) throw new EnvError(read.error);
-	const { rateLimit, rateBurst, ...values } = read.value;
-	const open = values.apiKey === undefined && values.apiKeysPath === undefined;
-	const problems = [
-		...(isSubjectToken(values.tenant)
-			? []
-			: ['TENANT_ID: may hold letters, digits, ".", "_" and "-", 128 at most']),
-		...(open
-			? [
-					...onlyHere("GATEWAY_HTTP_ADDR", values.httpAddr),
-					...onlyHere("GATEWAY_RPC_ADDR", values.rpcAddr),
-				]
-			: []),
-		...((values.tlsCert === undefined) === (values.tlsKey === undefined)
-			? []
-			: [
-					"GRPC_TLS_CERT: goes together with GRPC_TLS_KEY; one of them is not set",
-				]),
-	];
-	if (problems.length > 0) throw new EnvError(problems);
-	return Object.freeze({
-		...values,
-		open,
-		limit: limitOf(rateLimit, rateBurst),
-	});
+  const read = readEnv(gatewayEnv, env);
+  if (!read.ok) throw new EnvError(read.error);
+  const { rateLimit, rateBurst, ...values } = read.value;
+  const open = values.apiKey === undefined && values.apiKeysPath === undefined;
+  const problems = [
+    ...(isSubjectToken(values.tenant) ? [] : ['TENANT_ID: may hold letters, digits, ".", "_" and "-", 128 at most']),
+    ...(open
+      ? [...onlyHere('GATEWAY_HTTP_ADDR', values.httpAddr), ...onlyHere('GATEWAY_RPC_ADDR', values.rpcAddr)]
+      : []),
+    ...((values.tlsCert === undefined) === (values.tlsKey === undefined)
+      ? []
+      : ['GRPC_TLS_CERT: goes together with GRPC_TLS_KEY; one of them is not set']),
+  ];
+  if (problems.length > 0) throw new EnvError(problems);
+  return Object.freeze({ ...values, open, limit: limitOf(rateLimit, rateBurst) });
 }
 
 function onlyHere(name: string, addr: Address): string[] {
-	if (isLoopback(addr)) return [];
-	return [
-		`${name}: without API_KEY or API_KEYS_PATH the gateway serves this machine alone, and ${formatAddress(addr)} can be reached from others`,
-	];
+  if (isLoopback(addr)) return [];
+  return [
+    `${name}: without API_KEY or API_KEYS_PATH the gateway serves this machine alone, and ${formatAddress(addr)} can be reached from others`,
+  ];
 }
 
-function limitOf(
-	rate: number | undefined,
-	burst: number | undefined,
-): RateLimitOptions | undefined {
-	if (rate === undefined && burst === undefined) return undefined;
-	const perSecond = rate ?? defaultRate;
-	return { perSecond, burst: burst ?? Math.max(1, Math.ceil(2 * perSecond)) };
+function limitOf(rate: number | undefined, burst: number | undefined): RateLimitOptions | undefined {
+  if (rate === undefined && burst === undefined) return undefined;
+  const perSecond = rate ?? defaultRate;
+  return { perSecond, burst: burst ?? Math.max(1, Math.ceil(2 * perSecond)) };
 }

@@ -1,145 +1,97 @@
 // The gateway as a Node process: Redis and NATS over TCP, REST on one port, CortexApi by every protocol on another.
-import type { HttpBindings } from "@hono/node-server";
-import { connectBus } from "#core/bus/nats-tcp.node.ts";
-import { createGrpcListener } from "#core/http/grpc.node.ts";
-import { createKeys } from "#core/jobs/keys.ts";
-import { postEvents } from "#core/jobs/post-events.ts";
-import { createRedisStore } from "#core/jobs/redis-store.ts";
-import { storeTtls } from "#core/jobs/store-env.ts";
-import { followCounters } from "#core/metrics/follow.ts";
-import { createPromMetrics } from "#core/metrics/prom.node.ts";
-import { announceListening } from "#core/process/announce.node.ts";
-import { serveDual, serveHttp } from "#core/process/http.node.ts";
-import { runProcess } from "#core/process/run.node.ts";
-import { tlsOf } from "#core/process/tls.node.ts";
-import { connectRedis } from "#core/redis/ioredis.node.ts";
-import { systemIds } from "#core/system.ts";
-import { createKeyring } from "../http/keyring.ts";
-import { createKeysFile } from "../http/keys-file.node.ts";
-import { createRateLimit } from "../http/rate-limit.ts";
-import { createGateway } from "./app.ts";
-import { gatewayMetricsPort, parseGatewayConfig } from "./config.ts";
-import { callerValues } from "./rpc-gate.ts";
+import type { HttpBindings } from '@hono/node-server';
+import { connectBus } from '#core/bus/nats-tcp.node.ts';
+import { createGrpcListener } from '#core/http/grpc.node.ts';
+import { createKeys } from '#core/jobs/keys.ts';
+import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { storeTtls } from '#core/jobs/store-env.ts';
+import { followCounters } from '#core/metrics/follow.ts';
+import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { announceListening } from '#core/process/announce.node.ts';
+import { serveDual, serveHttp } from '#core/process/http.node.ts';
+import { runProcess } from '#core/process/run.node.ts';
+import { tlsOf } from '#core/process/tls.node.ts';
+import { connectRedis } from '#core/redis/ioredis.node.ts';
+import { systemIds } from '#core/system.ts';
+import { createKeyring } from '../http/keyring.ts';
+import { createKeysFile } from '../http/keys-file.node.ts';
+import { createRateLimit } from '../http/rate-limit.ts';
+import { createGateway } from './app.ts';
+import { gatewayMetricsPort, parseGatewayConfig } from './config.ts';
+import { callerValues } from './rpc-gate.ts';
 
-const name = "cortex-api-gateway";
+const name = 'cortex-api-gateway';
 
 await runProcess({
-	name,
-	metricsPort: gatewayMetricsPort,
-	config: parseGatewayConfig,
-	metrics: createPromMetrics({
-		owns: ["cortex_api_gateway_", "cortex_bus_", "cortex_redis_"],
-	}),
-	async start({
-		config,
-		log,
-		clock,
-		metrics,
-		health,
-		resources,
-		stopping: signal,
-	}) {
-		const { tenant, apiKey, apiKeysPath, limit } = config;
-		const onError = (error: unknown): void =>
-			log.error("a connection failed", { error });
-		const keys =
-			apiKeysPath === undefined
-				? undefined
-				: createKeysFile({ path: apiKeysPath, clock, log });
-		const keyring = createKeyring({ apiKey, tenant, keys });
-		if (keyring.open)
-			log.warn("no API key is configured: only this machine is served", {
-				tenant,
-			});
+  name,
+  metricsPort: gatewayMetricsPort,
+  config: parseGatewayConfig,
+  metrics: createPromMetrics({ owns: ['cortex_api_gateway_', 'cortex_bus_', 'cortex_redis_'] }),
+  async start({ config, log, clock, metrics, health, resources, stopping: signal }) {
+    const { tenant, apiKey, apiKeysPath, limit } = config;
+    const onError = (error: unknown): void => log.error('a connection failed', { error });
+    const keys = apiKeysPath === undefined ? undefined : createKeysFile({ path: apiKeysPath, clock, log });
+    const keyring = createKeyring({ apiKey, tenant, keys });
+    if (keyring.open) log.warn('no API key is configured: only this machine is served', { tenant });
 
-		const bus = await resources.use(
-			"nats",
-			() => connectBus({ url: config.natsUrl, name, onError }),
-			(connection) => connection.close(),
-		);
-		const redis = await resources.use(
-			"redis",
-			() => connectRedis({ url: config.redisUrl, name, onError }),
-			(connection) => connection.close(),
-		);
-		await redis.assertNoEviction();
-		health.check("redis", async () => ({
-			durability: (await redis.durability()).class,
-		}));
-		health.check("nats", () => bus.ping().then(() => ({})), {
-			required: false,
-		});
+    const bus = await resources.use(
+      'nats',
+      () => connectBus({ url: config.natsUrl, name, onError }),
+      (connection) => connection.close(),
+    );
+    const redis = await resources.use(
+      'redis',
+      () => connectRedis({ url: config.redisUrl, name, onError }),
+      (connection) => connection.close(),
+    );
+    await redis.assertNoEviction();
+    health.check('redis', async () => ({ durability: (await redis.durability()).class }));
+    health.check('nats', () => bus.ping().then(() => ({})), { required: false });
 
-		followCounters(
-			{ metrics, clock, signal },
-			{
-				cortex_bus_dropped_total: () => bus.dropped,
-				cortex_redis_calls_total: () => redis.calls,
-			},
-		);
-		const ids = systemIds(clock);
-		const partitions = createKeys(1);
-		const post = bus.post.bind(bus);
-		const random = (): string => ids.random().replaceAll("-", "");
-		const store = createRedisStore({
-			redis,
-			keys: partitions,
-			onEvents: postEvents(post),
-			random,
-			...storeTtls(config),
-		});
-		const { app, rpc, rpcOptions, waiters } = createGateway({
-			...{
-				store,
-				keys: partitions,
-				redis,
-				post,
-				keyring,
-				metrics,
-				log,
-				clock,
-				ids,
-			},
-			subscribe: (subject, handle) =>
-				bus.subscribe(subject, ({ data }) => handle(data)),
-			rateLimit: limit === undefined ? undefined : createRateLimit(limit),
-			health: () => health.report(),
-			peer: (env) =>
-				(env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
-		});
-		const grpc = createGrpcListener(rpc, {
-			...rpcOptions,
-			contextValues: (request) => callerValues(request.socket.remoteAddress),
-		});
-		const serve = { fetch: app.fetch, log };
-		const tls = tlsOf(
-			{ variable: "GRPC_TLS_CERT", path: config.tlsCert },
-			{ variable: "GRPC_TLS_KEY", path: config.tlsKey },
-		);
-		const http = await resources.use(
-			"http",
-			() =>
-				serveHttp({
-					...serve,
-					addr: config.httpAddr,
-					variable: "GATEWAY_HTTP_ADDR",
-				}),
-			(server) => server.close(4_000),
-		);
-		const dual = await resources.use(
-			"rpc",
-			() =>
-				serveDual({
-					...serve,
-					grpc,
-					tls,
-					addr: config.rpcAddr,
-					variable: "GATEWAY_RPC_ADDR",
-				}),
-			(server) => server.close(4_000),
-		);
-		announceListening("http", http.url);
-		announceListening("rpc", dual.url);
-		return { drain: async () => waiters.stop() };
-	},
+    followCounters(
+      { metrics, clock, signal },
+      { cortex_bus_dropped_total: () => bus.dropped, cortex_redis_calls_total: () => redis.calls },
+    );
+    const ids = systemIds(clock);
+    const partitions = createKeys(1);
+    const post = bus.post.bind(bus);
+    const random = (): string => ids.random().replaceAll('-', '');
+    const store = createRedisStore({
+      redis,
+      keys: partitions,
+      onEvents: postEvents(post),
+      random,
+      ...storeTtls(config),
+    });
+    const { app, rpc, rpcOptions, waiters } = createGateway({
+      ...{ store, keys: partitions, redis, post, keyring, metrics, log, clock, ids },
+      subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
+      rateLimit: limit === undefined ? undefined : createRateLimit(limit),
+      health: () => health.report(),
+      peer: (env) => (env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
+    });
+    const grpc = createGrpcListener(rpc, {
+      ...rpcOptions,
+      contextValues: (request) => callerValues(request.socket.remoteAddress),
+    });
+    const serve = { fetch: app.fetch, log };
+    const tls = tlsOf(
+      { variable: 'GRPC_TLS_CERT', path: config.tlsCert },
+      { variable: 'GRPC_TLS_KEY', path: config.tlsKey },
+    );
+    const http = await resources.use(
+      'http',
+      () => serveHttp({ ...serve, addr: config.httpAddr, variable: 'GATEWAY_HTTP_ADDR' }),
+      (server) => server.close(4_000),
+    );
+    const dual = await resources.use(
+      'rpc',
+      () => serveDual({ ...serve, grpc, tls, addr: config.rpcAddr, variable: 'GATEWAY_RPC_ADDR' }),
+      (server) => server.close(4_000),
+    );
+    announceListening('http', http.url);
+    announceListening('rpc', dual.url);
+    return { drain: async () => waiters.stop() };
+  },
 });

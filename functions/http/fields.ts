@@ -1,148 +1,125 @@
 // Bodies and queries as typed values: zod schemas in, every wrong field in plain words out. The schemas are the routes'.
-import { z } from "zod";
-import { type FieldProblem, invalidFields } from "#core/http/errors.ts";
+import { z } from 'zod';
+import { type FieldProblem, invalidFields } from '#core/http/errors.ts';
 
 /** The value as the schema reads it, defaults filled in. Throws HttpError 400 that names every wrong field, at most 20. */
-export function parseFields<S extends z.ZodType>(
-	schema: S,
-	value: unknown,
-): z.output<S> {
-	const parsed = schema.safeParse(value);
-	if (parsed.success) return parsed.data;
-	throw invalidFields(parsed.error.issues.slice(0, 20).flatMap(describe));
+export function parseFields<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalidFields(parsed.error.issues.slice(0, 20).flatMap(describe));
 }
 
 type Issue = z.core.$ZodIssue;
 
 function describe(issue: Issue): FieldProblem[] {
-	const field = fieldPath(issue.path);
-	if (issue.code === "invalid_key")
-		return [
-			{ field, detail: `has a wrong name: ${issue.issues[0]?.message ?? ""}` },
-		];
-	return [{ field, detail: sentence(issue) }];
+  const field = fieldPath(issue.path);
+  if (issue.code === 'invalid_key') return [{ field, detail: `has a wrong name: ${issue.issues[0]?.message ?? ''}` }];
+  return [{ field, detail: sentence(issue) }];
 }
 
 /** `labels.team`, `tags[2]`; the whole body is `body`. */
 function fieldPath(path: readonly PropertyKey[]): string {
-	let text = "";
-	for (const part of path)
-		text +=
-			typeof part === "number"
-				? `[${part}]`
-				: text === ""
-					? String(part)
-					: `.${String(part)}`;
-	if (text === "") return "body";
-	return text.length > 200 ? `${text.slice(0, 200)}...` : text;
+  let text = '';
+  for (const part of path)
+    text += typeof part === 'number' ? `[${part}]` : text === '' ? String(part) : `.${String(part)}`;
+  if (text === '') return 'body';
+  return text.length > 200 ? `${text.slice(0, 200)}...` : text;
 }
 
 const kinds: Readonly<Record<string, string>> = {
-	string: "text",
-	number: "a number",
-	int: "a whole number",
-	boolean: "true or false",
-	array: "a list",
-	record: "an object",
-	object: "an object",
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  record: 'an object',
+  object: 'an object',
 };
 
 function sentence(issue: Issue): string {
-	switch (issue.code) {
-		case "invalid_type":
-			return `must be ${kinds[issue.expected] ?? issue.expected}`;
-		case "too_big":
-			return `must ${bound(issue.origin, "at most", issue.maximum)}`;
-		case "too_small":
-			return `must ${bound(issue.origin, "at least", issue.minimum)}`;
-		default:
-			return issue.message;
-	}
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${kinds[issue.expected] ?? issue.expected}`;
+    case 'too_big':
+      return `must ${bound(issue.origin, 'at most', issue.maximum)}`;
+    case 'too_small':
+      return `must ${bound(issue.origin, 'at least', issue.minimum)}`;
+    default:
+      return issue.message;
+  }
 }
 
 function bound(origin: string, how: string, limit: number | bigint): string {
-	if (origin === "string") return `have ${how} ${limit} characters`;
-	if (origin === "array" || origin === "object" || origin === "record")
-		return `have ${how} ${limit} entries`;
-	return `be ${how} ${limit}`;
+  if (origin === 'string') return `have ${how} ${limit} characters`;
+  if (origin === 'array' || origin === 'object' || origin === 'record') return `have ${how} ${limit} entries`;
+  return `be ${how} ${limit}`;
 }
 
 /** Text without control characters and halves of characters, since it goes into packets, keys and logs. Null is the empty text. */
 export function line(max: number) {
-	return z
-		.string()
-		.max(max)
-		.regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters")
-		.nullish()
-		.transform((value) => value ?? "");
+  return z
+    .string()
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters')
+    .nullish()
+    .transform((value) => value ?? '');
 }
 
 /** Text of any kind. Null is the empty text. */
 export function prose(max: number) {
-	return z
-		.string()
-		.max(max)
-		.nullish()
-		.transform((value) => value ?? "");
+  return z
+    .string()
+    .max(max)
+    .nullish()
+    .transform((value) => value ?? '');
 }
 
 /** A whole number, not negative; 0 and null mean `fallback`. */
 export function amount(max: number, fallback: number) {
-	return z
-		.int()
-		.min(0)
-		.max(max)
-		.nullish()
-		.transform((value) =>
-			value === null || value === undefined || value === 0 ? fallback : value,
-		);
+  return z
+    .int()
+    .min(0)
+    .max(max)
+    .nullish()
+    .transform((value) => (value === null || value === undefined || value === 0 ? fallback : value));
 }
 
 export function flag() {
-	return z
-		.boolean()
-		.nullish()
-		.transform((value) => value ?? false);
+  return z
+    .boolean()
+    .nullish()
+    .transform((value) => value ?? false);
 }
 
 /** A list of short texts. */
 export function words(maxItems: number, maxLength: number) {
-	const word = z
-		.string()
-		.max(maxLength)
-		.regex(
-			/^[^\p{Cc}\p{Cs}]+$/u,
-			"must not be empty or hold control characters",
-		);
-	return z
-		.array(word)
-		.max(maxItems)
-		.nullish()
-		.transform((value): readonly string[] => value ?? []);
+  const word = z
+    .string()
+    .max(maxLength)
+    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not be empty or hold control characters');
+  return z
+    .array(word)
+    .max(maxItems)
+    .nullish()
+    .transform((value): readonly string[] => value ?? []);
 }
 
 const labelName = z
-	.string()
-	.max(64)
-	.regex(
-		/^[A-Za-z0-9][A-Za-z0-9._/-]*$/,
-		'must be letters, digits, ".", "_", "/" and "-"',
-	);
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]*$/, 'must be letters, digits, ".", "_", "/" and "-"');
 
 /** A map of short texts to short texts. */
 export function labels(maxEntries: number) {
-	return z
-		.record(
-			labelName,
-			z
-				.string()
-				.max(256)
-				.regex(/^[^\p{Cc}\p{Cs}]*$/u, "must not hold control characters"),
-		)
-		.refine(
-			(map) => Object.keys(map).length <= maxEntries,
-			`must have at most ${maxEntries} entries`,
-		)
-		.nullish()
-		.transform((value): Readonly<Record<string, string>> => value ?? {});
+  return z
+    .record(
+      labelName,
+      z
+        .string()
+        .max(256)
+        .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters'),
+    )
+    .refine((map) => Object.keys(map).length <= maxEntries, `must have at most ${maxEntries} entries`)
+    .nullish()
+    .transform((value): Readonly<Record<string, string>> => value ?? {});
 }

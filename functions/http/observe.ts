@@ -1,67 +1,50 @@
 // What happens around every route: headers that each answer carries, errors as problem JSON and in the log, and the two metrics.
-import { createMiddleware } from "hono/factory";
-import { isRetryable, toCortexError } from "#core/errors.ts";
-import { httpStatus, problemResponse } from "#core/http/errors.ts";
-import type { Log } from "#core/log.ts";
-import type { Metrics } from "#core/metrics/metrics.ts";
-import type { Clock } from "#core/system.ts";
-import type { AppContext, AppEnv, Route } from "./route.ts";
+import { createMiddleware } from 'hono/factory';
+import { isRetryable, toCortexError } from '#core/errors.ts';
+import { httpStatus, problemResponse } from '#core/http/errors.ts';
+import type { Log } from '#core/log.ts';
+import type { Metrics } from '#core/metrics/metrics.ts';
+import type { Clock } from '#core/system.ts';
+import type { AppContext, AppEnv, Route } from './route.ts';
 
 /** On every answer: its type is what it says, and no cache keeps it. */
 export const plainAnswers = createMiddleware<AppEnv>(async (c, next) => {
-	await next();
-	c.res.headers.set("X-Content-Type-Options", "nosniff");
-	c.res.headers.set("Cache-Control", "no-store");
+  await next();
+  c.res.headers.set('X-Content-Type-Options', 'nosniff');
+  c.res.headers.set('Cache-Control', 'no-store');
 });
 
 /** Problem JSON for anything thrown. What is our fault is logged with its causes; what is only away for a while is a warning. */
 export function answerError(error: unknown, c: AppContext, log: Log): Response {
-	const known = toCortexError(error);
-	const requestId = c.get("requestId");
-	if (httpStatus(known) >= 500) {
-		const { method, path } = c.req;
-		log[isRetryable(known) ? "warn" : "error"]("a request failed", {
-			request_id: requestId,
-			method,
-			path,
-			error,
-		});
-	}
-	return problemResponse(error, requestId);
+  const known = toCortexError(error);
+  const requestId = c.get('requestId');
+  if (httpStatus(known) >= 500) {
+    const { method, path } = c.req;
+    log[isRetryable(known) ? 'warn' : 'error']('a request failed', { request_id: requestId, method, path, error });
+  }
+  return problemResponse(error, requestId);
 }
 
 export interface ObserveDeps {
-	readonly metrics: Metrics;
-	readonly log: Log;
-	readonly clock: Pick<Clock, "monotonic">;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Pick<Clock, 'monotonic'>;
 }
 
 /** The route's handler with its errors answered, and counted by pattern. */
-export function observed(
-	{ metrics, log, clock }: ObserveDeps,
-	route: Route,
-	handle: Route["handle"],
-): Route["handle"] {
-	const { method, path } = route;
-	return async (c) => {
-		const began = clock.monotonic();
-		let response: Response;
-		try {
-			response = await handle(c);
-		} catch (error) {
-			response = answerError(error, c, log);
-		}
-		metrics.count("cortex_api_gateway_http_requests_total", {
-			method,
-			route: path,
-			status: String(response.status),
-		});
-		const seconds = (clock.monotonic() - began) / 1000;
-		metrics.observe(
-			"cortex_api_gateway_http_request_duration_seconds",
-			{ method, route: path },
-			seconds,
-		);
-		return response;
-	};
+export function observed({ metrics, log, clock }: ObserveDeps, route: Route, handle: Route['handle']): Route['handle'] {
+  const { method, path } = route;
+  return async (c) => {
+    const began = clock.monotonic();
+    let response: Response;
+    try {
+      response = await handle(c);
+    } catch (error) {
+      response = answerError(error, c, log);
+    }
+    metrics.count('cortex_api_gateway_http_requests_total', { method, route: path, status: String(response.status) });
+    const seconds = (clock.monotonic() - began) / 1000;
+    metrics.observe('cortex_api_gateway_http_request_duration_seconds', { method, route: path }, seconds);
+    return response;
+  };
 }

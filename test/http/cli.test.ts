@@ -1,237 +1,155 @@
 // cortex review and keys, and how the gateway is found: the real CLI against a real gateway.
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
-import { identify } from "../../local/bootstrap/process.mjs";
-import { freePort } from "../../local/servers/ports.ts";
-import { runCli, startCli } from "../helpers/cli.ts";
-import type { ServiceProcess } from "../helpers/service-process.ts";
-import {
-	cortex,
-	environment,
-	folder,
-	gatewayUrl,
-	json,
-	newest,
-	stage,
-	startGateway,
-} from "./cli-stage.ts";
-import { finish, start, storedPayload } from "./drive.ts";
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { identify } from '../../local/bootstrap/process.mjs';
+import { freePort } from '../../local/servers/ports.ts';
+import { runCli, startCli } from '../helpers/cli.ts';
+import type { ServiceProcess } from '../helpers/service-process.ts';
+import { cortex, environment, folder, gatewayUrl, json, newest, stage, startGateway } from './cli-stage.ts';
+import { finish, start, storedPayload } from './drive.ts';
 
-describe("review", () => {
-	const result = JSON.stringify({
-		summary: "Looked at 2 files.",
-		action_required: false,
-		decision: "No blocking issues.",
-		sections: [],
-		scan_summary: {
-			files: 2,
-			bytes: 3_000,
-			lines: 120,
-			languages: [{ language: "go", files: 2, lines: 120, bytes: 3_000 }],
-			largest: [{ path: "main.go", language: "go", bytes: 2_000, loc: 100 }],
-			skipped: [{ path: "link", reason: "symlink" }],
-			skipped_counts: { symlink: 1 },
-		},
-	});
+describe('review', () => {
+  const result = JSON.stringify({
+    summary: 'Looked at 2 files.',
+    action_required: false,
+    decision: 'No blocking issues.',
+    sections: [],
+    scan_summary: {
+      files: 2,
+      bytes: 3_000,
+      lines: 120,
+      languages: [{ language: 'go', files: 2, lines: 120, bytes: 3_000 }],
+      largest: [{ path: 'main.go', language: 'go', bytes: 2_000, loc: 100 }],
+      skipped: [{ path: 'link', reason: 'symlink' }],
+      skipped_counts: { symlink: 1 },
+    },
+  });
 
-	test("sends the real path, waits, and prints the report", async () => {
-		mkdirSync(join(folder, "repo"));
-		symlinkSync("repo", join(folder, "link"));
-		const running = startCli(
-			["review", "link", "--exclude", "*.md", "--max-files", "9"],
-			{
-				env: environment(),
-				cwd: folder,
-			},
-		);
-		await running.says(new RegExp(`^review of ${folder}/repo: job \\S+\n`));
-		const { id, topic } = await newest();
-		expect(topic).toBe("job.workflow.repo.code_review");
-		const payload = await storedPayload(stage, id);
-		expect(payload).toMatchObject({
-			local_path: join(folder, "repo"),
-			repo_url: "",
-			max_files: 9,
-		});
-		expect(payload["exclude_globs"]).toEqual(
-			expect.arrayContaining(["node_modules/**", "*.md"]),
-		);
-		await finish(stage, await start(stage, id), { result });
-		const { code, stdout } = await running.ended;
-		expect(code).toBe(0);
-		expect(stdout).toContain("2 files, 120 lines, 3.0 kB");
-		expect(stdout).toMatch(/^ {2}go +2 files +120 lines +3\.0 kB/m);
-		expect(stdout).toMatch(/2\.0 kB +100 lines +main\.go/);
-		expect(stdout).toMatch(/^ +1 {2}symlink +link$/m);
-		expect((await cortex(["get", id])).stdout).toContain("Largest files");
-	});
+  test('sends the real path, waits, and prints the report', async () => {
+    mkdirSync(join(folder, 'repo'));
+    symlinkSync('repo', join(folder, 'link'));
+    const running = startCli(['review', 'link', '--exclude', '*.md', '--max-files', '9'], {
+      env: environment(),
+      cwd: folder,
+    });
+    await running.says(new RegExp(`^review of ${folder}/repo: job \\S+\n`));
+    const { id, topic } = await newest();
+    expect(topic).toBe('job.workflow.repo.code_review');
+    const payload = await storedPayload(stage, id);
+    expect(payload).toMatchObject({ local_path: join(folder, 'repo'), repo_url: '', max_files: 9 });
+    expect(payload['exclude_globs']).toEqual(expect.arrayContaining(['node_modules/**', '*.md']));
+    await finish(stage, await start(stage, id), { result });
+    const { code, stdout } = await running.ended;
+    expect(code).toBe(0);
+    expect(stdout).toContain('2 files, 120 lines, 3.0 kB');
+    expect(stdout).toMatch(/^ {2}go +2 files +120 lines +3\.0 kB/m);
+    expect(stdout).toMatch(/2\.0 kB +100 lines +main\.go/);
+    expect(stdout).toMatch(/^ +1 {2}symlink +link$/m);
+    expect((await cortex(['get', id])).stdout).toContain('Largest files');
+  });
 
-	test("an address goes as it is; a password in it is not shown", async () => {
-		const { code, stdout, stderr } = await cortex([
-			"review",
-			"https://ann:pw@example.test/r.git",
-			"--wait=0",
-		]);
-		expect({ code, stdout }).toEqual({ code: 9, stdout: "" });
-		expect(stderr).toContain("review of https://example.test/r.git: job ");
-		expect(stderr).not.toContain("pw@");
-		const run = json(
-			await cortex([
-				"review",
-				"git@example.test:a/b.git",
-				"--branch",
-				"dev",
-				"--no-wait",
-				"--json",
-			]),
-		);
-		expect(await storedPayload(stage, String(run["job_id"]))).toMatchObject({
-			repo_url: "git@example.test:a/b.git",
-			branch: "dev",
-		});
-	});
+  test('an address goes as it is; a password in it is not shown', async () => {
+    const { code, stdout, stderr } = await cortex(['review', 'https://ann:pw@example.test/r.git', '--wait=0']);
+    expect({ code, stdout }).toEqual({ code: 9, stdout: '' });
+    expect(stderr).toContain('review of https://example.test/r.git: job ');
+    expect(stderr).not.toContain('pw@');
+    const run = json(await cortex(['review', 'git@example.test:a/b.git', '--branch', 'dev', '--no-wait', '--json']));
+    expect(await storedPayload(stage, String(run['job_id']))).toMatchObject({
+      repo_url: 'git@example.test:a/b.git',
+      branch: 'dev',
+    });
+  });
 });
 
-describe("keys", () => {
-	let guarded: ServiceProcess | undefined;
-	afterEach(async () => {
-		await guarded?.stop();
-		guarded = undefined;
-	});
+describe('keys', () => {
+  let guarded: ServiceProcess | undefined;
+  afterEach(async () => {
+    await guarded?.stop();
+    guarded = undefined;
+  });
 
-	test("made here, taken there: each role may do what it may", async () => {
-		const file = join(folder, "keys.yaml");
-		const API_KEYS_PATH = file;
-		const add = async (...args: string[]): Promise<Record<string, string>> => {
-			const { code, stdout, stderr } = await runCli(["keys", "add", ...args], {
-				env: { API_KEYS_PATH },
-			});
-			expect(code).toBe(0);
-			expect(stdout).toMatch(/^cortex_\S+\n$/);
-			expect(stderr).not.toContain(stdout.trim());
-			return {
-				CORTEX_API_KEY: stdout.trim(),
-				CORTEX_URL: guarded?.urls["http"] ?? "",
-			};
-		};
-		await add("--tenant", "acme", "--role", "admin", "--principal", "root");
-		guarded = await startGateway({ API_KEYS_PATH });
-		const [ann, viewer, rival, admin] = [
-			await add("--tenant", "acme", "--principal", "ann@acme"),
-			await add("--tenant", "acme", "--role", "viewer"),
-			await add("--tenant", "rival", "--role", "operator"),
-			await add("--tenant", "home", "--role", "admin"),
-		];
-		const CORTEX_URL = guarded.urls["http"] ?? "";
-		const nobody = await runCli(["list"], { env: { CORTEX_URL } });
-		expect(nobody).toMatchObject({
-			code: 4,
-			stderr: expect.stringMatching(/an API key is needed.*CORTEX_API_KEY/),
-		});
-		const wrong = await runCli(["list"], {
-			env: { CORTEX_URL, CORTEX_API_KEY: "cortex_wrong" },
-		});
-		expect(wrong).toMatchObject({
-			code: 4,
-			stderr: "cortex: the API key is not known\n",
-		});
+  test('made here, taken there: each role may do what it may', async () => {
+    const file = join(folder, 'keys.yaml');
+    const API_KEYS_PATH = file;
+    const add = async (...args: string[]): Promise<Record<string, string>> => {
+      const { code, stdout, stderr } = await runCli(['keys', 'add', ...args], { env: { API_KEYS_PATH } });
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^cortex_\S+\n$/);
+      expect(stderr).not.toContain(stdout.trim());
+      return { CORTEX_API_KEY: stdout.trim(), CORTEX_URL: guarded?.urls['http'] ?? '' };
+    };
+    await add('--tenant', 'acme', '--role', 'admin', '--principal', 'root');
+    guarded = await startGateway({ API_KEYS_PATH });
+    const [ann, viewer, rival, admin] = [
+      await add('--tenant', 'acme', '--principal', 'ann@acme'),
+      await add('--tenant', 'acme', '--role', 'viewer'),
+      await add('--tenant', 'rival', '--role', 'operator'),
+      await add('--tenant', 'home', '--role', 'admin'),
+    ];
+    const CORTEX_URL = guarded.urls['http'] ?? '';
+    const nobody = await runCli(['list'], { env: { CORTEX_URL } });
+    expect(nobody).toMatchObject({ code: 4, stderr: expect.stringMatching(/an API key is needed.*CORTEX_API_KEY/) });
+    const wrong = await runCli(['list'], { env: { CORTEX_URL, CORTEX_API_KEY: 'cortex_wrong' } });
+    expect(wrong).toMatchObject({ code: 4, stderr: 'cortex: the API key is not known\n' });
 
-		const id = String(
-			json(await runCli(["submit", "x", "--json"], { env: ann }))["job_id"],
-		);
-		expect(await runCli(["get", id, "--json"], { env: viewer })).toMatchObject({
-			code: 9,
-			stdout: expect.stringContaining('"ann@acme"'),
-		});
-		expect(await runCli(["submit", "x"], { env: viewer })).toMatchObject({
-			code: 4,
-			stderr: expect.stringContaining("role submitter"),
-		});
-		expect(await runCli(["get", id], { env: rival })).toMatchObject({
-			code: 5,
-		});
-		expect(await runCli(["cancel", id], { env: rival })).toMatchObject({
-			code: 5,
-		});
-		expect(
-			await runCli(["get", id, "--tenant", "acme"], { env: rival }),
-		).toMatchObject({ code: 4 });
-		expect(
-			await runCli(["get", id, "--tenant", "acme"], { env: admin }),
-		).toMatchObject({ code: 9 });
+    const id = String(json(await runCli(['submit', 'x', '--json'], { env: ann }))['job_id']);
+    expect(await runCli(['get', id, '--json'], { env: viewer })).toMatchObject({
+      code: 9,
+      stdout: expect.stringContaining('"ann@acme"'),
+    });
+    expect(await runCli(['submit', 'x'], { env: viewer })).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('role submitter'),
+    });
+    expect(await runCli(['get', id], { env: rival })).toMatchObject({ code: 5 });
+    expect(await runCli(['cancel', id], { env: rival })).toMatchObject({ code: 5 });
+    expect(await runCli(['get', id, '--tenant', 'acme'], { env: rival })).toMatchObject({ code: 4 });
+    expect(await runCli(['get', id, '--tenant', 'acme'], { env: admin })).toMatchObject({ code: 9 });
 
-		const keyFile = join(folder, "ann.key");
-		writeFileSync(keyFile, `${ann["CORTEX_API_KEY"]}\n`, { mode: 0o600 });
-		const fromFile = await runCli(
-			["cancel", id, "--key-file", "ann.key", "--gateway", CORTEX_URL],
-			{ cwd: folder },
-		);
-		expect(fromFile).toMatchObject({ code: 0, stderr: "" });
-	});
+    const keyFile = join(folder, 'ann.key');
+    writeFileSync(keyFile, `${ann['CORTEX_API_KEY']}\n`, { mode: 0o600 });
+    const fromFile = await runCli(['cancel', id, '--key-file', 'ann.key', '--gateway', CORTEX_URL], { cwd: folder });
+    expect(fromFile).toMatchObject({ code: 0, stderr: '' });
+  });
 
-	test("list and remove", async () => {
-		const env = { API_KEYS_PATH: join(folder, "more.yaml") };
-		await runCli(["keys", "add", "--tenant", "acme", "--principal", "ann"], {
-			env,
-		});
-		const listed = await runCli(["keys", "list", "--json"], { env });
-		const [key] = JSON.parse(listed.stdout) as { id: string }[];
-		expect(key).toMatchObject({
-			tenant: "acme",
-			principal: "ann",
-			role: "submitter",
-		});
-		expect(listed.stdout).not.toContain("sha256");
-		expect((await runCli(["keys", "list"], { env })).stdout).toMatch(
-			/^ID +TENANT +PRINCIPAL +ROLE +CREATED\n.*acme {4}ann/,
-		);
-		expect(
-			await runCli(["keys", "remove", key?.id ?? ""], { env }),
-		).toMatchObject({ code: 0 });
-		expect(
-			await runCli(["keys", "remove", key?.id ?? ""], { env }),
-		).toMatchObject({ code: 5 });
-		expect(await runCli(["keys", "list"], { env })).toEqual({
-			code: 0,
-			stdout: "",
-			stderr: "no keys\n",
-		});
-	});
+  test('list and remove', async () => {
+    const env = { API_KEYS_PATH: join(folder, 'more.yaml') };
+    await runCli(['keys', 'add', '--tenant', 'acme', '--principal', 'ann'], { env });
+    const listed = await runCli(['keys', 'list', '--json'], { env });
+    const [key] = JSON.parse(listed.stdout) as { id: string }[];
+    expect(key).toMatchObject({ tenant: 'acme', principal: 'ann', role: 'submitter' });
+    expect(listed.stdout).not.toContain('sha256');
+    expect((await runCli(['keys', 'list'], { env })).stdout).toMatch(
+      /^ID +TENANT +PRINCIPAL +ROLE +CREATED\n.*acme {4}ann/,
+    );
+    expect(await runCli(['keys', 'remove', key?.id ?? ''], { env })).toMatchObject({ code: 0 });
+    expect(await runCli(['keys', 'remove', key?.id ?? ''], { env })).toMatchObject({ code: 5 });
+    expect(await runCli(['keys', 'list'], { env })).toEqual({ code: 0, stdout: '', stderr: 'no keys\n' });
+  });
 });
 
-describe("finding the gateway", () => {
-	test("in what npm start noted, from a folder inside", async () => {
-		const inside = join(folder, "checkout", "a", "b");
-		mkdirSync(inside, { recursive: true });
-		mkdirSync(join(folder, "checkout", ".cortex"));
-		const run = { ...identify(process.pid), urls: { gateway: gatewayUrl() } };
-		writeFileSync(
-			join(folder, "checkout", ".cortex", "run.json"),
-			JSON.stringify(run),
-		);
-		expect(await runCli(["list", "--json"], { cwd: inside })).toMatchObject({
-			code: 0,
-		});
-		// npm runs its scripts in the root of the checkout and tells where the person stood.
-		const byNpm = { npm_lifecycle_event: "cortex", INIT_CWD: inside };
-		const listed = await runCli(["submit", "x"], { env: byNpm });
-		expect(listed).toMatchObject({
-			code: 0,
-			stderr: expect.stringMatching(
-				/^its result: npm run cortex -- get \S+ --wait\n$/,
-			),
-		});
-	});
+describe('finding the gateway', () => {
+  test('in what npm start noted, from a folder inside', async () => {
+    const inside = join(folder, 'checkout', 'a', 'b');
+    mkdirSync(inside, { recursive: true });
+    mkdirSync(join(folder, 'checkout', '.cortex'));
+    const run = { ...identify(process.pid), urls: { gateway: gatewayUrl() } };
+    writeFileSync(join(folder, 'checkout', '.cortex', 'run.json'), JSON.stringify(run));
+    expect(await runCli(['list', '--json'], { cwd: inside })).toMatchObject({ code: 0 });
+    // npm runs its scripts in the root of the checkout and tells where the person stood.
+    const byNpm = { npm_lifecycle_event: 'cortex', INIT_CWD: inside };
+    const listed = await runCli(['submit', 'x'], { env: byNpm });
+    expect(listed).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^its result: npm run cortex -- get \S+ --wait\n$/),
+    });
+  });
 
-	test("nobody there is 3, in one line that says what was tried", async () => {
-		const url = `http://127.0.0.1:${await freePort()}`;
-		const { code, stdout, stderr } = await runCli(["list"], {
-			env: { CORTEX_URL: url },
-		});
-		expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
-		expect(stderr).toBe(
-			`cortex: cannot reach the gateway at ${url} (from CORTEX_URL): connection refused\n`,
-		);
-	});
+  test('nobody there is 3, in one line that says what was tried', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const { code, stdout, stderr } = await runCli(['list'], { env: { CORTEX_URL: url } });
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toBe(`cortex: cannot reach the gateway at ${url} (from CORTEX_URL): connection refused\n`);
+  });
 });

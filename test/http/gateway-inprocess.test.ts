@@ -1,112 +1,78 @@
 // The gateway's app called in this process, with a bus in memory and a real Redis behind it.
-import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll } from "vitest";
-import { createMemoryBusServer } from "#core/bus/memory.ts";
-import { createKeys } from "#core/jobs/keys.ts";
-import { postEvents } from "#core/jobs/post-events.ts";
-import { createRedisStore } from "#core/jobs/redis-store.ts";
-import { silentLog } from "#core/log.ts";
-import { createPromMetrics } from "#core/metrics/prom.node.ts";
-import { createHealth } from "#core/process/health.ts";
-import { connectRedis } from "#core/redis/ioredis.node.ts";
-import { systemClock, systemIds } from "#core/system.ts";
-import { createGateway } from "../../functions/gateway/app.ts";
-import { createKeyring } from "../../functions/http/keyring.ts";
-import { createRateLimit } from "../../functions/http/rate-limit.ts";
-import { startRedis, type TestServer } from "../helpers/servers.ts";
-import { testGateway } from "./gateway.ts";
-import type { GatewayOptions, GatewayUnderTest, Heard } from "./under-test.ts";
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll } from 'vitest';
+import { createMemoryBusServer } from '#core/bus/memory.ts';
+import { createKeys } from '#core/jobs/keys.ts';
+import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { silentLog } from '#core/log.ts';
+import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { createHealth } from '#core/process/health.ts';
+import { connectRedis } from '#core/redis/ioredis.node.ts';
+import { systemClock, systemIds } from '#core/system.ts';
+import { createGateway } from '../../functions/gateway/app.ts';
+import { createKeyring } from '../../functions/http/keyring.ts';
+import { createRateLimit } from '../../functions/http/rate-limit.ts';
+import { startRedis, type TestServer } from '../helpers/servers.ts';
+import { testGateway } from './gateway.ts';
+import type { GatewayOptions, GatewayUnderTest, Heard } from './under-test.ts';
 
 let server: TestServer;
 let database = 0;
 
 beforeAll(async () => {
-	server = await startRedis({ args: ["--databases", "64"] });
+  server = await startRedis({ args: ['--databases', '64'] });
 });
 afterAll(async () => {
-	await server.stop();
+  await server.stop();
 });
 
-async function make({
-	keys,
-	apiKey,
-	tenant = "default",
-	rateLimit,
-}: GatewayOptions = {}): Promise<GatewayUnderTest> {
-	const onError = (error: unknown): never => {
-		throw error;
-	};
-	const redis = await connectRedis({
-		url: `${server.url}/${database++}`,
-		name: "test",
-		onError,
-	});
-	const busServer = createMemoryBusServer();
-	const [bus, ear] = [busServer.connect(), busServer.connect()];
-	const heard: Heard[] = [];
-	await ear.subscribe(">", ({ subject, data }) =>
-		heard.push({ subject, data }),
-	);
+async function make({ keys, apiKey, tenant = 'default', rateLimit }: GatewayOptions = {}): Promise<GatewayUnderTest> {
+  const onError = (error: unknown): never => {
+    throw error;
+  };
+  const redis = await connectRedis({ url: `${server.url}/${database++}`, name: 'test', onError });
+  const busServer = createMemoryBusServer();
+  const [bus, ear] = [busServer.connect(), busServer.connect()];
+  const heard: Heard[] = [];
+  await ear.subscribe('>', ({ subject, data }) => heard.push({ subject, data }));
 
-	const random = (): string => randomUUID().replaceAll("-", "");
-	const options = { redis, keys: createKeys(1), random };
-	const metrics = createPromMetrics({ nodeMetrics: false });
-	const health = createHealth("gateway", systemClock);
-	health.check("redis", async () => ({
-		durability: (await redis.durability()).class,
-	}));
-	health.enter("running");
-	const { app, waiters } = createGateway({
-		...{
-			redis,
-			metrics,
-			log: silentLog,
-			clock: systemClock,
-			ids: systemIds(),
-			keys: options.keys,
-		},
-		store: createRedisStore({
-			...options,
-			onEvents: postEvents((message) => bus.post(message)),
-		}),
-		post: (message) => bus.post(message),
-		subscribe: (subject, handle) =>
-			bus.subscribe(subject, ({ data }) => handle(data)),
-		keyring: createKeyring({
-			apiKey,
-			tenant,
-			keys: keys === undefined ? undefined : () => keys,
-		}),
-		rateLimit: rateLimit === undefined ? undefined : createRateLimit(rateLimit),
-		health: () => health.report(),
-		peer: () => "127.0.0.1",
-	});
-	let silent = false;
-	const news = postEvents((message) => ear.post(message));
-	const request = async (
-		path: string,
-		init: RequestInit = {},
-	): Promise<Response> => app.request(path, init, {});
-	return {
-		request,
-		rpc: request,
-		store: createRedisStore({
-			...options,
-			onEvents: (events) => (silent ? undefined : news(events)),
-		}),
-		redis,
-		heard: (subject) => heard.filter((message) => message.subject === subject),
-		silence: (on) => {
-			silent = on;
-		},
-		subscriptions: async () => waiters.subscriptions,
-		metrics: () => metrics.read(),
-		close: async () => {
-			await bus.close();
-			await ear.close();
-			await redis.close();
-		},
-	};
+  const random = (): string => randomUUID().replaceAll('-', '');
+  const options = { redis, keys: createKeys(1), random };
+  const metrics = createPromMetrics({ nodeMetrics: false });
+  const health = createHealth('gateway', systemClock);
+  health.check('redis', async () => ({ durability: (await redis.durability()).class }));
+  health.enter('running');
+  const { app, waiters } = createGateway({
+    ...{ redis, metrics, log: silentLog, clock: systemClock, ids: systemIds(), keys: options.keys },
+    store: createRedisStore({ ...options, onEvents: postEvents((message) => bus.post(message)) }),
+    post: (message) => bus.post(message),
+    subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
+    keyring: createKeyring({ apiKey, tenant, keys: keys === undefined ? undefined : () => keys }),
+    rateLimit: rateLimit === undefined ? undefined : createRateLimit(rateLimit),
+    health: () => health.report(),
+    peer: () => '127.0.0.1',
+  });
+  let silent = false;
+  const news = postEvents((message) => ear.post(message));
+  const request = async (path: string, init: RequestInit = {}): Promise<Response> => app.request(path, init, {});
+  return {
+    request,
+    rpc: request,
+    store: createRedisStore({ ...options, onEvents: (events) => (silent ? undefined : news(events)) }),
+    redis,
+    heard: (subject) => heard.filter((message) => message.subject === subject),
+    silence: (on) => {
+      silent = on;
+    },
+    subscriptions: async () => waiters.subscriptions,
+    metrics: () => metrics.read(),
+    close: async () => {
+      await bus.close();
+      await ear.close();
+      await redis.close();
+    },
+  };
 }
 
-testGateway("in this process", make);
+testGateway('in this process', make);

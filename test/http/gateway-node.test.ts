@@ -1,152 +1,119 @@
 // The gateway as a process of its own, with a real NATS and a real Redis behind it.
-import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { request as httpRequest } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
-import { connectBus } from "#core/bus/nats-tcp.node.ts";
-import { formatApiKey } from "#core/http/api-keys.ts";
-import { createKeys } from "#core/jobs/keys.ts";
-import { postEvents } from "#core/jobs/post-events.ts";
-import { createRedisStore } from "#core/jobs/redis-store.ts";
-import { connectRedis } from "#core/redis/ioredis.node.ts";
-import { freePort } from "../../local/servers/ports.ts";
-import { startNats, startRedis, type TestServer } from "../helpers/servers.ts";
-import { startService } from "../helpers/service-process.ts";
-import { testGateway } from "./gateway.ts";
-import type { GatewayOptions, GatewayUnderTest, Heard } from "./under-test.ts";
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { connectBus } from '#core/bus/nats-tcp.node.ts';
+import { formatApiKey } from '#core/http/api-keys.ts';
+import { createKeys } from '#core/jobs/keys.ts';
+import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { connectRedis } from '#core/redis/ioredis.node.ts';
+import { freePort } from '../../local/servers/ports.ts';
+import { startNats, startRedis, type TestServer } from '../helpers/servers.ts';
+import { startService } from '../helpers/service-process.ts';
+import { testGateway } from './gateway.ts';
+import type { GatewayOptions, GatewayUnderTest, Heard } from './under-test.ts';
 
 let redisServer: TestServer;
 let folder: string;
 let database = 0;
 
 beforeAll(async () => {
-	folder = mkdtempSync(join(tmpdir(), "cortex-gateway-"));
-	redisServer = await startRedis({ args: ["--databases", "64"] });
+  folder = mkdtempSync(join(tmpdir(), 'cortex-gateway-'));
+  redisServer = await startRedis({ args: ['--databases', '64'] });
 });
 afterAll(async () => {
-	await redisServer.stop();
-	rmSync(folder, { recursive: true, force: true });
+  await redisServer.stop();
+  rmSync(folder, { recursive: true, force: true });
 });
 
 interface Connz {
-	readonly connections: readonly {
-		readonly name: string;
-		readonly subscriptions_list?: readonly string[];
-	}[];
+  readonly connections: readonly { readonly name: string; readonly subscriptions_list?: readonly string[] }[];
 }
 
-async function make({
-	keys,
-	apiKey,
-	tenant,
-	rateLimit,
-}: GatewayOptions = {}): Promise<GatewayUnderTest> {
-	const monitor = await freePort();
-	// A bus of its own, so that no gateway hears of another's jobs.
-	const nats = await startNats({ args: ["-m", String(monitor)] });
-	const redisUrl = `${redisServer.url}/${database++}`;
-	const keysPath = join(folder, `keys-${database}.yaml`);
-	if (keys !== undefined)
-		writeFileSync(keysPath, keys.map(formatApiKey).join(""));
-	const process = await startService(
-		"functions/gateway/node.ts",
-		{
-			...{ NATS_URL: nats.url, REDIS_URL: redisUrl, LOG_LEVEL: "debug" },
-			...{ GATEWAY_HTTP_ADDR: "127.0.0.1:0", GATEWAY_RPC_ADDR: "127.0.0.1:0" },
-			...(keys === undefined ? {} : { API_KEYS_PATH: keysPath }),
-			...(apiKey === undefined ? {} : { API_KEY: apiKey }),
-			...(tenant === undefined ? {} : { TENANT_ID: tenant }),
-			...(rateLimit === undefined
-				? {}
-				: {
-						API_RATE_LIMIT_RPS: String(rateLimit.perSecond),
-						API_RATE_LIMIT_BURST: String(rateLimit.burst),
-					}),
-		},
-		["http", "rpc", "metrics"],
-	);
-	const onError = (error: unknown): never => {
-		throw error;
-	};
-	const redis = await connectRedis({ url: redisUrl, name: "test", onError });
-	const bus = await connectBus({ url: nats.url, name: "test", onError });
-	const heard: Heard[] = [];
-	await bus.subscribe(">", ({ subject, data }) =>
-		heard.push({ subject, data }),
-	);
-	let silent = false;
-	const news = postEvents((message) => bus.post(message));
-	const { http = "", rpc = "", metrics = "" } = process.urls;
-	return {
-		request: (path, init = {}) => send(`${http}${path}`, init),
-		rpc: (path, init) => send(`${rpc}${path}`, init),
-		store: createRedisStore({
-			...{
-				redis,
-				keys: createKeys(1),
-				random: () => randomUUID().replaceAll("-", ""),
-			},
-			onEvents: (events) => (silent ? undefined : news(events)),
-		}),
-		redis,
-		heard: (subject) => heard.filter((message) => message.subject === subject),
-		silence: (on) => {
-			silent = on;
-		},
-		async subscriptions() {
-			const answer = await fetch(`http://127.0.0.1:${monitor}/connz?subs=1`);
-			const { connections } = (await answer.json()) as Connz;
-			const own = connections.filter(
-				({ name }) => name === "cortex-api-gateway",
-			);
-			return own
-				.flatMap((c) => c.subscriptions_list ?? [])
-				.filter((subject) => subject.startsWith("cortex.ev.")).length;
-		},
-		metrics: async () => (await fetch(`${metrics}/metrics`)).text(),
-		async close() {
-			const code = await process.stop();
-			await bus.close();
-			await redis.close();
-			await nats.stop();
-			if (code !== 0)
-				throw new Error(
-					`the gateway ended with ${code}: ${JSON.stringify(process.log.slice(-5))}`,
-				);
-		},
-	};
+async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): Promise<GatewayUnderTest> {
+  const monitor = await freePort();
+  // A bus of its own, so that no gateway hears of another's jobs.
+  const nats = await startNats({ args: ['-m', String(monitor)] });
+  const redisUrl = `${redisServer.url}/${database++}`;
+  const keysPath = join(folder, `keys-${database}.yaml`);
+  if (keys !== undefined) writeFileSync(keysPath, keys.map(formatApiKey).join(''));
+  const process = await startService(
+    'functions/gateway/node.ts',
+    {
+      ...{ NATS_URL: nats.url, REDIS_URL: redisUrl, LOG_LEVEL: 'debug' },
+      ...{ GATEWAY_HTTP_ADDR: '127.0.0.1:0', GATEWAY_RPC_ADDR: '127.0.0.1:0' },
+      ...(keys === undefined ? {} : { API_KEYS_PATH: keysPath }),
+      ...(apiKey === undefined ? {} : { API_KEY: apiKey }),
+      ...(tenant === undefined ? {} : { TENANT_ID: tenant }),
+      ...(rateLimit === undefined
+        ? {}
+        : { API_RATE_LIMIT_RPS: String(rateLimit.perSecond), API_RATE_LIMIT_BURST: String(rateLimit.burst) }),
+    },
+    ['http', 'rpc', 'metrics'],
+  );
+  const onError = (error: unknown): never => {
+    throw error;
+  };
+  const redis = await connectRedis({ url: redisUrl, name: 'test', onError });
+  const bus = await connectBus({ url: nats.url, name: 'test', onError });
+  const heard: Heard[] = [];
+  await bus.subscribe('>', ({ subject, data }) => heard.push({ subject, data }));
+  let silent = false;
+  const news = postEvents((message) => bus.post(message));
+  const { http = '', rpc = '', metrics = '' } = process.urls;
+  return {
+    request: (path, init = {}) => send(`${http}${path}`, init),
+    rpc: (path, init) => send(`${rpc}${path}`, init),
+    store: createRedisStore({
+      ...{ redis, keys: createKeys(1), random: () => randomUUID().replaceAll('-', '') },
+      onEvents: (events) => (silent ? undefined : news(events)),
+    }),
+    redis,
+    heard: (subject) => heard.filter((message) => message.subject === subject),
+    silence: (on) => {
+      silent = on;
+    },
+    async subscriptions() {
+      const answer = await fetch(`http://127.0.0.1:${monitor}/connz?subs=1`);
+      const { connections } = (await answer.json()) as Connz;
+      const own = connections.filter(({ name }) => name === 'cortex-api-gateway');
+      return own.flatMap((c) => c.subscriptions_list ?? []).filter((subject) => subject.startsWith('cortex.ev.'))
+        .length;
+    },
+    metrics: async () => (await fetch(`${metrics}/metrics`)).text(),
+    async close() {
+      const code = await process.stop();
+      await bus.close();
+      await redis.close();
+      await nats.stop();
+      if (code !== 0) throw new Error(`the gateway ended with ${code}: ${JSON.stringify(process.log.slice(-5))}`);
+    },
+  };
 }
 
 /** fetch, but a Host of the test's own choice is really sent. */
 async function send(url: string, init: RequestInit): Promise<Response> {
-	const headers = new Headers(init.headers);
-	if (!headers.has("host")) return fetch(url, init);
-	return new Promise((resolve, reject) => {
-		const options = {
-			method: init.method ?? "GET",
-			headers: Object.fromEntries(headers),
-			agent: false,
-		};
-		const sent = httpRequest(url, options, (answer) => {
-			const chunks: Buffer[] = [];
-			answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-			answer.on("end", () => {
-				const got = new Headers();
-				for (const [name, value] of Object.entries(answer.headers))
-					if (value !== undefined) got.set(name, String(value));
-				resolve(
-					new Response(Buffer.concat(chunks), {
-						status: answer.statusCode ?? 0,
-						headers: got,
-					}),
-				);
-			});
-		});
-		sent.on("error", reject);
-		sent.end(init.body ?? undefined);
-	});
+  const headers = new Headers(init.headers);
+  if (!headers.has('host')) return fetch(url, init);
+  return new Promise((resolve, reject) => {
+    const options = { method: init.method ?? 'GET', headers: Object.fromEntries(headers), agent: false };
+    const sent = httpRequest(url, options, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('end', () => {
+        const got = new Headers();
+        for (const [name, value] of Object.entries(answer.headers))
+          if (value !== undefined) got.set(name, String(value));
+        resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode ?? 0, headers: got }));
+      });
+    });
+    sent.on('error', reject);
+    sent.end(init.body ?? undefined);
+  });
 }
 
-testGateway("on Node", make);
+testGateway('on Node', make);

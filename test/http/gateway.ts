@@ -1,42 +1,42 @@
 // What every gateway must do, whatever it runs on: the suites below. The runs are in gateway-*.test.ts; a suite never knows which
 // one it is in.
-import { describe } from "vitest";
-import { testAuth } from "./suites/auth.ts";
-import { testCancel } from "./suites/cancel.ts";
-import { testHealth } from "./suites/health.ts";
-import { testIdempotency } from "./suites/idempotency.ts";
-import { testJobs } from "./suites/jobs.ts";
-import { testLimits } from "./suites/limits.ts";
-import { testList } from "./suites/list.ts";
-import { testMetrics } from "./suites/metrics.ts";
-import { testRepoReview } from "./suites/repo-review.ts";
-import { testRoutes } from "./suites/routes.ts";
-import { testRpc } from "./suites/rpc.ts";
-import { testSubmit } from "./suites/submit.ts";
-import { testTenants } from "./suites/tenants.ts";
-import { testTracesAndWorkers } from "./suites/traces-workers.ts";
-import { testValidation } from "./suites/validation.ts";
-import { testWait } from "./suites/wait.ts";
-import type { MakeGateway } from "./under-test.ts";
+import { describe } from 'vitest';
+import { testAuth } from './suites/auth.ts';
+import { testCancel } from './suites/cancel.ts';
+import { testHealth } from './suites/health.ts';
+import { testIdempotency } from './suites/idempotency.ts';
+import { testJobs } from './suites/jobs.ts';
+import { testLimits } from './suites/limits.ts';
+import { testList } from './suites/list.ts';
+import { testMetrics } from './suites/metrics.ts';
+import { testRepoReview } from './suites/repo-review.ts';
+import { testRoutes } from './suites/routes.ts';
+import { testRpc } from './suites/rpc.ts';
+import { testSubmit } from './suites/submit.ts';
+import { testTenants } from './suites/tenants.ts';
+import { testTracesAndWorkers } from './suites/traces-workers.ts';
+import { testValidation } from './suites/validation.ts';
+import { testWait } from './suites/wait.ts';
+import type { MakeGateway } from './under-test.ts';
 
 /** Runs every suite. `make` is called once per suite that wants another configuration. */
 export function testGateway(name: string, make: MakeGateway): void {
-	describe(`gateway ${name}`, () => {
-		testHealth(make);
-		testRoutes(make);
-		testSubmit(make);
-		testValidation(make);
-		testLimits(make);
-		testIdempotency(make);
-		testJobs(make);
-		testList(make);
-		testTracesAndWorkers(make);
-		testCancel(make);
-		testWait(make);
-		testRepoReview(make);
-		testAuth(make);
-		testTenants(make);
-		testRpc(make);
-		testMetrics(make);
-	});
+  describe(`gateway ${name}`, () => {
+    testHealth(make);
+    testRoutes(make);
+    testSubmit(make);
+    testValidation(make);
+    testLimits(make);
+    testIdempotency(make);
+    testJobs(make);
+    testList(make);
+    testTracesAndWorkers(make);
+    testCancel(make);
+    testWait(make);
+    testRepoReview(make);
+    testAuth(make);
+    testTenants(make);
+    testRpc(make);
+    testMetrics(make);
+  });
 }

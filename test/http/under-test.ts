@@ -1,61 +1,56 @@
 // What a gateway under test is to the suites. The runs (in this process, as a process of its own) fulfil it.
-import { afterAll, beforeAll } from "vitest";
-import type { ApiKey } from "#core/http/api-keys.ts";
-import type { JobStore } from "#core/jobs/store.ts";
+import { afterAll, beforeAll } from 'vitest';
+import type { ApiKey } from '#core/http/api-keys.ts';
+import type { JobStore } from '#core/jobs/store.ts';
 
 export interface GatewayOptions {
-	/** The keys of the file; undefined: no file. */
-	readonly keys?: readonly ApiKey[];
-	readonly apiKey?: string;
-	readonly tenant?: string;
-	readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+  /** The keys of the file; undefined: no file. */
+  readonly keys?: readonly ApiKey[];
+  readonly apiKey?: string;
+  readonly tenant?: string;
+  readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
 }
 
 export interface Heard {
-	readonly subject: string;
-	readonly data: Uint8Array;
+  readonly subject: string;
+  readonly data: Uint8Array;
 }
 
 export interface GatewayUnderTest {
-	/** As fetch, with a path in place of a URL. A header `Host` is sent as it is. */
-	request(path: string, init?: RequestInit): Promise<Response>;
-	/** The same for a method of CortexApi, through whatever this gateway serves RPC on. */
-	readonly rpc: (path: string, init: RequestInit) => Promise<Response>;
-	/** The store behind it, for tests that move a job on or look at what is kept. Its steps reach the gateway as news. */
-	readonly store: JobStore;
-	readonly redis: {
-		get(key: string): Promise<string | null>;
-		set(key: string, value: string): Promise<void>;
-	};
-	/** What came by on a subject since the gateway started, oldest first. */
-	heard(subject: string): readonly Heard[];
-	/** Keeps news from the store's steps away from the bus, or lets them through again. */
-	silence(silent: boolean): void;
-	/** Tenants whose events the gateway listens to now. */
-	subscriptions(): Promise<number>;
-	/** Prometheus text. */
-	metrics(): Promise<string>;
-	close(): Promise<void>;
+  /** As fetch, with a path in place of a URL. A header `Host` is sent as it is. */
+  request(path: string, init?: RequestInit): Promise<Response>;
+  /** The same for a method of CortexApi, through whatever this gateway serves RPC on. */
+  readonly rpc: (path: string, init: RequestInit) => Promise<Response>;
+  /** The store behind it, for tests that move a job on or look at what is kept. Its steps reach the gateway as news. */
+  readonly store: JobStore;
+  readonly redis: {
+    get(key: string): Promise<string | null>;
+    set(key: string, value: string): Promise<void>;
+  };
+  /** What came by on a subject since the gateway started, oldest first. */
+  heard(subject: string): readonly Heard[];
+  /** Keeps news from the store's steps away from the bus, or lets them through again. */
+  silence(silent: boolean): void;
+  /** Tenants whose events the gateway listens to now. */
+  subscriptions(): Promise<number>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  close(): Promise<void>;
 }
 
-export type MakeGateway = (
-	options?: GatewayOptions,
-) => Promise<GatewayUnderTest>;
+export type MakeGateway = (options?: GatewayOptions) => Promise<GatewayUnderTest>;
 
 /** A gateway for the tests of one describe block; what it answers is called inside tests. */
-export function gatewayFor(
-	make: MakeGateway,
-	options?: GatewayOptions,
-): () => GatewayUnderTest {
-	let gateway: GatewayUnderTest | undefined;
-	beforeAll(async () => {
-		gateway = await make(options);
-	});
-	afterAll(async () => {
-		await gateway?.close();
-	});
-	return () => {
-		if (gateway === undefined) throw new Error("the gateway did not start");
-		return gateway;
-	};
+export function gatewayFor(make: MakeGateway, options?: GatewayOptions): () => GatewayUnderTest {
+  let gateway: GatewayUnderTest | undefined;
+  beforeAll(async () => {
+    gateway = await make(options);
+  });
+  afterAll(async () => {
+    await gateway?.close();
+  });
+  return () => {
+    if (gateway === undefined) throw new Error('the gateway did not start');
+    return gateway;
+  };
 }

@@ -1,19 +1,17 @@
 // GET /health: needs no key, tells no secret. It names the durability class of Redis, since that is what an accepted job rests on.
-import type { Route } from "../../http/route.ts";
-import type { GatewayDeps } from "../deps.ts";
+import type { Route } from '../../http/route.ts';
+import type { GatewayDeps } from '../deps.ts';
 
-export function healthRoutes({
-	health,
-}: Pick<GatewayDeps, "health">): readonly Route[] {
-	return [
-		{
-			method: "GET",
-			path: "/health",
-			role: undefined,
-			handle: async (c) => {
-				const { healthy, body } = await health();
-				return c.json(body, healthy ? 200 : 503);
-			},
-		},
-	];
+export function healthRoutes({ health }: Pick<GatewayDeps, 'health'>): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/health',
+      role: undefined,
+      handle: async (c) => {
+        const { healthy, body } = await health();
+        return c.json(body, healthy ? 200 : 503);
+      },
+    },
+  ];
 }

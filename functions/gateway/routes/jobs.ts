@@ -1,63 +1,49 @@
 // The jobs of a tenant: list, look, cancel. Submitting has its own file.
-import { isJobId } from "#core/jobs/job.ts";
-import type { AppContext, Route } from "../../http/route.ts";
-import { type CancelJob, notFound } from "../cancel-job.ts";
-import type { GatewayDeps } from "../deps.ts";
-import { readListQuery } from "../list-query.ts";
-import { detailOf } from "../read-job.ts";
-import { jobSummary } from "../views.ts";
-import { waitMs } from "../wait-query.ts";
-import type { Waiters } from "../waiters.ts";
+import { isJobId } from '#core/jobs/job.ts';
+import type { AppContext, Route } from '../../http/route.ts';
+import { type CancelJob, notFound } from '../cancel-job.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { readListQuery } from '../list-query.ts';
+import { detailOf } from '../read-job.ts';
+import { jobSummary } from '../views.ts';
+import { waitMs } from '../wait-query.ts';
+import type { Waiters } from '../waiters.ts';
 
-export interface JobRouteDeps extends Pick<GatewayDeps, "store"> {
-	readonly cancelJob: CancelJob;
-	readonly waiters: Waiters;
+export interface JobRouteDeps extends Pick<GatewayDeps, 'store'> {
+  readonly cancelJob: CancelJob;
+  readonly waiters: Waiters;
 }
 
-export function jobRoutes({
-	store,
-	cancelJob,
-	waiters,
-}: JobRouteDeps): readonly Route[] {
-	const list = async (c: AppContext): Promise<Response> => {
-		const { page, paged } = readListQuery(c.req.query(), c.get("identity"));
-		const { jobs, nextCursor } = await store.page(page);
-		const items = jobs.map(jobSummary);
-		return c.json(paged ? { items, next_cursor: nextCursor ?? null } : items);
-	};
-	const get = async (c: AppContext): Promise<Response> => {
-		const { tenant } = c.get("identity");
-		const id = jobId(c);
-		const ms = waitMs(c.req.query("wait"));
-		const job =
-			ms === 0
-				? await store.view(id, tenant)
-				: await waiters.wait(id, tenant, ms, c.req.raw.signal);
-		if (job === undefined) throw notFound();
-		return c.json(await detailOf(store, job));
-	};
-	const cancel = async (c: AppContext): Promise<Response> => {
-		const id = jobId(c);
-		const { state, cancelled } = await cancelJob(c.get("identity"), id);
-		return c.json(
-			cancelled ? { id, state } : { id, state, reason: "job already terminal" },
-		);
-	};
-	return [
-		{ method: "GET", path: "/api/v1/jobs", role: "viewer", handle: list },
-		{ method: "GET", path: "/api/v1/jobs/{id}", role: "viewer", handle: get },
-		{
-			method: "POST",
-			path: "/api/v1/jobs/{id}/cancel",
-			role: "submitter",
-			handle: cancel,
-		},
-	];
+export function jobRoutes({ store, cancelJob, waiters }: JobRouteDeps): readonly Route[] {
+  const list = async (c: AppContext): Promise<Response> => {
+    const { page, paged } = readListQuery(c.req.query(), c.get('identity'));
+    const { jobs, nextCursor } = await store.page(page);
+    const items = jobs.map(jobSummary);
+    return c.json(paged ? { items, next_cursor: nextCursor ?? null } : items);
+  };
+  const get = async (c: AppContext): Promise<Response> => {
+    const { tenant } = c.get('identity');
+    const id = jobId(c);
+    const ms = waitMs(c.req.query('wait'));
+    const job = ms === 0 ? await store.view(id, tenant) : await waiters.wait(id, tenant, ms, c.req.raw.signal);
+    if (job === undefined) throw notFound();
+    return c.json(await detailOf(store, job));
+  };
+  const cancel = async (c: AppContext): Promise<Response> => {
+    const id = jobId(c);
+    const { state, cancelled } = await cancelJob(c.get('identity'), id);
+    return c.json(cancelled ? { id, state } : { id, state, reason: 'job already terminal' });
+  };
+  return [
+    { method: 'GET', path: '/api/v1/jobs', role: 'viewer', handle: list },
+    { method: 'GET', path: '/api/v1/jobs/{id}', role: 'viewer', handle: get },
+    { method: 'POST', path: '/api/v1/jobs/{id}/cancel', role: 'submitter', handle: cancel },
+  ];
 }
 
 /** What cannot be an id is the id of no job. */
 function jobId(c: AppContext): string {
-	const id = c.req.param("id") ?? "";
-	if (isJobId(id)) return id;
-	throw notFound();
+  const id = c.req.param('id') ?? '';
+  if (isJobId(id)) return id;
+  throw notFound();
 }

@@ -1,105 +1,71 @@
 // The two ways to submit over REST: POST /api/v1/jobs and POST /api/v1/repo-review. Both answer 202 once the record is stored, or,
 // with `?wait=`, the whole job: 200 when it ended in time.
-import { invalid } from "#core/errors.ts";
-import { readJson } from "#core/http/body.ts";
-import { isEnd } from "#core/jobs/state.ts";
-import { parseFields } from "../../http/fields.ts";
-import { actingPrincipal, actingTenant } from "../../http/roles.ts";
-import type { AppContext, Route } from "../../http/route.ts";
-import type { GatewayDeps } from "../deps.ts";
-import {
-	idempotencyHeader,
-	idempotencyKey,
-	replayedHeader,
-} from "../idempotency.ts";
-import { jobBody, jobFromBody } from "../job-body.ts";
-import { detailOf } from "../read-job.ts";
-import { jobFromReview, repoReviewBody } from "../repo-review-body.ts";
-import type { SubmitJob, SubmitJobs } from "../submit-job.ts";
-import { waitMs } from "../wait-query.ts";
-import type { Waiters } from "../waiters.ts";
+import { invalid } from '#core/errors.ts';
+import { readJson } from '#core/http/body.ts';
+import { isEnd } from '#core/jobs/state.ts';
+import { parseFields } from '../../http/fields.ts';
+import { actingPrincipal, actingTenant } from '../../http/roles.ts';
+import type { AppContext, Route } from '../../http/route.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { idempotencyHeader, idempotencyKey, replayedHeader } from '../idempotency.ts';
+import { jobBody, jobFromBody } from '../job-body.ts';
+import { detailOf } from '../read-job.ts';
+import { jobFromReview, repoReviewBody } from '../repo-review-body.ts';
+import type { SubmitJob, SubmitJobs } from '../submit-job.ts';
+import { waitMs } from '../wait-query.ts';
+import type { Waiters } from '../waiters.ts';
 
-export interface SubmitRouteDeps extends Pick<GatewayDeps, "store"> {
-	readonly submitJob: SubmitJobs;
-	readonly waiters: Waiters;
+export interface SubmitRouteDeps extends Pick<GatewayDeps, 'store'> {
+  readonly submitJob: SubmitJobs;
+  readonly waiters: Waiters;
 }
 
-export function submitRoutes({
-	store,
-	submitJob,
-	waiters,
-}: SubmitRouteDeps): readonly Route[] {
-	/** Submits, and answers now or after the wait. */
-	const accept = async (
-		c: AppContext,
-		submission: SubmitJob,
-	): Promise<Response> => {
-		const ms = waitMs(c.req.query("wait"));
-		const { jobId, traceId, replayed } = await submitJob(submission);
-		const ids = { job_id: jobId, trace_id: traceId };
-		c.header("Location", `/api/v1/jobs/${jobId}`);
-		if (replayed) c.header(replayedHeader, "true");
-		const job =
-			ms === 0
-				? undefined
-				: await waiters.wait(jobId, submission.tenant, ms, c.req.raw.signal);
-		if (job === undefined) return c.json(ids, 202);
-		return c.json(
-			{ ...ids, ...(await detailOf(store, job)) },
-			isEnd(job.state) ? 200 : 202,
-		);
-	};
-	const submit = async (c: AppContext): Promise<Response> => {
-		const identity = c.get("identity");
-		const body = parseFields(jobBody, await readJson(c.req.raw));
-		const tenant = actingTenant(identity, body.tenant_id);
-		const session = sessionOf(c);
-		return accept(c, {
-			tenant,
-			principal: actingPrincipal(identity, body.principal_id),
-			sender: "api-gateway-http",
-			idempotencyKey: idempotencyKey(
-				c.req.header(idempotencyHeader),
-				body.meta?.idempotency_key,
-			),
-			fingerprint: JSON.stringify([body, session]),
-			build: (id, createdAt) =>
-				jobFromBody(
-					body,
-					tenant,
-					body.memory_id || session || `session:${id}`,
-					createdAt,
-				),
-		});
-	};
-	const review = async (c: AppContext): Promise<Response> => {
-		const { tenant, principal } = c.get("identity");
-		const body = parseFields(repoReviewBody, await readJson(c.req.raw));
-		return accept(c, {
-			tenant,
-			principal,
-			sender: "api-gateway-repo-review",
-			idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader)),
-			fingerprint: JSON.stringify(body),
-			build: (id, createdAt) => jobFromReview(body, tenant, id, createdAt),
-		});
-	};
-	return [
-		{ method: "POST", path: "/api/v1/jobs", role: "submitter", handle: submit },
-		{
-			method: "POST",
-			path: "/api/v1/repo-review",
-			role: "submitter",
-			handle: review,
-		},
-	];
+export function submitRoutes({ store, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
+  /** Submits, and answers now or after the wait. */
+  const accept = async (c: AppContext, submission: SubmitJob): Promise<Response> => {
+    const ms = waitMs(c.req.query('wait'));
+    const { jobId, traceId, replayed } = await submitJob(submission);
+    const ids = { job_id: jobId, trace_id: traceId };
+    c.header('Location', `/api/v1/jobs/${jobId}`);
+    if (replayed) c.header(replayedHeader, 'true');
+    const job = ms === 0 ? undefined : await waiters.wait(jobId, submission.tenant, ms, c.req.raw.signal);
+    if (job === undefined) return c.json(ids, 202);
+    return c.json({ ...ids, ...(await detailOf(store, job)) }, isEnd(job.state) ? 200 : 202);
+  };
+  const submit = async (c: AppContext): Promise<Response> => {
+    const identity = c.get('identity');
+    const body = parseFields(jobBody, await readJson(c.req.raw));
+    const tenant = actingTenant(identity, body.tenant_id);
+    const session = sessionOf(c);
+    return accept(c, {
+      tenant,
+      principal: actingPrincipal(identity, body.principal_id),
+      sender: 'api-gateway-http',
+      idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader), body.meta?.idempotency_key),
+      fingerprint: JSON.stringify([body, session]),
+      build: (id, createdAt) => jobFromBody(body, tenant, body.memory_id || session || `session:${id}`, createdAt),
+    });
+  };
+  const review = async (c: AppContext): Promise<Response> => {
+    const { tenant, principal } = c.get('identity');
+    const body = parseFields(repoReviewBody, await readJson(c.req.raw));
+    return accept(c, {
+      tenant,
+      principal,
+      sender: 'api-gateway-repo-review',
+      idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader)),
+      fingerprint: JSON.stringify(body),
+      build: (id, createdAt) => jobFromReview(body, tenant, id, createdAt),
+    });
+  };
+  return [
+    { method: 'POST', path: '/api/v1/jobs', role: 'submitter', handle: submit },
+    { method: 'POST', path: '/api/v1/repo-review', role: 'submitter', handle: review },
+  ];
 }
 
 function sessionOf(c: AppContext): string {
-	const session = c.req.header("X-Session-Id") ?? "";
-	if (session.length <= 512 && /^[^\p{Cc}]*$/u.test(session)) return session;
-	throw invalid(
-		"X-Session-Id",
-		"must be at most 512 characters without control characters",
-	);
+  const session = c.req.header('X-Session-Id') ?? '';
+  if (session.length <= 512 && /^[^\p{Cc}]*$/u.test(session)) return session;
+  throw invalid('X-Session-Id', 'must be at most 512 characters without control characters');
 }

@@ -1,183 +1,106 @@
 // Another tenant's ids, on every route: not found, not shown, not touched.
-import { beforeAll, describe, expect, test } from "vitest";
-import { finish, json, start, submitted } from "../drive.ts";
-import { expectProblem } from "../expect-problem.ts";
-import { as, keyEntries } from "../keys.ts";
-import { everyRoute } from "../routes-of.ts";
-import {
-	type GatewayUnderTest,
-	gatewayFor,
-	type MakeGateway,
-} from "../under-test.ts";
+import { beforeAll, describe, expect, test } from 'vitest';
+import { finish, json, start, submitted } from '../drive.ts';
+import { expectProblem } from '../expect-problem.ts';
+import { as, keyEntries } from '../keys.ts';
+import { everyRoute } from '../routes-of.ts';
+import { gatewayFor, type GatewayUnderTest, type MakeGateway } from '../under-test.ts';
 
 interface Victim {
-	readonly job_id: string;
-	readonly trace_id: string;
+  readonly job_id: string;
+  readonly trace_id: string;
 }
 
-type Attempt = (
-	gateway: GatewayUnderTest,
-	victim: Victim,
-	headers: Record<string, string>,
-) => Promise<unknown>;
+type Attempt = (gateway: GatewayUnderTest, victim: Victim, headers: Record<string, string>) => Promise<unknown>;
 
 /** Per route what the other tenant sees when it uses the victim's ids. A route without a row fails the test. */
 const attempts: Readonly<Record<string, Attempt>> = {
-	"GET /health": async (gateway, victim, headers) => {
-		expect(
-			await (await gateway.request("/health", { headers })).text(),
-		).not.toContain(victim.job_id);
-	},
-	"GET /api/v1/workers": async (gateway, victim, headers) => {
-		expect(
-			await (await gateway.request("/api/v1/workers", { headers })).text(),
-		).not.toContain(victim.job_id);
-	},
-	"GET /api/v1/jobs": async (gateway, victim, headers) => {
-		for (const query of [
-			"",
-			"?limit=200",
-			`?trace_id=${victim.trace_id}`,
-			"?state=SUCCEEDED",
-			"?topic=job.secret",
-		]) {
-			const text = await (
-				await gateway.request(`/api/v1/jobs${query}`, { headers })
-			).text();
-			expect(text).not.toContain(victim.job_id);
-			expect(text).not.toContain("job.secret");
-		}
-		const cursor = encodeURIComponent(`9999999999999:${victim.job_id}`);
-		expect(
-			await (
-				await gateway.request(`/api/v1/jobs?cursor=${cursor}`, { headers })
-			).text(),
-		).not.toContain(victim.job_id);
-	},
-	"GET /api/v1/jobs/{id}": async (gateway, { job_id }, headers) => {
-		await expectProblem(
-			await gateway.request(`/api/v1/jobs/${job_id}`, { headers }),
-			404,
-			{ detail: "job not found" },
-		);
-		await expectProblem(
-			await gateway.request(`/api/v1/jobs/${job_id}?wait=5`, { headers }),
-			404,
-		);
-	},
-	"POST /api/v1/jobs/{id}/cancel": async (gateway, { job_id }, headers) => {
-		const response = await gateway.request(`/api/v1/jobs/${job_id}/cancel`, {
-			method: "POST",
-			headers,
-		});
-		await expectProblem(response, 404, { detail: "job not found" });
-	},
-	"POST /api/v1/jobs": async (gateway, victim, headers) => {
-		// The victim's own idempotency key and body, and its ids wherever a body takes one.
-		const init = {
-			method: "POST",
-			body: '{"topic":"job.secret"}',
-			headers: { ...headers, "Idempotency-Key": "victim" },
-		};
-		const mine = await json(await gateway.request("/api/v1/jobs", init));
-		expect(mine["job_id"]).not.toBe(victim.job_id);
-		const ids = {
-			job_id: victim.job_id,
-			trace_id: victim.trace_id,
-			parent_job_id: victim.job_id,
-			id: victim.job_id,
-		};
-		const other = await submitted(
-			gateway,
-			{ ...ids, context_ptr: `redis://ctx:${victim.job_id}` },
-			headers,
-		);
-		expect(other.job_id).not.toBe(victim.job_id);
-		expect(other.trace_id).not.toBe(victim.trace_id);
-	},
-	"POST /api/v1/repo-review": async (gateway, victim, headers) => {
-		const body = JSON.stringify({
-			local_path: "/x",
-			job_id: victim.job_id,
-			trace_id: victim.trace_id,
-		});
-		const made = await json(
-			await gateway.request("/api/v1/repo-review", {
-				method: "POST",
-				body,
-				headers,
-			}),
-		);
-		expect(Object.values(made)).not.toContain(victim.job_id);
-		expect(Object.values(made)).not.toContain(victim.trace_id);
-	},
-	"GET /api/v1/traces/{id}": async (gateway, { trace_id }, headers) => {
-		expect(
-			await (
-				await gateway.request(`/api/v1/traces/${trace_id}`, { headers })
-			).json(),
-		).toEqual([]);
-	},
+  'GET /health': async (gateway, victim, headers) => {
+    expect(await (await gateway.request('/health', { headers })).text()).not.toContain(victim.job_id);
+  },
+  'GET /api/v1/workers': async (gateway, victim, headers) => {
+    expect(await (await gateway.request('/api/v1/workers', { headers })).text()).not.toContain(victim.job_id);
+  },
+  'GET /api/v1/jobs': async (gateway, victim, headers) => {
+    for (const query of ['', '?limit=200', `?trace_id=${victim.trace_id}`, '?state=SUCCEEDED', '?topic=job.secret']) {
+      const text = await (await gateway.request(`/api/v1/jobs${query}`, { headers })).text();
+      expect(text).not.toContain(victim.job_id);
+      expect(text).not.toContain('job.secret');
+    }
+    const cursor = encodeURIComponent(`9999999999999:${victim.job_id}`);
+    expect(await (await gateway.request(`/api/v1/jobs?cursor=${cursor}`, { headers })).text()).not.toContain(
+      victim.job_id,
+    );
+  },
+  'GET /api/v1/jobs/{id}': async (gateway, { job_id }, headers) => {
+    await expectProblem(await gateway.request(`/api/v1/jobs/${job_id}`, { headers }), 404, { detail: 'job not found' });
+    await expectProblem(await gateway.request(`/api/v1/jobs/${job_id}?wait=5`, { headers }), 404);
+  },
+  'POST /api/v1/jobs/{id}/cancel': async (gateway, { job_id }, headers) => {
+    const response = await gateway.request(`/api/v1/jobs/${job_id}/cancel`, { method: 'POST', headers });
+    await expectProblem(response, 404, { detail: 'job not found' });
+  },
+  'POST /api/v1/jobs': async (gateway, victim, headers) => {
+    // The victim's own idempotency key and body, and its ids wherever a body takes one.
+    const init = {
+      method: 'POST',
+      body: '{"topic":"job.secret"}',
+      headers: { ...headers, 'Idempotency-Key': 'victim' },
+    };
+    const mine = await json(await gateway.request('/api/v1/jobs', init));
+    expect(mine['job_id']).not.toBe(victim.job_id);
+    const ids = { job_id: victim.job_id, trace_id: victim.trace_id, parent_job_id: victim.job_id, id: victim.job_id };
+    const other = await submitted(gateway, { ...ids, context_ptr: `redis://ctx:${victim.job_id}` }, headers);
+    expect(other.job_id).not.toBe(victim.job_id);
+    expect(other.trace_id).not.toBe(victim.trace_id);
+  },
+  'POST /api/v1/repo-review': async (gateway, victim, headers) => {
+    const body = JSON.stringify({ local_path: '/x', job_id: victim.job_id, trace_id: victim.trace_id });
+    const made = await json(await gateway.request('/api/v1/repo-review', { method: 'POST', body, headers }));
+    expect(Object.values(made)).not.toContain(victim.job_id);
+    expect(Object.values(made)).not.toContain(victim.trace_id);
+  },
+  'GET /api/v1/traces/{id}': async (gateway, { trace_id }, headers) => {
+    expect(await (await gateway.request(`/api/v1/traces/${trace_id}`, { headers })).json()).toEqual([]);
+  },
 };
 
 export function testTenants(make: MakeGateway): void {
-	describe("another tenant", () => {
-		const gateway = gatewayFor(make, { keys: keyEntries });
-		let running: Victim;
-		let ended: Victim;
+  describe('another tenant', () => {
+    const gateway = gatewayFor(make, { keys: keyEntries });
+    let running: Victim;
+    let ended: Victim;
 
-		test("has a row for every route", () => {
-			expect(Object.keys(attempts).sort()).toEqual([...everyRoute()].sort());
-		});
+    test('has a row for every route', () => {
+      expect(Object.keys(attempts).sort()).toEqual([...everyRoute()].sort());
+    });
 
-		beforeAll(async () => {
-			const secret = { topic: "job.secret" };
-			running = await submitted(gateway(), secret, {
-				...as("submitter"),
-				"Idempotency-Key": "victim",
-			});
-			await start(gateway(), running.job_id);
-			ended = await submitted(gateway(), secret, as("submitter"));
-			await finish(gateway(), await start(gateway(), ended.job_id), {
-				result: '"secret"',
-			});
-		});
+    beforeAll(async () => {
+      const secret = { topic: 'job.secret' };
+      running = await submitted(gateway(), secret, { ...as('submitter'), 'Idempotency-Key': 'victim' });
+      await start(gateway(), running.job_id);
+      ended = await submitted(gateway(), secret, as('submitter'));
+      await finish(gateway(), await start(gateway(), ended.job_id), { result: '"secret"' });
+    });
 
-		describe.each(Object.keys(attempts))("%s", (route) => {
-			test.each(["viewer", "submitter", "operator", "admin"] as const)(
-				"as its %s",
-				async (role) => {
-					if (role === "viewer" && route.startsWith("POST")) return;
-					for (const victim of [running, ended])
-						await attempts[route]?.(gateway(), victim, as(role, "rival"));
-				},
-			);
-		});
+    describe.each(Object.keys(attempts))('%s', (route) => {
+      test.each(['viewer', 'submitter', 'operator', 'admin'] as const)('as its %s', async (role) => {
+        if (role === 'viewer' && route.startsWith('POST')) return;
+        for (const victim of [running, ended]) await attempts[route]?.(gateway(), victim, as(role, 'rival'));
+      });
+    });
 
-		test("has changed nothing", async () => {
-			expect(
-				await gateway().store.view(running.job_id, "default"),
-			).toMatchObject({ state: "RUNNING", attempts: 1 });
-			expect(await gateway().store.view(ended.job_id, "default")).toMatchObject(
-				{ state: "SUCCEEDED" },
-			);
-			const trace = await gateway().request(
-				`/api/v1/traces/${running.trace_id}`,
-				{ headers: as("viewer") },
-			);
-			expect(await trace.json()).toHaveLength(1);
-		});
+    test('has changed nothing', async () => {
+      expect(await gateway().store.view(running.job_id, 'default')).toMatchObject({ state: 'RUNNING', attempts: 1 });
+      expect(await gateway().store.view(ended.job_id, 'default')).toMatchObject({ state: 'SUCCEEDED' });
+      const trace = await gateway().request(`/api/v1/traces/${running.trace_id}`, { headers: as('viewer') });
+      expect(await trace.json()).toHaveLength(1);
+    });
 
-		test("hears nothing of it while it waits for its own", async () => {
-			const mine = await submitted(gateway(), {}, as("submitter", "rival"));
-			const answer = gateway().request(`/api/v1/jobs/${mine.job_id}?wait=1`, {
-				headers: as("viewer", "rival"),
-			});
-			expect(await json(await answer)).toMatchObject({
-				id: mine.job_id,
-				tenant: "rival",
-				state: "PENDING",
-			});
-		});
-	});
+    test('hears nothing of it while it waits for its own', async () => {
+      const mine = await submitted(gateway(), {}, as('submitter', 'rival'));
+      const answer = gateway().request(`/api/v1/jobs/${mine.job_id}?wait=1`, { headers: as('viewer', 'rival') });
+      expect(await json(await answer)).toMatchObject({ id: mine.job_id, tenant: 'rival', state: 'PENDING' });
+    });
+  });
 }
