@@ -8,7 +8,9 @@ import { isEnd, isState, type JobState } from './state.ts';
 /** Bytes to base64: what is binary travels as text, because the REST transport carries nothing else. */
 export function toBase64(bytes: Uint8Array): string {
   let binary = '';
-  for (let i = 0; i < bytes.length; i += 4096) binary += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  // `apply` and not a spread, which goes through the iterator and takes seven times as long.
+  for (let i = 0; i < bytes.length; i += 4096)
+    binary += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(i, i + 4096)) as string;
   return btoa(binary);
 }
 
