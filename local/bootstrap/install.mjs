@@ -13,8 +13,7 @@ const noteFile = (root) => join(root, 'node_modules', '.cortex-lock-hash');
 
 /** The version of Node that the lockfile brings for this machine; undefined when it brings none. */
 function bundledVersion(root) {
-  const lock = JSON.parse(readText(join(root, 'package-lock.json')));
-  return lock.packages[`node_modules/node-${process.platform}-${process.arch}`]?.version;
+  return lockedPackages(root)[`node_modules/node-${process.platform}-${process.arch}`]?.version;
 }
 
 /** True when node_modules is not what the lockfile asks for. */
@@ -35,10 +34,9 @@ function lockHash(root) {
 // npm leaves a lockfile of what it installed in node_modules. It is equal to ours but for the root and
 // optional packages, of which only those for this machine must be there (see as-node-24.cjs).
 function matchesLockfile(root) {
-  const wanted = JSON.parse(readText(join(root, 'package-lock.json'))).packages;
-  const text = readText(join(root, 'node_modules', '.package-lock.json'));
-  if (text === undefined) return false;
-  const found = JSON.parse(text).packages;
+  const wanted = lockedPackages(root);
+  const found = packagesIn(readText(join(root, 'node_modules', '.package-lock.json')));
+  if (found === undefined) return false;
   const same = Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true;
     const there = found[path];
@@ -46,6 +44,23 @@ function matchesLockfile(root) {
     return there.version === entry.version && there.integrity === entry.integrity;
   });
   return same && Object.keys(found).every((path) => path in wanted);
+}
+
+function lockedPackages(root) {
+  const packages = packagesIn(readText(join(root, 'package-lock.json')));
+  if (packages === undefined)
+    throw new Stop('package-lock.json cannot be read as a lockfile: restore it and try again');
+  return packages;
+}
+
+/** The packages of a lockfile; undefined when there is none, or a torn one. */
+function packagesIn(text) {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text)?.packages ?? undefined);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function isForThisMachine({ os, cpu, libc }) {

@@ -20,6 +20,7 @@ export async function withLock(file, work, { say = () => {}, pause = 200 } = {})
     const holder = held.holders.find(isAlive);
     if (holder === undefined) {
       removeStale(file, held);
+      await delay(0);
       continue;
     }
     if (!told) say(`waiting for another command of this checkout (pid ${holder.pid}): ${holder.cmd}`);
@@ -53,18 +54,21 @@ function take(file, content) {
   }
 }
 
-// Two waiters may find the same stale lock; the slower one must not remove the lock that the faster
-// one has taken since. So it is moved aside first, and given back when it is another one.
+// Two waiters may find the same stale lock; the slower one must not remove the lock that the faster one has
+// taken since. So only who holds the guard removes, after one more look. The guard is held for no longer than
+// that; should its holder be killed in between, the next one takes it away.
 function removeStale(file, stale) {
-  const aside = `${file}.stale.${process.pid}`;
-  try {
-    renameSync(file, aside);
-  } catch (error) {
-    if (error.code === 'ENOENT') return;
-    throw error;
+  const guard = `${file}.guard`;
+  if (!take(guard, { holders: [identify(process.pid)] })) {
+    const held = read(guard);
+    if (held !== undefined && !held.holders.some(isAlive)) rmSync(guard, { force: true });
+    return;
   }
-  if (JSON.stringify(read(aside)) === JSON.stringify(stale)) rmSync(aside);
-  else renameSync(aside, file);
+  try {
+    if (JSON.stringify(read(file)) === JSON.stringify(stale)) rmSync(file);
+  } finally {
+    rmSync(guard, { force: true });
+  }
 }
 
 function read(file) {

@@ -89,6 +89,24 @@ describe('needsInstall', () => {
   });
 });
 
+describe('a lockfile that cannot be read', () => {
+  it.each(['{"packages":{"node_modules/a":', '', '{}', 'null'])('in node_modules wants an install: %j', (text) => {
+    installedByHand({});
+    writeFileSync(join(root, 'node_modules', '.package-lock.json'), text);
+    expect(needsInstall(root)).toBe(true);
+  });
+
+  it('of the checkout is told in one line', async () => {
+    installedByHand({});
+    writeFileSync(join(root, 'package-lock.json'), '<<<<<<< HEAD\n{}');
+    const told = /^package-lock\.json cannot be read as a lockfile/;
+    expect(() => needsInstall(root)).toThrow(
+      expect.objectContaining({ name: 'Stop', message: expect.stringMatching(told) }),
+    );
+    await expect(install(root, hold, () => undefined)).rejects.toThrow(told);
+  });
+});
+
 describe('install', () => {
   it('runs npm ci without scripts, with everything, and not on a Node inside node_modules', async () => {
     fakeNpm('echo "$@" > args; echo "$PATH" > path; mkdir -p node_modules');

@@ -1,7 +1,7 @@
 // The lock of a checkout: one holder at a time, a dead holder holds nothing.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -73,8 +73,63 @@ describe('withLock', () => {
     for (const text of [JSON.stringify({ holders: [dead] }), JSON.stringify({ holders: [recycled] }), '{"hol', '']) {
       writeFileSync(file, text);
       expect(await withLock(file, () => readFileSync(file, 'utf8'), { pause: 5 })).toContain(String(process.pid));
-      expect(existsSync(file)).toBe(false);
+      expect(readdirSync(dir)).toEqual([]);
     }
+  });
+
+  it('takes over although somebody was killed while taking over', async () => {
+    const text = JSON.stringify({ holders: [await deadProcess()] });
+    writeFileSync(file, text);
+    writeFileSync(`${file}.guard`, text);
+    expect(await withLock(file, () => 'in')).toBe('in');
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('is taken over by one of many waiters, however slow each step of theirs', async () => {
+    // Between any two looks at a file, another process may have done any number of steps.
+    const slow = join(dir, 'slow.cjs');
+    writeFileSync(
+      slow,
+      `const fs = require('node:fs');
+       for (const name of ['linkSync', 'renameSync', 'rmSync', 'readFileSync']) {
+         const real = fs[name];
+         fs[name] = (...args) => {
+           const done = real(...args);
+           if (String(args[0]).startsWith(${JSON.stringify(file)})) {
+             Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.random() * 8);
+           }
+           return done;
+         };
+       }
+       require('node:module').syncBuiltinESMExports();`,
+    );
+    const script = join(dir, 'die.mjs');
+    const inside = join(dir, 'inside');
+    writeFileSync(
+      script,
+      `import { mkdirSync, rmdirSync } from 'node:fs';
+       import { setTimeout as delay } from 'node:timers/promises';
+       import { withLock } from ${JSON.stringify(join(repository, 'local/bootstrap/lock.mjs'))};
+       await withLock(${JSON.stringify(file)}, async () => {
+         mkdirSync(${JSON.stringify(inside)}); // fails when somebody else is inside
+         await delay(10);
+         rmdirSync(${JSON.stringify(inside)});
+         process.exit(); // dies without leaving: the next one finds a stale lock
+       }, { pause: 1 });`,
+    );
+    writeFileSync(file, JSON.stringify({ holders: [await deadProcess()] }));
+    const children = Array.from({ length: 10 }, () =>
+      spawn(process.execPath, ['--require', slow, script], { stdio: ['ignore', 'ignore', 'pipe'] }),
+    );
+    const ends = await Promise.all(
+      children.map(async (child) => {
+        let errors = '';
+        child.stderr.on('data', (text) => (errors += String(text)));
+        const [code] = (await once(child, 'close')) as [number];
+        return { code, errors };
+      }),
+    );
+    expect(ends).toEqual(children.map(() => ({ code: 0, errors: '' })));
   });
 
   it('is held by the child it was shared with when the holder is killed', async () => {
