@@ -1,0 +1,210 @@
+// The small parts by themselves: batches, holds, silences, loops, and the two configuration files together.
+import { describe, expect, test } from 'vitest';
+import { EnvError } from '#core/process/env.ts';
+import { createBatches } from '../../../services/scheduler/batches.ts';
+import { parseSchedulerFiles } from '../../../services/scheduler/config.ts';
+import { createHolds, longestHoldMs } from '../../../services/scheduler/holds.ts';
+import { createLoop, every } from '../../../services/scheduler/loop.ts';
+import { createSilences } from '../../../services/scheduler/silence.ts';
+import { createFakeClock, settle } from '../../helpers/clock.ts';
+
+describe('batches', () => {
+  test('gather a turn, keep the order, and run a few at a time', async () => {
+    const seen: number[][] = [];
+    const gates: (() => void)[] = [];
+    const batches = createBatches<number>({
+      max: 3,
+      most: 100,
+      run: (items) => {
+        seen.push([...items]);
+        return new Promise((resolve) => gates.push(resolve));
+      },
+      onError: () => undefined,
+    });
+    for (let i = 0; i < 10; i++) expect(batches.push(i)).toBe(true);
+    expect(seen).toEqual([]);
+    await settle();
+    expect(seen).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+    ]);
+    gates[0]?.();
+    await settle();
+    expect(seen[2]).toEqual([6, 7, 8]);
+    const idle = batches.idle();
+    for (let i = 1; i < 4; i++) {
+      gates[i]?.();
+      await settle();
+    }
+    await idle;
+    expect(seen.flat()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('take no more than they may hold, and make room when it is done', async () => {
+    let release: () => void = () => undefined;
+    const batches = createBatches<number>({
+      max: 10,
+      most: 100,
+      weigh: (n) => n,
+      run: () => new Promise((resolve) => (release = resolve)),
+      onError: () => undefined,
+    });
+    expect([60, 30, 20, 10].map((n) => batches.push(n))).toEqual([true, true, false, true]);
+    await settle();
+    expect(batches.push(1)).toBe(false);
+    release();
+    await batches.idle();
+    expect(batches.push(100)).toBe(true);
+  });
+
+  test('go on after a call that failed, and tell which items were in it', async () => {
+    const failed: (readonly number[])[] = [];
+    const done: number[] = [];
+    const batches = createBatches<number>({
+      max: 2,
+      most: 100,
+      concurrency: 1,
+      async run(items) {
+        if (items.includes(0)) throw new Error('no');
+        done.push(...items);
+      },
+      onError: (_error, items) => void failed.push(items),
+    });
+    for (let i = 0; i < 6; i++) batches.push(i);
+    await batches.idle();
+    expect(failed).toEqual([[0, 1]]);
+    expect(done).toEqual([2, 3, 4, 5]);
+    await batches.idle(); // at once
+  });
+});
+
+test('holds are short for few jobs, longer for many, and short again', async () => {
+  const clock = createFakeClock();
+  const holds = createHolds(clock);
+  expect([holds(0), holds(5_000)]).toEqual([1_000, 5_000]);
+  const second = (n: number): number => {
+    clock.jump(1_000);
+    let last = 0;
+    for (let i = 0; i < n; i++) last = holds(0);
+    return last;
+  };
+  expect([second(100), second(3_000), second(3_000), second(3_000)]).toEqual([1_000, 1_000, 2_000, 4_000]);
+  for (let i = 0; i < 10; i++) second(3_000);
+  expect(second(1)).toBe(longestHoldMs);
+  for (let i = 0; i < 10; i++) second(1);
+  expect(second(1)).toBe(1_000);
+});
+
+test('a silent topic is tried by one job at a time, less and less often, until one is not refused', async () => {
+  const clock = createFakeClock();
+  let woken = 0;
+  const silences = createSilences(clock, () => woken++);
+  const topic = 'topic:job.a';
+  expect(silences.allowed(topic)).toBe(Number.POSITIVE_INFINITY);
+  for (let i = 0; i < 5; i++) silences.none(topic); // five went out together
+  const pauses: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const from = clock.monotonic();
+    while (silences.allowed(topic) === 0) await clock.advance(100);
+    pauses.push(clock.monotonic() - from);
+    expect(silences.allowed(topic)).toBe(1);
+    silences.tried(topic);
+    expect(silences.allowed(topic)).toBe(0);
+    await clock.advance(1);
+    silences.none(topic);
+  }
+  expect(pauses).toEqual([1_000, 2_000, 4_000, 5_000, 5_000]);
+  expect(woken).toBe(5);
+  await clock.advance(5_000);
+  silences.tried(topic);
+  await clock.advance(250);
+  expect(silences.allowed(topic)).toBe(Number.POSITIVE_INFINITY);
+  silences.none(topic);
+  silences.over(['job.b', 'job.a']);
+  expect(silences.allowed(topic)).toBe(Number.POSITIVE_INFINITY);
+});
+
+describe('a loop', () => {
+  test('runs once for many wakes, once more for wakes during a run, and never twice at once', async () => {
+    let runs = 0;
+    let inside = 0;
+    let release: () => void = () => undefined;
+    const loop = createLoop(
+      async () => {
+        runs++;
+        expect(++inside).toBe(1);
+        await new Promise<void>((resolve) => (release = resolve));
+        inside--;
+      },
+      () => undefined,
+    );
+    for (let i = 0; i < 5; i++) loop.wake();
+    await settle();
+    expect(runs).toBe(1);
+    for (let i = 0; i < 5; i++) loop.wake();
+    release();
+    await settle();
+    expect(runs).toBe(2);
+    const stopped = loop.stop();
+    loop.wake();
+    release();
+    await stopped;
+    await settle();
+    expect(runs).toBe(2);
+  });
+
+  test('goes on after what a run throws', async () => {
+    const errors: unknown[] = [];
+    let runs = 0;
+    const loop = createLoop(
+      () => (runs++ === 0 ? Promise.reject(new Error('no')) : Promise.resolve()),
+      (error) => void errors.push(error),
+    );
+    loop.wake();
+    await settle();
+    loop.wake();
+    await settle();
+    expect([runs, errors.length]).toEqual([2, 1]);
+  });
+
+  test('a beat beats until it is stopped', async () => {
+    const clock = createFakeClock();
+    let beats = 0;
+    const stop = every(clock, 1_000, () => beats++);
+    await clock.advance(3_500);
+    expect(beats).toBe(3);
+    stop();
+    await clock.advance(5_000);
+    expect(beats).toBe(3);
+    expect(clock.waiting).toBe(0);
+  });
+});
+
+describe('the two files', () => {
+  const good = { path: 'p.yaml', text: 'topics: {job.a: p}' };
+
+  test('a file of time-outs that is not there means the built-in ones', () => {
+    const files = parseSchedulerFiles({ pools: good, timeouts: { path: 't.yaml', text: undefined } });
+    expect(files.timeouts.scanIntervalMs).toBe(30_000);
+    expect(files.pools.topics.get('job.a')).toBe('p');
+  });
+
+  test.each([
+    ['topics: {job.a: ""}', 'reconciler: {x: 1}', [/^p\.yaml: topics\.job\.a: /, /^t\.yaml: reconciler: /]],
+    ['topics: {a: [', 'x: {', [/^p\.yaml: /, /^t\.yaml: /]],
+    ['', '', [/^p\.yaml: /]],
+  ])('%j and %j: every problem, with its file', (pools, timeouts, problems) => {
+    let thrown: unknown;
+    try {
+      parseSchedulerFiles({ pools: { path: 'p.yaml', text: pools }, timeouts: { path: 't.yaml', text: timeouts } });
+    } catch (error) {
+      thrown = error;
+    }
+    if (!(thrown instanceof EnvError)) throw new Error('nothing was thrown');
+    expect(thrown.problems).toHaveLength(problems.length);
+    for (const [i, problem] of problems.entries()) {
+      expect(thrown.problems[i]).toMatch(problem);
+      expect(thrown.problems[i]).not.toContain('\n');
+    }
+  });
+});
