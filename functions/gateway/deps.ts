@@ -31,4 +31,6 @@ export interface GatewayDeps {
   readonly peer: (env: unknown) => string | undefined;
   /** Requests that wait for the end of a job at once. Default 1,000. */
   readonly maxWaiters?: number;
+  /** Of these for one tenant, so that none takes every place. Default 200. */
+  readonly maxWaitersPerTenant?: number;
 }

@@ -9,8 +9,8 @@ import type { GatewayDeps } from './deps.ts';
 
 export interface Waiters {
   /**
-   * The job once it has ended, or as it is after `ms`; undefined when the tenant has no such job. Throws CortexError
-   * `unavailable` when too many wait, `canceled` when the signal aborts, and what the store throws.
+   * The job once it has ended, or as it is after `ms`, or as it is now when too many wait already; undefined when the tenant has no
+   * such job. Throws CortexError `unavailable` when the process stops, `canceled` when the signal aborts, and what the store throws.
    */
   wait(id: string, tenant: string, ms: number, signal: AbortSignal): Promise<JobView | undefined>;
   /** How many wait now. */
@@ -21,7 +21,10 @@ export interface Waiters {
   stop(): void;
 }
 
-export type WaiterDeps = Pick<GatewayDeps, 'store' | 'subscribe' | 'clock' | 'log' | 'maxWaiters'>;
+export type WaiterDeps = Pick<
+  GatewayDeps,
+  'store' | 'subscribe' | 'clock' | 'log' | 'maxWaiters' | 'maxWaitersPerTenant'
+>;
 
 /** Milliseconds between two looks at the store without news. */
 const lookMs = 2_000;
@@ -35,7 +38,7 @@ interface Hub {
 }
 
 export function createWaiters(deps: WaiterDeps): Waiters {
-  const { store, subscribe, clock, log, maxWaiters = 1_000 } = deps;
+  const { store, subscribe, clock, log, maxWaiters = 1_000, maxWaitersPerTenant = 200 } = deps;
   const hubs = new Map<string, Hub>();
   const stopping = new AbortController();
   let waiting = 0;
@@ -71,7 +74,8 @@ export function createWaiters(deps: WaiterDeps): Waiters {
     cancel();
   };
   const wait: Waiters['wait'] = async (id, tenant, ms, signal) => {
-    if (waiting >= maxWaiters) throw new CortexError('unavailable', `${maxWaiters} requests wait already`);
+    // No room is no error: the answer is the one of a wait that was over at once, and the caller asks again.
+    if (waiting >= maxWaiters || (hubs.get(tenant)?.waiting ?? 0) >= maxWaitersPerTenant) return store.view(id, tenant);
     const until = clock.monotonic() + ms;
     const hub = hubs.get(tenant) ?? open(tenant);
     hub.waiting++;

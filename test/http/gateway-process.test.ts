@@ -295,12 +295,16 @@ describe('start', () => {
 });
 
 describe('end', () => {
-  test('who waits is told, and the process ends well', async () => {
+  test('who waits for what it submitted gets the ids, and the process ends well', async () => {
     const process = await start();
     const waiting = submit(process, '?wait=60');
     await until(() => process.log.length > 0 && jobsWaiting(process), { message: 'a request that waits' });
     const code = process.stop();
-    await expectProblem(await waiting, 503, { detail: 'stopping' });
+    const accepted = await waiting;
+    expect(accepted.status).toBe(202);
+    const ids = (await accepted.json()) as Record<string, unknown>;
+    expect(ids).toEqual({ job_id: expect.any(String), trace_id: expect.any(String) });
+    expect(accepted.headers.get('location')).toBe(`/api/v1/jobs/${String(ids['job_id'])}`);
     expect(await code).toBe(0);
     expect(process.log.filter(({ level }) => level === 'error')).toEqual([]);
   });

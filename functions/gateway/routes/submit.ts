@@ -15,12 +15,12 @@ import type { SubmitJob, SubmitJobs } from '../submit-job.ts';
 import { waitMs } from '../wait-query.ts';
 import type { Waiters } from '../waiters.ts';
 
-export interface SubmitRouteDeps extends Pick<GatewayDeps, 'store'> {
+export interface SubmitRouteDeps extends Pick<GatewayDeps, 'store' | 'log'> {
   readonly submitJob: SubmitJobs;
   readonly waiters: Waiters;
 }
 
-export function submitRoutes({ store, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
+export function submitRoutes({ store, log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
   /** Submits, and answers now or after the wait. */
   const accept = async (c: AppContext, submission: SubmitJob): Promise<Response> => {
     const ms = waitMs(c.req.query('wait'));
@@ -28,9 +28,17 @@ export function submitRoutes({ store, submitJob, waiters }: SubmitRouteDeps): re
     const ids = { job_id: jobId, trace_id: traceId };
     c.header('Location', `/api/v1/jobs/${jobId}`);
     if (replayed) c.header(replayedHeader, 'true');
-    const job = ms === 0 ? undefined : await waiters.wait(jobId, submission.tenant, ms, c.req.raw.signal);
-    if (job === undefined) return c.json(ids, 202);
-    return c.json({ ...ids, ...(await detailOf(store, job)) }, isEnd(job.state) ? 200 : 202);
+    if (ms === 0) return c.json(ids, 202);
+    const { signal } = c.req.raw;
+    try {
+      const job = await waiters.wait(jobId, submission.tenant, ms, signal);
+      if (job !== undefined) return c.json({ ...ids, ...(await detailOf(store, job)) }, isEnd(job.state) ? 200 : 202);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // The job is accepted, and an error would make the client submit it once more.
+      log.warn('cannot tell the end of a job just accepted', { job_id: jobId, trace_id: traceId, error });
+    }
+    return c.json(ids, 202);
   };
   const submit = async (c: AppContext): Promise<Response> => {
     const identity = c.get('identity');

@@ -10,7 +10,7 @@ import { createFakeClock, settle } from '../../helpers/clock.ts';
 type Handle = (data: Uint8Array) => void;
 
 /** A store with one job, and a bus that the test speaks for. */
-function scene(options: Partial<Pick<WaiterDeps, 'maxWaiters' | 'subscribe'>> = {}) {
+function scene(options: Partial<Pick<WaiterDeps, 'maxWaiters' | 'maxWaitersPerTenant' | 'subscribe'>> = {}) {
   const clock = createFakeClock();
   let state: JobState | undefined = 'RUNNING';
   let failure: Error | undefined;
@@ -107,17 +107,32 @@ test('the time is kept, whatever the news', async () => {
   expect(waiters.waiting).toBe(0);
 });
 
-test("one too many is refused, and takes nobody's place", async () => {
-  const { wait, become, tell, waiters, handles } = scene({ maxWaiters: 3 });
+test("one too many learns how things are now, and takes nobody's place", async () => {
+  const { clock, wait, become, tell, waiters, handles } = scene({ maxWaiters: 3 });
   const three = [wait(), wait(), wait()];
   await settle();
-  await expect(wait()).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await wait()).toMatchObject({ state: 'RUNNING' });
+  expect(clock.monotonic()).toBe(0);
   expect(waiters.waiting).toBe(3);
   expect(handles.size).toBe(1);
   become('SUCCEEDED');
   tell(ended);
   await Promise.all(three);
   expect(await wait()).toMatchObject({ state: 'SUCCEEDED' });
+});
+
+test('a tenant that takes all its places leaves room for others', async () => {
+  const { wait, become, tell, waiters } = scene({ maxWaiters: 5, maxWaitersPerTenant: 2 });
+  const two = [wait(), wait()];
+  await settle();
+  expect(await wait()).toMatchObject({ state: 'RUNNING' });
+  const other = waiters.wait('j', 'other', 30_000, new AbortController().signal);
+  await settle();
+  expect(waiters.waiting).toBe(3);
+  become('SUCCEEDED');
+  tell(ended);
+  for (const job of await Promise.all([...two, other])) expect(job).toMatchObject({ state: 'SUCCEEDED' });
+  expect(waiters.waiting).toBe(0);
 });
 
 describe.each([

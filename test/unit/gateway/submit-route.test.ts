@@ -1,0 +1,46 @@
+// A submission that was accepted never answers an error, whatever becomes of the wait for its end.
+import { Hono } from 'hono';
+import { expect, test } from 'vitest';
+import { CortexError } from '#core/errors.ts';
+import type { JobView } from '#core/jobs/job.ts';
+import { silentLog } from '#core/log.ts';
+import { type SubmitRouteDeps, submitRoutes } from '../../../functions/gateway/routes/submit.ts';
+import type { Waiters } from '../../../functions/gateway/waiters.ts';
+import type { AppEnv } from '../../../functions/http/route.ts';
+
+const away = new CortexError('unavailable', 'away');
+
+function post(wait: Waiters['wait'], result: () => Promise<string | null> = async () => null): Promise<Response> {
+  const routes = submitRoutes({
+    submitJob: async () => ({ jobId: 'j1', traceId: 't1', replayed: true }),
+    waiters: { wait } as Waiters,
+    store: { result } as unknown as SubmitRouteDeps['store'],
+    log: silentLog,
+  });
+  const app = new Hono<AppEnv>();
+  app.use(async (c, next) => {
+    c.set('identity', { keyId: 'k', tenant: 't', principal: 'p', role: 'submitter' });
+    await next();
+  });
+  for (const { method, path, handle } of routes) app.on(method, path, handle);
+  return Promise.resolve(app.request('/api/v1/jobs?wait=5', { method: 'POST', body: '{}' }));
+}
+
+test.each([
+  ['the wait fails', () => post(() => Promise.reject(away))],
+  ['the record is gone', () => post(async () => undefined)],
+  [
+    'the result cannot be read',
+    () =>
+      post(
+        async () => ({ id: 'j1', tenant: 't', state: 'SUCCEEDED', resultPtr: 'redis://res:j1' }) as JobView,
+        () => Promise.reject(away),
+      ),
+  ],
+])('%s: 202 with the ids', async (_, send) => {
+  const response = await send();
+  expect(response.status).toBe(202);
+  expect(response.headers.get('location')).toBe('/api/v1/jobs/j1');
+  expect(response.headers.get('idempotent-replayed')).toBe('true');
+  expect(await response.json()).toEqual({ job_id: 'j1', trace_id: 't1' });
+});
