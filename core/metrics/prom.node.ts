@@ -11,13 +11,15 @@ export interface PromOptions {
   readonly nodeMetrics?: boolean;
   /** Distinct values that one label may have in this process; topics come from users. What is beyond counts as `other`. */
   readonly maxLabelValues?: number;
+  /** By label, the values that are not made up by users, as the topics of pools.yaml: always counted by name, within the same bound. */
+  readonly known?: Readonly<Record<string, Iterable<string>>>;
 }
 
 /** A registry of its own, so that several may live in one process. */
 export function createPromMetrics(options: PromOptions = {}): ReadableMetrics {
   const registry = new Registry();
   if (options.nodeMetrics !== false) collectDefaultMetrics({ register: registry });
-  const bounded = createBound(options.maxLabelValues ?? 200);
+  const bounded = createBound(options.maxLabelValues ?? 200, options.known ?? {});
 
   const counters = lazily((name) => {
     const metric = new Counter(described(name, registry));
@@ -76,8 +78,11 @@ type Labels = Readonly<Record<string, string>>;
  * Keeps the number of values of each label bounded, over all metrics, so that a topic has one name everywhere. Where nothing
  * must be replaced the caller's own object is passed on; prom-client keeps it.
  */
-function createBound(max: number): (names: readonly string[]) => (labels: Labels) => Record<string, string> {
-  const known = new Map<string, Set<string>>();
+function createBound(
+  max: number,
+  admitted: Readonly<Record<string, Iterable<string>>>,
+): (names: readonly string[]) => (labels: Labels) => Record<string, string> {
+  const known = new Map(Object.entries(admitted).map(([name, values]) => [name, new Set(values)]));
   const admit = (values: Set<string>, value: string): boolean => {
     if (!values.has(value) && values.size >= max) return false;
     values.add(value);

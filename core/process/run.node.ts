@@ -52,7 +52,7 @@ export interface ProcessSpec<C> {
   /** Parses the environment. Throws EnvError with every problem. */
   readonly config: (env: Env) => C;
   /** The driver that the entry chose: what /metrics shows. */
-  readonly metrics: ReadableMetrics;
+  readonly metrics: ReadableMetrics | ((config: C) => ReadableMetrics);
   /** Acquires what the service needs and starts it; resolves when it does its work. */
   readonly start: (context: ProcessContext<C>) => Promise<Running> | Promise<void>;
 }
@@ -60,6 +60,7 @@ export interface ProcessSpec<C> {
 /** Runs a service until it is told to stop. Resolves when it is up; what ends it ends the process. */
 export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
   const { base, config } = readConfig(spec, process.env);
+  const metrics = typeof spec.metrics === 'function' ? spec.metrics(config) : spec.metrics;
   const writer = createStdoutWriter();
   const clock = systemClock;
   const log = createLog({
@@ -148,7 +149,7 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
       'health and metrics',
       () =>
         serveHttp({
-          fetch: createObserveHandler(health, spec.metrics),
+          fetch: createObserveHandler(health, metrics),
           addr: base.metricsAddr,
           log,
           variable: 'METRICS_ADDR',
@@ -164,7 +165,7 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
       config,
       log,
       clock,
-      metrics: spec.metrics,
+      metrics,
       health,
       resources,
       stopping: stopping.signal,

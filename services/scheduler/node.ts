@@ -22,7 +22,6 @@ const name = 'cortex-scheduler';
 await runProcess({
   name,
   metricsPort: schedulerMetricsPort,
-  metrics: createPromMetrics({ owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_'] }),
   config(env) {
     const values = parseEnv(schedulerEnv, env);
     const { poolsPath, timeoutsPath } = values;
@@ -34,6 +33,12 @@ await runProcess({
     });
     return { ...values, ...files };
   },
+  // Whoever may submit may invent topics; they must not push ours out of the metrics.
+  metrics: ({ pools }) =>
+    createPromMetrics({
+      owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_'],
+      known: { topic: pools.topics.keys() },
+    }),
   async start({ config, log, clock, metrics, health, resources }) {
     const { natsUrl, redisUrl, pools, timeouts } = config;
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });

@@ -105,3 +105,17 @@ test('safety: checks by decision', async () => {
   const seen = await readMetrics(system.safety.process);
   expect(seen.get('cortex_safety_checks_total{decision="DENY"}')).toBe(2);
 });
+
+test('scheduler: topics that a submitter makes up do not push ours out', async () => {
+  const invented = Array.from({ length: 230 }, (_, i) => system.submit(`job.invented${i}`));
+  await system.ended(await Promise.all(invented));
+  const slow = await system.submit('job.test.late'); // for the first time here
+  await system.http('POST', `/api/v1/jobs/${slow}/cancel`);
+  await system.ended([slow]);
+  await quiet(system);
+  const seen = await readMetrics(system.schedulers[0]?.process as ServiceProcess);
+  expect(seen.get('cortex_scheduler_jobs_received_total{topic="other"}')).toBeGreaterThan(30);
+  expect(seen.get('cortex_scheduler_jobs_completed_total{status="JOB_STATUS_CANCELLED",topic="job.test.late"}')).toBe(
+    1,
+  );
+});

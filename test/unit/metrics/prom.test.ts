@@ -117,6 +117,29 @@ describe('prom-client', () => {
     expect((await lines(metrics, 'cortex_scheduler_jobs_completed_total{topic="other"')).length).toBe(1);
   });
 
+  it('counts what is known by name, however many others came before, within the same bound', async () => {
+    const known = { topic: ['job.chat', 'job.echo'] };
+    const metrics = createPromMetrics({ ...quiet, maxLabelValues: 10, known });
+    for (let i = 0; i < 30; i++) metrics.count('cortex_scheduler_jobs_received_total', { topic: `job.junk${i}` });
+    metrics.count('cortex_scheduler_jobs_received_total', { topic: 'job.chat' });
+    metrics.count('cortex_scheduler_jobs_completed_total', { topic: 'job.echo', status: 'JOB_STATUS_FAILED' });
+    const received = await lines(metrics, 'cortex_scheduler_jobs_received_total{');
+    expect(received).toContain('cortex_scheduler_jobs_received_total{topic="job.chat"} 1');
+    expect(received).toContain('cortex_scheduler_jobs_received_total{topic="other"} 22');
+    expect(received).toHaveLength(10);
+    expect(await lines(metrics, 'cortex_scheduler_jobs_completed_total{topic="job.echo"')).toHaveLength(1);
+  });
+
+  it('keeps more known values than the bound, and then no other', async () => {
+    const metrics = createPromMetrics({ ...quiet, maxLabelValues: 1, known: { topic: ['job.a', 'job.b'] } });
+    for (const topic of ['job.c', 'job.b', 'job.a']) metrics.count('cortex_scheduler_jobs_received_total', { topic });
+    expect((await lines(metrics, 'cortex_scheduler_jobs_received_total{')).map((line) => line.split('"')[1])).toEqual([
+      'other',
+      'job.b',
+      'job.a',
+    ]);
+  });
+
   it('escapes what users write', async () => {
     const metrics = createPromMetrics(quiet);
     metrics.count('cortex_scheduler_jobs_received_total', { topic: 'a"b\nc\\d' });
