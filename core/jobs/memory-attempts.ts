@@ -60,7 +60,9 @@ export function keepArtifact(memory: Memory, item: Artifact): string | undefined
   checkArtifactName(item.name);
   const record = recordOf(memory, item.id);
   if (record === undefined || record.state !== 'RUNNING' || !holds(record, item)) return undefined;
-  const key = `res:${item.id}-${item.name}-${item.fence}`;
+  const own = `${item.id}-${item.name}-${item.fence}`;
+  if (recordOf(memory, own) !== undefined) return undefined;
+  const key = `res:${own}`;
   memory.values.set(key, { value: item.bytes, expiresAt: record.deadlineAt + memory.options.dataTtlMs });
   if (!record.artifactKeys.includes(key)) record.artifactKeys = [...record.artifactKeys, key];
   return key;
@@ -120,7 +122,7 @@ export function commitForeignResult(memory: Memory, item: ForeignResult): Commit
   const result = bad || item.resultKey === '' ? undefined : textAt(memory, item.resultKey);
   if (result !== undefined) {
     const expiresAt = now + memory.options.dataTtlMs;
-    record.resultKey = `res:${item.id}-sealed-${record.fence}`;
+    record.resultKey = `res:${item.id}:sealed:${record.fence}`;
     for (const key of [item.resultKey, record.resultKey]) memory.values.set(key, { value: result, expiresAt });
   }
   const artifacts = item.artifactKeys.filter((key) => !key.includes(' ')).slice(0, 20);

@@ -1,4 +1,6 @@
 // The twin's workers: claim, renew, register, unregister. A worker lives as long as it renews; its slots are leases.
+import { pseudoPrefix } from './lane.ts';
+import { idleMs } from './scripts/claim.ts';
 import { stopReason } from './checks.ts';
 import { type Memory, move, recordOf, slotsOf, type WorkerRecord } from './memory-state.ts';
 import { requeueJob } from './memory-lifecycle.ts';
@@ -39,8 +41,10 @@ export function claimJobs(memory: Memory, item: Claim): Claimed {
   const slots = slotsOf(memory, item.worker);
   let { capacity } = item;
   let outcome: Claimed['outcome'] = 'ok';
-  if (item.instance === '') dropExpired(slots, now);
-  else {
+  if (item.instance === '') {
+    dropExpired(slots, now);
+    if (!item.worker.startsWith(pseudoPrefix)) outcome = 'gone';
+  } else {
     const worker = aliveWorker(memory, item.worker);
     if (worker?.instance === item.instance) ({ capacity } = worker);
     else outcome = 'gone';
@@ -70,7 +74,7 @@ export function claimJobs(memory: Memory, item: Claim): Claimed {
     record.worker = item.worker;
     record.instance = item.instance;
     record.artifactKeys = [];
-    if (record.firstHandOutAt === 0) record.firstHandOutAt = now;
+    if (record.firstHandOutAt === 0 || now - record.queuedAt > idleMs) record.firstHandOutAt = now;
     if (item.acceptMs === 0) record.openHandOuts++;
     const until = now + (item.acceptMs > 0 ? item.acceptMs : timeoutMs);
     slots.set(id, until);

@@ -14,9 +14,14 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** Base64 to bytes. */
+/** Base64 to bytes; none at all for text that is no base64: such a packet cannot be read, and its job ends with that reason. */
 export function fromBase64(value: string): Uint8Array {
-  const binary = atob(value);
+  let binary: string;
+  try {
+    binary = atob(value);
+  } catch {
+    return new Uint8Array();
+  }
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;

@@ -78,7 +78,11 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
   const belongs = async (job: NewJob): Promise<boolean> => {
     const p = keys.ofTenant(job.tenant);
     const named = keys.ofId(job.id);
-    if (named === p) return true;
+    if (named === p) {
+      // Somebody may have brought it from outside before, in another partition.
+      const noted = await redis.get(keys.where(job.id));
+      return noted === null || noted === String(p);
+    }
     // It may have been minted for the partition that it names; then nobody noted where it is.
     if (named !== undefined && named < keys.partitions && (await run(view, named, [job.id, '', 1])) !== null)
       return false;

@@ -84,7 +84,11 @@ function job_(job: BookedJob, books: Books, context: AuditContext, index: Index)
   );
 
   must(index.listed.has(`${job.tenant} ${job.id}`), "not in its tenant's list");
-  must(job.traceId === '' || books.traces.get(job.traceId)?.includes(job.id) === true, 'not in its trace');
+  // Another tenant's jobs under the same trace are kept apart.
+  const traced = [job.traceId, `${job.traceId}:${job.tenant}`].some(
+    (t) => books.traces.get(t)?.includes(job.id) === true,
+  );
+  must(job.traceId === '' || traced, 'not in its trace');
   must(index.recent.has(job.id) || books.recent.length >= 1000, 'not among the recent');
   return wrong;
 }

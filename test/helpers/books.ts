@@ -181,7 +181,11 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
     } else if (kind === 'w' || kind === 'where') {
       if (prefix !== '') strays.push(`${entry.key} is global`);
       if (entry.expiresAt < 0) strays.push(`${entry.key} has no end`);
-    } else if (kind === 'res' && entry.expiresAt >= 0 && ids.some((id) => rest.startsWith(`${id}-`))) {
+    } else if (
+      kind === 'res' &&
+      entry.expiresAt >= 0 &&
+      ids.some((id) => rest.startsWith(`${id}-`) || rest.startsWith(`${id}:sealed:`))
+    ) {
       // An artifact of an attempt that is void.
     } else if (!claimed.has(name)) strays.push(entry.key);
   }

@@ -44,7 +44,13 @@ export function memoryBooks(memory: Memory): Books {
   }
   const ids = Array.from(jobs.keys());
   const own = (key: string): boolean =>
-    ids.some((id) => key === `ctx:${id}` || key === `res:${id}` || key.startsWith(`res:${id}-`));
+    ids.some(
+      (id) =>
+        key === `ctx:${id}` ||
+        key === `res:${id}` ||
+        key.startsWith(`res:${id}-`) ||
+        key.startsWith(`res:${id}:sealed:`),
+    );
   return {
     jobs,
     due: memory.due,

@@ -101,7 +101,10 @@ return each(5,${artifactStride},false,function(id,fence,attempt,name,bytes)
   local rk=P..'job:meta:'..id
   local m=record(id,'attempt','arts','deadline')
   if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt then return false end
-  local key='res:'..id..'-'..name..'-'..fence
+  local own=id..'-'..name..'-'..fence
+  local key='res:'..own
+  -- A job whose id looks like that would own the key: its result would be this, or this its result.
+  if call('EXISTS',P..'job:meta:'..own)==1 then return false end
   call('SET',P..key,bytes,'PX',f0(math.max(num(m[6])-now,0)+tonumber(DATA)))
   local have=m[5] or ''
   if not string.find(' '..have..' ',' '..key..' ',1,true) then call('HSET',rk,'arts',have=='' and key or have..' '..key) end

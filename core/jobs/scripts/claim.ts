@@ -2,13 +2,16 @@
 // In the highest non-empty priority it takes the tenant with the least virtual time over all lanes that the worker may serve,
 // pops that tenant's oldest job, checks state, policy and deadline, and adds the job's cost (1) to the tenant in the whole pool
 // (start-time fair queueing: Goyal, Vin, Cheng 1996). Stale ring scores are corrected when met.
-import { jobScript, slotsMs } from './prelude.ts';
+import { jobScript, mostBytes, slotsMs } from './prelude.ts';
 
 /** Fixed arguments of one claim, before its lanes. */
 export const claimHead = 11;
 
 /** Pops that may lead to nothing (ended, judged anew, past the deadline) beyond the jobs asked for, in one claim. */
 const spare = 64;
+
+/** Longer in the queue than this: no worker was there, ms. */
+export const idleMs = 10_000;
 
 /** Jobs handed out by one claim at most; Lua cannot unpack lists without limit. */
 export const mostPerClaim = 1000;
@@ -22,8 +25,9 @@ while a<=#ARGV do
   local pool,worker,inst,n,cap,accept,seq,hash,rnd,wkey,nl=unpack(ARGV,a,a+${claimHead - 1})
   n,cap,accept,seq,nl=tonumber(n),tonumber(cap),tonumber(accept),tonumber(seq),tonumber(nl)
   local first=a+${claimHead} a=first+nl
-  local jobs,regate,outcome={},{},'ok'
+  local jobs,regate,outcome,bytes={},{},'ok',0
   -- What the worker itself wrote wins over what a heartbeat told; a worker that wrote nothing lately is gone.
+  if inst=='' and not foreign(worker) then outcome='gone' end -- a worker of ours has a process
   if wkey~='' then
     local w=call('HMGET',wkey,'inst','cap')
     if w[1]~=inst then outcome='gone' else cap=tonumber(w[2] or '') or cap end
@@ -45,9 +49,10 @@ while a<=#ARGV do
       return false
     end
     if not packet then
-      finish(id,tenant,'FAILED',m[3],{'error_code','data_loss','error','the packet of the job is not in the store','stopped',ms})
+      finish(id,tenant,'FAILED',m[3],{'q','0','error_code','data_loss','error','the packet of the job is not in the store','stopped',ms})
       return false
     end
+    bytes=bytes+#packet
     local jseq,jhash=string.match(m[4] or '','^(%d+):(.*)$')
     if jhash~=hash and tonumber(jseq or '0')<seq then
       call('HSET',jk,'state','PENDING','updated_at',us,'q','0','safety_decision','','safety_reason','policy changed')
@@ -59,7 +64,8 @@ while a<=#ARGV do
     local fs,attempt=f0(math.max(fence+1,now)),rnd..f0(#jobs)
     local till=now+(accept>0 and accept or timeout)
     local h={'state','DISPATCHED','updated_at',us,'fence',fs,'attempt',attempt,'worker',worker,'inst',inst,'q','0'}
-    if not m[12] or m[12]=='0' then h[#h+1]='hand' h[#h+1]=ms end
+    -- Only time in which workers were asked counts towards the dispatch time-out, not time in which none was there.
+    if not m[12] or m[12]=='0' or now-num(m[10] or ms)>${idleMs} then h[#h+1]='hand' h[#h+1]=ms end
     if accept==0 then h[#h+1]='fh' h[#h+1]=f0(num(m[13] or '0')+1) end
     if m[16] then h[#h+1]='arts' h[#h+1]='' end -- of an attempt that is void; they have an end of their own
     call('HSET',jk,unpack(h))
@@ -83,7 +89,7 @@ while a<=#ARGV do
     end
     for prio=0,2 do for l=0,nl-1 do rings[prio*nl+l+1]=ring(pool,ARGV[first+l],prio) end end
     local looked,moved=0,{}
-    while #jobs<n and looked<n+${spare} do
+    while #jobs<n and looked<n+${spare} and bytes<${mostBytes} do
       looked=looked+1
       local bi,bs
       for prio=0,2 do

@@ -93,7 +93,8 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
     h[#h+1]='failures' h[#h+1]=f0(failures)
   end
   if key~='' then
-    local sealed='res:'..id..'-sealed-'..fence
+    -- A colon is in no id, so no job can be named so that this is its own result.
+    local sealed='res:'..id..':sealed:'..fence
     if call('COPY',P..key,P..sealed,'REPLACE')==1 then
       call('PEXPIRE',P..sealed,DATA) call('PEXPIRE',P..key,DATA)
       h[#h+1]='result_ptr' h[#h+1]='redis://'..sealed

@@ -1,5 +1,5 @@
 // create: accepts a job. Its record is the acceptance; an id that is known, or any of whose keys exists, is refused or recognised.
-import { jobScript } from './prelude.ts';
+import { jobScript, streamMs } from './prelude.ts';
 
 /** Arguments per job; mode: 1 the payload comes along, 2 it must be there, 0 there is none. */
 export const createStride = 14;
@@ -45,6 +45,10 @@ return each(7,${createStride},{'conflict','','',''},function(id,tenant,topic,tra
   end
   call('HSET',rk,unpack(h))
   local jobs,tk=P..'jobs:'..tenant,P..'trace:'..trace
+  -- The plain key is whose jobs came first; another tenant's jobs under the same trace are kept apart, so that none hides the other's.
+  local other=trace~='' and call('SRANDMEMBER',tk)
+  local owner=other and redis.pcall('HGET',P..'job:meta:'..other,'tenant')
+  if type(owner)=='string' and owner~=tenant then tk=tk..':'..tenant end
   call('ZADD',jobs,ms,id)
   call('PEXPIRE',jobs,f0(horizon))
   call('ZADD',P..'job:recent',ms,id)
@@ -56,6 +60,7 @@ return each(7,${createStride},{'conflict','','',''},function(id,tenant,topic,tra
   -- What is older than any record can be goes, now and then: one call in sixteen is enough.
   if now%16<1 then
     call('ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon))
+    call('PEXPIRE',P..'ev:'..tenant,${streamMs})
     if trace~='' then
       local more=call('SCARD',tk)-${traceLength}
       if more>0 then call('SPOP',tk,more) end

@@ -1,5 +1,5 @@
 // What happens to a job from outside its attempt: end (cancel, time-out, failure to place), requeue, due, announced.
-import { jobScript, maxLosses, slotsMs } from './prelude.ts';
+import { jobScript, maxLosses, mostBytes, slotsMs } from './prelude.ts';
 
 export const endStride = 8;
 
@@ -71,7 +71,7 @@ export const due = jobScript(
   /* lua */ `
 local n,push=tonumber(ARGV[5]),tonumber(ARGV[6])
 local ids=call('ZRANGE',DUE,'-inf',ms,'BYSCORE','LIMIT',0,n+1)
-local out={}
+local out,bytes,looked={},0,0
 local function row(id)
   due(id,now+push) -- first, so that a broken one does not come back at once
   local m=record(id,'attempt','digest','principal','topic','trace','pool','lane','worker','inst','deadline','rundl','q','nb','hand')
@@ -80,14 +80,17 @@ local function row(id)
   for j=1,17 do row[j+1]=m[j] or '' end
   row[19]=held(m[1]) and call('ZSCORE',P..'slots:'..(m[11] or ''),id) or '0'
   row[20]=m[1]=='PENDING' and value(P..'job:req:'..id)
+  bytes=bytes+#(row[20] or '')
   row[21]=ended(m[1]) and endof(id)
   return row
 end
 for k=1,math.min(n,#ids) do
+  if bytes>=${mostBytes} then break end
+  looked=k
   local r=guard(ids[k],false,row,ids[k])
   if r then out[#out+1]=r end
 end
-return {{ms,#ids>n and 1 or 0,out},EV,BAD}`,
+return {{ms,#ids>looked and 1 or 0,out},EV,BAD}`,
 );
 
 // The first to say that an end is announced learns how it ended; everybody else nothing.

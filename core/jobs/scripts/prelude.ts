@@ -21,6 +21,9 @@ export const maxLosses = 3;
 /** Entries that a tenant's event stream keeps, about. */
 export const streamLength = 10_000;
 
+/** How long a tenant's stream is kept without news, ms: two weeks. */
+export const streamMs = 14 * 24 * 3600 * 1000;
+
 /** Transitions that a job's own list keeps; a job that nobody takes up goes round and round until its deadline. */
 export const pathLength = 1000;
 
@@ -29,6 +32,9 @@ export const pathLength = 1000;
  * default, so those of a dead one would stay for ever if a job of it was cancelled and nobody said that it stopped.
  */
 export const slotsMs = 48 * 3600 * 1000;
+
+/** Packets that one answer carries, about, as base64: a larger one would keep its reader from everything else. */
+export const mostBytes = 1_000_000;
 
 const prelude = /* lua */ `
 local call=redis.call
@@ -82,6 +88,7 @@ local function ev(id,tenant,state,fence)
   local prev=LAST[tenant]
   if not prev then local x=call('XREVRANGE',k,'+','-','COUNT',1) prev=x[1] and x[1][1] or '' end
   local nid=call('XADD',k,'MAXLEN','~',${streamLength},'*','job',id,'state',state,'fence',fence,'ts',ms,'prev',prev)
+  if prev=='' then call('PEXPIRE',k,${streamMs}) end -- and again now and then, by create: a tenant that is gone leaves none
   LAST[tenant]=nid
   for _,v in ipairs({nid,prev,tenant,id,state,fence,ms}) do EV[#EV+1]=v end
 end

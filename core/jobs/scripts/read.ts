@@ -81,9 +81,11 @@ local function row(id)
   local m=record(id)
   return m[2]==ARGV[6] and {id,call('HGETALL',rk)}
 end
-for _,id in ipairs(call('SRANDMEMBER',P..'trace:'..ARGV[5],ARGV[7])) do
-  local r=guard(id,false,row,id)
-  if r then out[#out+1]=r end
+for _,key in ipairs({P..'trace:'..ARGV[5],P..'trace:'..ARGV[5]..':'..ARGV[6]}) do
+  for _,id in ipairs(call('SRANDMEMBER',key,ARGV[7])) do
+    local r=guard(id,false,row,id)
+    if r then out[#out+1]=r end
+  end
 end
 return {out,EV,BAD}`,
 );
