@@ -1,5 +1,6 @@
 // Makes a job for the store out of a JobRequest: one way in for every door (REST, RPC, webhooks, bus, children of a workflow).
 import { sha256 } from '@noble/hashes/sha2.js';
+import { timeLeft } from '#core/protocol/budget.ts';
 import { encodePacket, jobRequestPacket } from '#core/protocol/envelope.ts';
 import { canonicalRequestBytes } from '#core/protocol/canonical.ts';
 import { priorityRank } from '#core/protocol/status.ts';
@@ -44,10 +45,10 @@ export interface Submission {
   readonly idempotency?: { readonly key: string; readonly digest: string };
 }
 
-/** How long a request may live: its budget's deadline, at most a day. ms. */
-export function lifetimeOf(request: JobRequest): number {
-  const asked = Number(request.budget?.deadlineMs ?? 0n);
-  return asked > 0 && asked < defaultDeadlineMs ? asked : defaultDeadlineMs;
+/** How long a request may live from `now`: its budget's deadline, at most a day. One that is over is left to the gate to deny. ms. */
+export function lifetimeOf(request: JobRequest, now: number): number {
+  const left = timeLeft(Number(request.budget?.deadlineMs ?? 0n), now) ?? 0;
+  return left > 0 && left < defaultDeadlineMs ? left : defaultDeadlineMs;
 }
 
 /** The job as `create` takes it; the packet is made once, here, and forwarded byte for byte from then on. */
@@ -66,7 +67,7 @@ export function newJob(submission: Submission): NewJob {
       jobRequestPacket({ traceId: submission.traceId, senderId: submission.sender, atMs: submission.now }, request),
     ),
     payload: submission.payload,
-    deadlineMs: lifetimeOf(request),
+    deadlineMs: lifetimeOf(request, submission.now),
     ...(submission.idempotency === undefined ? {} : { idempotency: submission.idempotency }),
   };
 }

@@ -1,5 +1,6 @@
 // How a job is judged: the rules of the original in the order of the original, and the first that says something decides.
 // Whether there is a policy at all is settled before: without one nothing is judged, and the jobs wait.
+import { timeLeft } from '#core/protocol/budget.ts';
 import { matches, type Pattern } from './pattern.ts';
 import { emptyTenantPolicy, type Policy } from './policy.ts';
 
@@ -17,9 +18,6 @@ export interface Judgement {
   /** Where in the policy it is written: `tenants.default.deny_topics[0]`; `baseline.*` holds whatever the policy says. */
   readonly rule: string;
 }
-
-/** 2001-09-09 in ms: more than 31 years as a duration, and long past as a time. */
-const firstInstantMs = 1_000_000_000_000;
 
 /** Judges one job at the time `now`, ms since the epoch. */
 export function evaluate(policy: Policy, question: Question, now: number): Judgement {
@@ -39,20 +37,13 @@ export function evaluate(policy: Policy, question: Question, now: number): Judge
     return deny('topic not allowed for tenant', `${section}.allow_topics`);
   }
   if (!topic.startsWith('job.')) return deny('unsupported topic', 'baseline.topic_prefix');
-  if (deadlinePassed(question.deadlineMs, now)) return deny('deadline exceeded', 'baseline.deadline');
+  // The time itself is enforced by the store; here it can only be seen to be over already.
+  if ((timeLeft(question.deadlineMs, now) ?? 1) <= 0) return deny('deadline exceeded', 'baseline.deadline');
   return {
     decision: 'ALLOW',
     reason: '',
     rule: allowed === undefined ? section : `${section}.allow_topics[${allowed}]`,
   };
-}
-
-/**
- * A deadline is a duration from acceptance, which the job's record knows and the store enforces; here it can only be seen to
- * have passed when it is negative, or large enough to be a time instead, as some clients of CAP write it.
- */
-function deadlinePassed(deadlineMs: number, now: number): boolean {
-  return deadlineMs < 0 || (deadlineMs >= firstInstantMs && deadlineMs <= now);
 }
 
 function find(patterns: readonly Pattern[], topic: string): number | undefined {

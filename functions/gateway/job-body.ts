@@ -1,6 +1,7 @@
 // The body of POST /api/v1/jobs: its fields and limits, and the JobRequest and payload that come of it. Names that are not listed
 // are let through unread, as the original did; null counts as absent everywhere.
 import { z } from 'zod';
+import { firstInstantMs } from '#core/protocol/budget.ts';
 import { maxPromptLength } from '#core/protocol/payloads.ts';
 import { priorityFromName } from '#core/protocol/status.ts';
 import { isSubjectToken, isTopic } from '#core/protocol/subjects.ts';
@@ -44,7 +45,10 @@ export const jobBody = z.object({
   tags: words(50, 256),
   max_output_tokens: amount(maxInt32, 1024),
   max_total_tokens: amount(Number.MAX_SAFE_INTEGER, 0),
-  deadline_ms: amount(Number.MAX_SAFE_INTEGER, 0),
+  deadline_ms: amount(Number.MAX_SAFE_INTEGER, 0).refine(
+    (ms) => ms < firstInstantMs,
+    'is a duration in ms, not a time',
+  ),
   meta: metaBody,
 });
 

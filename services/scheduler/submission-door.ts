@@ -55,8 +55,8 @@ export function readSubmission(delivery: Delivery, busTenants: ReadonlySet<strin
   return ok({ id, tenant, digest, request, traceId, data, bytes: data.length, mayCreate });
 }
 
-/** The job that a submission becomes when there is no record of it yet. */
-export function newBusJob(submission: Submission): Result<NewJob, Refusal> {
+/** The job that a submission becomes when there is no record of it yet. `now` is ms since the epoch. */
+export function newBusJob(submission: Submission, now: number): Result<NewJob, Refusal> {
   const { id, tenant, request, mayCreate } = submission;
   if (!mayCreate) {
     return err({ reason: 'tenant', id, detail: `tenant: '${tenant}' may not submit on the open subject` });
@@ -80,6 +80,6 @@ export function newBusJob(submission: Submission): Result<NewJob, Refusal> {
     packet: submission.data,
     payload: undefined,
     payloadExpected: pointer !== '',
-    deadlineMs: lifetimeOf(request),
+    deadlineMs: lifetimeOf(request, now),
   });
 }

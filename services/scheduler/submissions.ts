@@ -57,7 +57,7 @@ export function createSubmissions(
     const good: Submission[] = [];
     const jobs: NewJob[] = [];
     for (const submission of submissions) {
-      const job = newBusJob(submission);
+      const job = newBusJob(submission, clock.now());
       if (job.ok) {
         good.push(submission);
         jobs.push(job.value);
