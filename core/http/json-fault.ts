@@ -1,11 +1,19 @@
 // Says where JSON.parse stumbled. Engines word their errors differently, and some quote the input in place of a position, so the
 // text is walked once more; only the sender of bad JSON pays for it. Depth is bounded before, so recursion is safe here.
 
+/** Characters that are looked through: half a second of somebody else's time is too much for a better message. */
+const maxLook = 100_000;
+/** What ends at the limit may look broken for want of the rest; no escape or word is longer. */
+const longestToken = 6;
+
 /** Half a sentence about the first fault: `is not JSON: it has "}" at character 12 in labels.team where a value was expected`. */
 export function describeFault(text: string): string {
   if (/^[ \t\n\r]*$/.test(text)) return 'is empty where JSON was expected';
-  const fault = findFault(text);
+  const fault = findFault(text.slice(0, maxLook));
   if (fault === undefined) return 'is not JSON';
+  if (text.length > maxLook && fault.at >= maxLook - longestToken) {
+    return `is not JSON: something is wrong after character ${maxLook - longestToken}`;
+  }
   const seen = fault.at >= text.length ? 'ends' : `has ${JSON.stringify(text.charAt(fault.at))}`;
   const where = fault.path.length === 0 ? '' : ` in ${pathText(fault.path)}`;
   return `is not JSON: it ${seen} at character ${fault.at}${where} where ${fault.expected} was expected`;

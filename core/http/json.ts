@@ -28,7 +28,7 @@ export function parseJson(bytes: Uint8Array, { maxDepth = 64 }: JsonLimits = {})
     return err(new CortexError('invalid_argument', message, { field: 'body', cause: error }));
   }
   // Written plainly or with an escape; only then is the walk worth its time.
-  const field = /__proto__|\\u/.test(text) ? protoKey(value, '') : undefined;
+  const field = /__proto__|\\u/.test(text) ? protoKey(value) : undefined;
   return field === undefined ? ok(value) : err(invalid(field, 'is not a permitted name'));
 }
 
@@ -53,13 +53,30 @@ function depthExceededAt(bytes: Uint8Array, maxDepth: number): number | undefine
 }
 
 /** The path of the first key `__proto__`: harmless in itself, and a trap for whoever copies the object key by key. */
-function protoKey(value: unknown, path: string): string | undefined {
+function protoKey(value: unknown): string | undefined {
+  const path = protoPath(value);
+  // The path is put together here alone: a text for each of a million numbers took two seconds.
+  return path?.reduceRight<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? part : `${text}.${part}`;
+  }, '');
+}
+
+/** The steps to it, innermost first. */
+function protoPath(value: unknown): (string | number)[] | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  for (const [key, item] of Object.entries(value)) {
-    const here = Array.isArray(value) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
-    if (key === '__proto__' && !Array.isArray(value)) return here;
-    const found = protoKey(item, here);
-    if (found !== undefined) return found;
+  if (Array.isArray(value)) {
+    const items: readonly unknown[] = value;
+    for (const [i, item] of items.entries()) {
+      const path = protoPath(item);
+      if (path !== undefined) return [...path, i];
+    }
+    return undefined;
+  }
+  for (const [key, item] of Object.entries(value) as [string, unknown][]) {
+    if (key === '__proto__') return [key];
+    const path = protoPath(item);
+    if (path !== undefined) return [...path, key];
   }
   return undefined;
 }

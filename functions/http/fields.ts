@@ -91,17 +91,24 @@ export function flag() {
     .transform((value) => value ?? false);
 }
 
+/** Counts before it looks at each, since a body has room for a hundred thousand and zod says something of every one. */
+function few<S extends z.ZodType>(max: number, schema: S) {
+  const entries = (value: unknown): number =>
+    typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
+  return z
+    .unknown()
+    .refine((value) => entries(value) <= max, { message: `must have at most ${max} entries`, abort: true })
+    .pipe(schema)
+    .optional();
+}
+
 /** A list of short texts. */
 export function words(maxItems: number, maxLength: number) {
   const word = z
     .string()
     .max(maxLength)
     .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not be empty or hold control characters');
-  return z
-    .array(word)
-    .max(maxItems)
-    .nullish()
-    .transform((value): readonly string[] => value ?? []);
+  return few(maxItems, z.array(word).nullish()).transform((value): readonly string[] => value ?? []);
 }
 
 const labelName = z
@@ -111,15 +118,10 @@ const labelName = z
 
 /** A map of short texts to short texts. */
 export function labels(maxEntries: number) {
-  return z
-    .record(
-      labelName,
-      z
-        .string()
-        .max(256)
-        .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters'),
-    )
-    .refine((map) => Object.keys(map).length <= maxEntries, `must have at most ${maxEntries} entries`)
-    .nullish()
-    .transform((value): Readonly<Record<string, string>> => value ?? {});
+  const text = z
+    .string()
+    .max(256)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters');
+  const map = z.record(labelName, text).nullish();
+  return few(maxEntries, map).transform((value): Readonly<Record<string, string>> => value ?? {});
 }

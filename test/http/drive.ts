@@ -10,6 +10,9 @@ import type { GatewayUnderTest } from './under-test.ts';
 
 export const policy = { sequence: 1, hash: 'test' };
 
+/** The process of every worker here. */
+const instance = 'i1';
+
 /** The packet that is kept for a job, and its request. */
 export async function storedPacket(gateway: GatewayUnderTest, id: string) {
   const text = await gateway.redis.get(`job:req:${id}`);
@@ -56,8 +59,10 @@ export async function allow(gateway: GatewayUnderTest, id: string, tenant: strin
 
 /** Handed to a worker of that name. */
 export async function dispatch(gateway: GatewayUnderTest, id: string, topic: string, worker = 'w1'): Promise<HandOut> {
+  const pool = `pool-${id}`;
+  await gateway.store.register({ worker, instance, pool, capacity: 1000, aliveMs: 60_000 });
   const [claimed] = await gateway.store.claim([
-    { pool: `pool-${id}`, worker, instance: '', n: 1, capacity: 1000, lanes: [topic], acceptMs: 10_000, policy },
+    { ...{ pool, worker, instance, policy }, n: 1, capacity: 1000, lanes: [topic], acceptMs: 10_000 },
   ]);
   const [job] = claimed?.jobs ?? [];
   if (job?.id !== id) throw new Error(`claim: ${claimed?.outcome}, ${claimed?.jobs.length} jobs`);
@@ -66,7 +71,7 @@ export async function dispatch(gateway: GatewayUnderTest, id: string, topic: str
 
 export async function accept(store: JobStore, job: HandOut, worker = 'w1'): Promise<void> {
   const { id, tenant, fence, attempt } = job;
-  const [accepted] = await store.accept([{ id, tenant, fence, attempt, worker, instance: '', leaseMs: 60_000 }]);
+  const [accepted] = await store.accept([{ id, tenant, fence, attempt, worker, instance, leaseMs: 60_000 }]);
   if (accepted?.outcome !== 'run') throw new Error('accept: stale');
 }
 
