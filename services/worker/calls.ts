@@ -1,18 +1,18 @@
 // The store's calls of the worker's side, one item at a time for the caller, gathered per turn of the event loop into one call.
 // Gathered by bytes as well: results may be large, Redis does nothing else while it takes a call in, and a call that takes longer
 // than a call may take fails for all that were gathered in it.
-import { coalesce } from "#core/coalesce.ts";
+import { coalesce } from '#core/coalesce.ts';
 import type {
-	Accept,
-	Accepted,
-	Commit,
-	Committed,
-	JobStore,
-	Progress,
-	Requeue,
-	Requeued,
-	Stopped,
-} from "#core/jobs/store.ts";
+  Accept,
+  Accepted,
+  Commit,
+  Committed,
+  JobStore,
+  Progress,
+  Requeue,
+  Requeued,
+  Stopped,
+} from '#core/jobs/store.ts';
 
 /** How long one of these calls, or an artifact, may take on its connection, ms: what is large needs time, and the leases last meanwhile. */
 export const callTimeoutMs = 10_000;
@@ -21,26 +21,26 @@ export const callTimeoutMs = 10_000;
 export const maxCommitBytes = 2 ** 20;
 
 export interface StoreCalls {
-	accept(item: Accept): Promise<Accepted>;
-	commit(item: Commit): Promise<Committed>;
-	progress(item: Progress): Promise<"ok" | "stale" | "missing">;
-	stopped(item: Stopped): Promise<void>;
-	requeue(item: Requeue): Promise<Requeued>;
+  accept(item: Accept): Promise<Accepted>;
+  commit(item: Commit): Promise<Committed>;
+  progress(item: Progress): Promise<'ok' | 'stale' | 'missing'>;
+  stopped(item: Stopped): Promise<void>;
+  requeue(item: Requeue): Promise<Requeued>;
 }
 
 /** One set per process, so that all its workers share the calls. */
 export function gatherCalls(store: JobStore): StoreCalls {
-	return {
-		accept: coalesce((items) => store.accept(items)),
-		commit: coalesce((items) => store.commit(items), {
-			size: (item) => item.result?.length ?? 0, // a character is up to three bytes, but mostly one
-			maxBytes: maxCommitBytes,
-		}),
-		progress: coalesce((items) => store.progress(items)),
-		stopped: coalesce(async (items) => {
-			await store.stopped(items);
-			return items.map(() => undefined);
-		}),
-		requeue: coalesce((items) => store.requeue(items)),
-	};
+  return {
+    accept: coalesce((items) => store.accept(items)),
+    commit: coalesce((items) => store.commit(items), {
+      size: (item) => item.result?.length ?? 0, // a character is up to three bytes, but mostly one
+      maxBytes: maxCommitBytes,
+    }),
+    progress: coalesce((items) => store.progress(items)),
+    stopped: coalesce(async (items) => {
+      await store.stopped(items);
+      return items.map(() => undefined);
+    }),
+    requeue: coalesce((items) => store.requeue(items)),
+  };
 }

@@ -1,94 +1,72 @@
 // The worker process's configuration, from its environment.
-import { storeEnv } from "#core/jobs/store-env.ts";
-import {
-	type Env,
-	type EnvValues,
-	type EnvVar,
-	parseEnv,
-} from "#core/process/env.ts";
-import { int, list, seconds, text, url } from "#core/process/variables.ts";
-import { err, ok } from "#core/result.ts";
-import { type WorkerName, workerNames } from "./index.ts";
-import { repoEnv } from "./repo/env.ts";
+import { storeEnv } from '#core/jobs/store-env.ts';
+import { type Env, type EnvValues, type EnvVar, parseEnv } from '#core/process/env.ts';
+import { int, list, seconds, text, url } from '#core/process/variables.ts';
+import { err, ok } from '#core/result.ts';
+import { type WorkerName, workerNames } from './index.ts';
+import { repoEnv } from './repo/env.ts';
 
 /** The port of METRICS_ADDR. */
 export const workerMetricsPort = 9095;
 
-const known = workerNames.join(", ");
+const known = workerNames.join(', ');
 
 /** WORKERS, checked against what there is; each name once, in our order. */
 const hosted: EnvVar<readonly WorkerName[]> = {
-	...list("WORKERS", workerNames.join(","), "which workers this process hosts"),
-	type: `list of ${known}`,
-	parse(value) {
-		const asked = value.split(",").map((name) => name.trim());
-		const stranger = asked.find(
-			(name) => name !== "" && !workerNames.some((n) => n === name),
-		);
-		if (stranger !== undefined)
-			return err(`names ${JSON.stringify(stranger)}; there are ${known}`);
-		const chosen = workerNames.filter((name) => asked.includes(name));
-		return chosen.length > 0 ? ok(chosen) : err("names no worker");
-	},
+  ...list('WORKERS', workerNames.join(','), 'which workers this process hosts'),
+  type: `list of ${known}`,
+  parse(value) {
+    const asked = value.split(',').map((name) => name.trim());
+    const stranger = asked.find((name) => name !== '' && !workerNames.some((n) => n === name));
+    if (stranger !== undefined) return err(`names ${JSON.stringify(stranger)}; there are ${known}`);
+    const chosen = workerNames.filter((name) => asked.includes(name));
+    return chosen.length > 0 ? ok(chosen) : err('names no worker');
+  },
 };
 
 export const workerEnv = {
-	...storeEnv,
-	...repoEnv,
-	natsUrl: url("NATS_URL", "nats://localhost:4222", "the bus", ["nats", "tls"]),
-	redisUrl: url("REDIS_URL", "redis://localhost:6379", "the truth about jobs", [
-		"redis",
-		"rediss",
-	]),
-	workers: hosted,
-	workerId: text(
-		"WORKER_ID",
-		undefined,
-		"the id of its worker, with `-<name>` added when it hosts several; unique among live processes. Unset: a new one each time",
-		{
-			pattern: /^(?=.{1,100}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
-			type: 'name of at most 100 letters, digits, "_", "-" and single dots inside',
-		},
-	),
-	parallel: int(
-		"WORKER_PARALLEL",
-		undefined,
-		"jobs at once of each hosted worker, instead of its own number",
-		{
-			min: 1,
-			max: 1024,
-		},
-	),
-	drainMs: seconds(
-		"DRAIN_SECONDS",
-		"20",
-		"how long work under way may take to finish after SIGTERM",
-		{ max: 3_600 },
-	),
+  ...storeEnv,
+  ...repoEnv,
+  natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
+  redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
+  workers: hosted,
+  workerId: text(
+    'WORKER_ID',
+    undefined,
+    'the id of its worker, with `-<name>` added when it hosts several; unique among live processes. Unset: a new one each time',
+    {
+      pattern: /^(?=.{1,100}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+      type: 'name of at most 100 letters, digits, "_", "-" and single dots inside',
+    },
+  ),
+  parallel: int('WORKER_PARALLEL', undefined, 'jobs at once of each hosted worker, instead of its own number', {
+    min: 1,
+    max: 1024,
+  }),
+  drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
 
 export type WorkerConfig = EnvValues<typeof workerEnv>;
 
 /** Throws EnvError with every problem. */
 export function parseWorkerConfig(env: Env): WorkerConfig {
-	return parseEnv(workerEnv, env);
+  return parseEnv(workerEnv, env);
 }
 
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */
 export function workerIds(
-	{ workerId, workers }: Pick<WorkerConfig, "workerId" | "workers">,
-	host: string,
-	random: string,
+  { workerId, workers }: Pick<WorkerConfig, 'workerId' | 'workers'>,
+  host: string,
+  random: string,
 ): ReadonlyMap<WorkerName, string> {
-	const machine = host
-		.replaceAll(/[^A-Za-z0-9_-]/g, "-")
-		.slice(-8)
-		.replace(/^-+/, "");
-	return new Map(
-		workers.map((name) => {
-			if (workerId === undefined)
-				return [name, `worker-${name}-${machine}-${random.slice(0, 8)}`];
-			return [name, workers.length === 1 ? workerId : `${workerId}-${name}`];
-		}),
-	);
+  const machine = host
+    .replaceAll(/[^A-Za-z0-9_-]/g, '-')
+    .slice(-8)
+    .replace(/^-+/, '');
+  return new Map(
+    workers.map((name) => {
+      if (workerId === undefined) return [name, `worker-${name}-${machine}-${random.slice(0, 8)}`];
+      return [name, workers.length === 1 ? workerId : `${workerId}-${name}`];
+    }),
+  );
 }

@@ -1,113 +1,99 @@
 // What a handler gets beside its input: facts about the attempt, and the ways in which it may speak before it ends.
-import { CortexError, invalid } from "#core/errors.ts";
-import { formatPointer } from "#core/protocol/pointer.ts";
-import type { PolicyConstraints } from "#proto/cortex/agent/v1/safety_pb.ts";
-import type { JobContext } from "./define.ts";
-import type { Attempt, AttemptDeps } from "./hosted.ts";
-import { createProgress, type ProgressReports } from "./progress.ts";
+import { CortexError, invalid } from '#core/errors.ts';
+import { formatPointer } from '#core/protocol/pointer.ts';
+import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
+import type { JobContext } from './define.ts';
+import type { Attempt, AttemptDeps } from './hosted.ts';
+import { createProgress, type ProgressReports } from './progress.ts';
 
 export interface ContextFacts {
-	/** The attempt's number, from 1. */
-	readonly number: number;
-	readonly constraints: PolicyConstraints | undefined;
-	readonly artifactBytes: number;
+  /** The attempt's number, from 1. */
+  readonly number: number;
+  readonly constraints: PolicyConstraints | undefined;
+  readonly artifactBytes: number;
 }
 
 export interface OpenContext {
-	readonly context: JobContext;
-	/** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
-	close(): Promise<void>;
+  readonly context: JobContext;
+  /** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
+  close(): Promise<void>;
 }
 
 const artifactName = /^[a-z0-9-]{1,40}$/;
 
 /** The context of one attempt. */
-export function createContext(
-	attempt: Attempt,
-	facts: ContextFacts,
-	deps: AttemptDeps,
-): OpenContext {
-	const { handOut, key, signal, worker } = attempt;
-	let open = true;
+export function createContext(attempt: Attempt, facts: ContextFacts, deps: AttemptDeps): OpenContext {
+  const { handOut, key, signal, worker } = attempt;
+  let open = true;
 
-	let progress: ProgressReports | undefined; // most handlers tell none
-	const startProgress = (): ProgressReports =>
-		createProgress({
-			clock: deps.clock,
-			async send(report) {
-				try {
-					const answer = await deps.calls.progress({ ...key, ...report });
-					if (answer === "ok") deps.news.progress(handOut, report, worker.id);
-					else deps.onDoubt(attempt);
-				} catch (error) {
-					attempt.log.debug("progress could not be stored", { error });
-				}
-			},
-		});
+  let progress: ProgressReports | undefined; // most handlers tell none
+  const startProgress = (): ProgressReports =>
+    createProgress({
+      clock: deps.clock,
+      async send(report) {
+        try {
+          const answer = await deps.calls.progress({ ...key, ...report });
+          if (answer === 'ok') deps.news.progress(handOut, report, worker.id);
+          else deps.onDoubt(attempt);
+        } catch (error) {
+          attempt.log.debug('progress could not be stored', { error });
+        }
+      },
+    });
 
-	const sizes = new Map<string, number>();
-	const artifact = async (name: string, bytes: Uint8Array): Promise<string> => {
-		if (!artifactName.test(name))
-			throw invalid("artifact.name", 'must be 1 to 40 of a-z, 0-9 and "-"');
-		signal.throwIfAborted();
-		if (!open)
-			throw new CortexError("aborted", "the handler has returned already");
-		const before = sizes.get(name) ?? 0;
-		sizes.set(name, bytes.length);
-		let total = 0;
-		for (const size of sizes.values()) total += size;
-		try {
-			if (total > facts.artifactBytes) {
-				const problem = `${total} bytes of artifacts, at most ${facts.artifactBytes} are stored for this job`;
-				throw new CortexError("out_of_range", `artifact.${name}: ${problem}`, {
-					field: `artifact.${name}`,
-				});
-			}
-			const stored = await deps.store.artifact({ ...key, name, bytes });
-			if (stored !== undefined) return formatPointer(stored);
-		} catch (error) {
-			sizes.set(name, before);
-			throw error;
-		}
-		deps.events.emit({
-			type: "stale",
-			...attempt.about,
-			step: "artifact",
-			reason: undefined,
-		});
-		deps.onDoubt(attempt);
-		throw new CortexError("aborted", "this attempt does not count any more");
-	};
+  const sizes = new Map<string, number>();
+  const artifact = async (name: string, bytes: Uint8Array): Promise<string> => {
+    if (!artifactName.test(name)) throw invalid('artifact.name', 'must be 1 to 40 of a-z, 0-9 and "-"');
+    signal.throwIfAborted();
+    if (!open) throw new CortexError('aborted', 'the handler has returned already');
+    const before = sizes.get(name) ?? 0;
+    sizes.set(name, bytes.length);
+    let total = 0;
+    for (const size of sizes.values()) total += size;
+    try {
+      if (total > facts.artifactBytes) {
+        const problem = `${total} bytes of artifacts, at most ${facts.artifactBytes} are stored for this job`;
+        throw new CortexError('out_of_range', `artifact.${name}: ${problem}`, { field: `artifact.${name}` });
+      }
+      const stored = await deps.store.artifact({ ...key, name, bytes });
+      if (stored !== undefined) return formatPointer(stored);
+    } catch (error) {
+      sizes.set(name, before);
+      throw error;
+    }
+    deps.events.emit({ type: 'stale', ...attempt.about, step: 'artifact', reason: undefined });
+    deps.onDoubt(attempt);
+    throw new CortexError('aborted', 'this attempt does not count any more');
+  };
 
-	return {
-		context: {
-			job: {
-				id: handOut.id,
-				topic: handOut.request.topic,
-				tenant: handOut.tenant,
-				traceId: handOut.traceId,
-				attempt: facts.number,
-				request: handOut.request,
-			},
-			worker: worker.id,
-			signal,
-			fence: handOut.fence,
-			idempotencyKey: handOut.id,
-			constraints: facts.constraints,
-			progress: (percent, message = "") => {
-				if (open && !signal.aborted)
-					(progress ??= startProgress()).report(percent, message);
-			},
-			artifact,
-			get log() {
-				return attempt.log;
-			},
-			now: () => deps.clock.now(),
-		},
-		async close() {
-			open = false;
-			if (signal.aborted) progress?.close();
-			else await progress?.flush();
-		},
-	};
+  return {
+    context: {
+      job: {
+        id: handOut.id,
+        topic: handOut.request.topic,
+        tenant: handOut.tenant,
+        traceId: handOut.traceId,
+        attempt: facts.number,
+        request: handOut.request,
+      },
+      worker: worker.id,
+      signal,
+      fence: handOut.fence,
+      idempotencyKey: handOut.id,
+      constraints: facts.constraints,
+      progress: (percent, message = '') => {
+        if (open && !signal.aborted) (progress ??= startProgress()).report(percent, message);
+      },
+      artifact,
+      get log() {
+        return attempt.log;
+      },
+      now: () => deps.clock.now(),
+    },
+    async close() {
+      open = false;
+      if (signal.aborted) progress?.close();
+      else await progress?.flush();
+    },
+  };
 }

@@ -1,27 +1,24 @@
 // The workers that one image holds, by the short names of WORKERS. What each one needs from configuration, it is made with.
-import { chat } from "./chat.ts";
-import type { WorkerDefinition } from "./define.ts";
-import { echo } from "./echo.ts";
-import { type ReadResult, repoReport } from "./repo/report.ts";
-import { repoScan } from "./repo/scan.ts";
+import { chat } from './chat.ts';
+import type { WorkerDefinition } from './define.ts';
+import { echo } from './echo.ts';
+import { type ReadResult, repoReport } from './repo/report.ts';
+import { repoScan } from './repo/scan.ts';
 
 /** What workers are made with. */
 export interface WorkerNeeds {
-	/** Folders that repository jobs may read; undefined: none. */
-	readonly localRoots: readonly string[] | undefined;
-	readonly minScanFiles: number;
-	readonly readResult: ReadResult;
+  /** Folders that repository jobs may read; undefined: none. */
+  readonly localRoots: readonly string[] | undefined;
+  readonly minScanFiles: number;
+  readonly readResult: ReadResult;
 }
 
 /** Every worker there is, by short name. */
 export const workers = {
-	echo: () => echo,
-	chat: () => chat,
-	"repo-scan": ({ localRoots = [], minScanFiles }) =>
-		repoScan({ roots: localRoots, minFiles: minScanFiles }),
-	"repo-report": ({ readResult }) => repoReport(readResult),
-} as const satisfies Readonly<
-	Record<string, (needs: WorkerNeeds) => WorkerDefinition>
->;
+  echo: () => echo,
+  chat: () => chat,
+  'repo-scan': ({ localRoots = [], minScanFiles }) => repoScan({ roots: localRoots, minFiles: minScanFiles }),
+  'repo-report': ({ readResult }) => repoReport(readResult),
+} as const satisfies Readonly<Record<string, (needs: WorkerNeeds) => WorkerDefinition>>;
 export type WorkerName = keyof typeof workers;
 export const workerNames = Object.keys(workers) as readonly WorkerName[];

@@ -1,39 +1,30 @@
 // News about attempts for the bus: how a job ended, how far it is. Nothing rests on them; the truth is in the store by then.
-import type { Bus } from "#core/bus/bus.ts";
-import type { JobEnd } from "#core/jobs/job.ts";
-import { endMessage } from "#core/protocol/end.ts";
-import { encodePacket, progressPacket } from "#core/protocol/envelope.ts";
-import { statusOfState } from "#core/protocol/status.ts";
-import { subjects } from "#core/protocol/subjects.ts";
-import type { Clock } from "#core/system.ts";
-import type { ProgressReport } from "./progress.ts";
+import type { Bus } from '#core/bus/bus.ts';
+import type { JobEnd } from '#core/jobs/job.ts';
+import { endMessage } from '#core/protocol/end.ts';
+import { encodePacket, progressPacket } from '#core/protocol/envelope.ts';
+import { statusOfState } from '#core/protocol/status.ts';
+import { subjects } from '#core/protocol/subjects.ts';
+import type { Clock } from '#core/system.ts';
+import type { ProgressReport } from './progress.ts';
 
 export interface News {
-	ended(end: JobEnd, worker: string): void;
-	progress(
-		job: { readonly id: string; readonly traceId: string },
-		report: ProgressReport,
-		worker: string,
-	): void;
+  ended(end: JobEnd, worker: string): void;
+  progress(job: { readonly id: string; readonly traceId: string }, report: ProgressReport, worker: string): void;
 }
 
 /** Posts on `sys.job.result` and `sys.job.progress`; drops when the bus is away. */
 export function createNews(bus: Bus, clock: Clock): News {
-	return {
-		ended(end, worker) {
-			bus.post(endMessage(end, worker, clock.now()));
-		},
-		progress(job, report, worker) {
-			const packet = progressPacket(
-				{ traceId: job.traceId, senderId: worker, atMs: clock.now() },
-				{
-					jobId: job.id,
-					percent: report.percent,
-					message: report.message,
-					status: statusOfState("RUNNING"),
-				},
-			);
-			bus.post({ subject: subjects.progress, data: encodePacket(packet) });
-		},
-	};
+  return {
+    ended(end, worker) {
+      bus.post(endMessage(end, worker, clock.now()));
+    },
+    progress(job, report, worker) {
+      const packet = progressPacket(
+        { traceId: job.traceId, senderId: worker, atMs: clock.now() },
+        { jobId: job.id, percent: report.percent, message: report.message, status: statusOfState('RUNNING') },
+      );
+      bus.post({ subject: subjects.progress, data: encodePacket(packet) });
+    },
+  };
 }

@@ -4,104 +4,84 @@
 //   serveThread<Input>((input, { signal, progress }) => compute(input));
 //
 // A handler that computes without a pause never hears of an abort; then the host ends the thread under it.
-import { parentPort } from "node:worker_threads";
-import type { Log, LogFields } from "#core/log.ts";
-import type { Handler, JobContext } from "./define.ts";
-import type { FromThread, ToThread } from "./thread-messages.ts";
-import { packThrown, unpackThrown } from "./thrown.ts";
+import { parentPort } from 'node:worker_threads';
+import type { Log, LogFields } from '#core/log.ts';
+import type { Handler, JobContext } from './define.ts';
+import type { FromThread, ToThread } from './thread-messages.ts';
+import { packThrown, unpackThrown } from './thrown.ts';
 
 /** Serves jobs with this handler until the host ends the thread. Throws outside a thread. */
 export function serveThread<I, O = unknown>(handler: Handler<I, O>): void {
-	const port = parentPort;
-	if (port === null)
-		throw new Error(
-			"this module is a worker thread of the worker host and cannot be run by itself",
-		);
-	const say = (
-		message: FromThread,
-		transfer: readonly ArrayBuffer[] = [],
-	): void => port.postMessage(message, transfer);
-	let controller = new AbortController();
-	let seq = 0;
-	const stored = new Map<
-		number,
-		{ resolve: (pointer: string) => void; reject: (error: Error) => void }
-	>();
+  const port = parentPort;
+  if (port === null) throw new Error('this module is a worker thread of the worker host and cannot be run by itself');
+  const say = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  let controller = new AbortController();
+  let seq = 0;
+  const stored = new Map<number, { resolve: (pointer: string) => void; reject: (error: Error) => void }>();
 
-	const run = async ({
-		input,
-		context,
-	}: Extract<ToThread, { type: "run" }>): Promise<void> => {
-		controller = new AbortController();
-		try {
-			const value = await handler(input as I, {
-				...context,
-				signal: controller.signal,
-				progress: (percent, message = "") =>
-					say({ type: "progress", percent, message }),
-				artifact: (name, bytes) =>
-					new Promise((resolve, reject) => {
-						stored.set(++seq, { resolve, reject });
-						say({ type: "artifact", seq, name, bytes });
-					}),
-				log: threadLog(say, {}),
-				now: () => Date.now(),
-			} satisfies JobContext);
-			say({ type: "value", value });
-		} catch (error) {
-			say({ type: "error", error: packThrown(error) });
-		}
-	};
+  const run = async ({ input, context }: Extract<ToThread, { type: 'run' }>): Promise<void> => {
+    controller = new AbortController();
+    try {
+      const value = await handler(input as I, {
+        ...context,
+        signal: controller.signal,
+        progress: (percent, message = '') => say({ type: 'progress', percent, message }),
+        artifact: (name, bytes) =>
+          new Promise((resolve, reject) => {
+            stored.set(++seq, { resolve, reject });
+            say({ type: 'artifact', seq, name, bytes });
+          }),
+        log: threadLog(say, {}),
+        now: () => Date.now(),
+      } satisfies JobContext);
+      say({ type: 'value', value });
+    } catch (error) {
+      say({ type: 'error', error: packThrown(error) });
+    }
+  };
 
-	port.on("message", (message: ToThread) => {
-		switch (message.type) {
-			case "run":
-				void run(message);
-				return;
-			case "abort":
-				controller.abort(unpackThrown(message.reason));
-				return;
-			case "artifact":
-				stored.get(message.seq)?.resolve(message.pointer);
-				break;
-			case "artifact_failed":
-				stored.get(message.seq)?.reject(unpackThrown(message.error));
-				break;
-		}
-		stored.delete(message.seq);
-	});
+  port.on('message', (message: ToThread) => {
+    switch (message.type) {
+      case 'run':
+        void run(message);
+        return;
+      case 'abort':
+        controller.abort(unpackThrown(message.reason));
+        return;
+      case 'artifact':
+        stored.get(message.seq)?.resolve(message.pointer);
+        break;
+      case 'artifact_failed':
+        stored.get(message.seq)?.reject(unpackThrown(message.error));
+        break;
+    }
+    stored.delete(message.seq);
+  });
 }
 
 function threadLog(say: (message: FromThread) => void, base: LogFields): Log {
-	const line =
-		(level: "debug" | "info" | "warn" | "error") =>
-		(message: string, fields?: LogFields) => {
-			say({
-				type: "log",
-				level,
-				message,
-				fields: fieldsText({ ...base, ...fields }),
-			});
-		};
-	return {
-		level: "debug", // the host's own threshold decides
-		debug: line("debug"),
-		info: line("info"),
-		warn: line("warn"),
-		error: line("error"),
-		with: (fields) => threadLog(say, { ...base, ...fields }),
-	};
+  const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields) => {
+    say({ type: 'log', level, message, fields: fieldsText({ ...base, ...fields }) });
+  };
+  return {
+    level: 'debug', // the host's own threshold decides
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    with: (fields) => threadLog(say, { ...base, ...fields }),
+  };
 }
 
 /** Fields as JSON: errors become data, and what cannot be cloned does not stop the job. */
 function fieldsText(fields: LogFields): string {
-	const seen = (_key: string, value: unknown): unknown => {
-		if (typeof value === "bigint") return value.toString();
-		return value instanceof Error ? packThrown(value) : value;
-	};
-	try {
-		return JSON.stringify(fields, seen);
-	} catch (error) {
-		return JSON.stringify({ log_error: String(error) });
-	}
+  const seen = (_key: string, value: unknown): unknown => {
+    if (typeof value === 'bigint') return value.toString();
+    return value instanceof Error ? packThrown(value) : value;
+  };
+  try {
+    return JSON.stringify(fields, seen);
+  } catch (error) {
+    return JSON.stringify({ log_error: String(error) });
+  }
 }

@@ -1,57 +1,33 @@
 // What the host and a handler's thread say to each other. All of it is structured-cloned: plain data.
-import type { LogLevel } from "#core/log.ts";
-import type { JobContext } from "./define.ts";
+import type { LogLevel } from '#core/log.ts';
+import type { JobContext } from './define.ts';
 
 /** The part of a context that is data. */
-export type ContextData = Pick<
-	JobContext,
-	"job" | "worker" | "fence" | "idempotencyKey" | "constraints"
->;
+export type ContextData = Pick<JobContext, 'job' | 'worker' | 'fence' | 'idempotencyKey' | 'constraints'>;
 
 /** An error on its way: a CortexError keeps its code and field, anything else its name, message and stack. */
 export interface ThrownData {
-	readonly code: string | undefined;
-	readonly name: string;
-	readonly message: string;
-	readonly field: string | undefined;
-	readonly stack: string | undefined;
+  readonly code: string | undefined;
+  readonly name: string;
+  readonly message: string;
+  readonly field: string | undefined;
+  readonly stack: string | undefined;
 }
 
 export type ToThread =
-	| {
-			readonly type: "run";
-			readonly input: unknown;
-			readonly context: ContextData;
-	  }
-	| { readonly type: "abort"; readonly reason: ThrownData }
-	| {
-			readonly type: "artifact";
-			readonly seq: number;
-			readonly pointer: string;
-	  }
-	| {
-			readonly type: "artifact_failed";
-			readonly seq: number;
-			readonly error: ThrownData;
-	  };
+  | { readonly type: 'run'; readonly input: unknown; readonly context: ContextData }
+  | { readonly type: 'abort'; readonly reason: ThrownData }
+  | { readonly type: 'artifact'; readonly seq: number; readonly pointer: string }
+  | { readonly type: 'artifact_failed'; readonly seq: number; readonly error: ThrownData };
 
 export type FromThread =
-	| { readonly type: "value"; readonly value: unknown }
-	| { readonly type: "error"; readonly error: ThrownData }
-	| {
-			readonly type: "progress";
-			readonly percent: number;
-			readonly message: string;
-	  }
-	| {
-			readonly type: "artifact";
-			readonly seq: number;
-			readonly name: string;
-			readonly bytes: Uint8Array;
-	  }
-	| {
-			readonly type: "log";
-			readonly level: Exclude<LogLevel, "silent">;
-			readonly message: string;
-			readonly fields: string;
-	  };
+  | { readonly type: 'value'; readonly value: unknown }
+  | { readonly type: 'error'; readonly error: ThrownData }
+  | { readonly type: 'progress'; readonly percent: number; readonly message: string }
+  | { readonly type: 'artifact'; readonly seq: number; readonly name: string; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'log';
+      readonly level: Exclude<LogLevel, 'silent'>;
+      readonly message: string;
+      readonly fields: string;
+    };
