@@ -149,7 +149,7 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
       'health and metrics',
       () =>
         serveHttp({
-          fetch: createObserveHandler(health, metrics),
+          fetch: createObserveHandler(health, metrics, base.metricsAddr),
           addr: base.metricsAddr,
           log,
           variable: 'METRICS_ADDR',

@@ -90,7 +90,7 @@ describe('health', () => {
 
   it('is 503 while starting and stopping, 200 in between', async () => {
     const { of } = health();
-    const handler = createObserveHandler(of, noopMetrics);
+    const handler = createObserveHandler(of, noopMetrics, { host: '', port: 0 });
     const get = async () => {
       const response = await handler(new Request('http://x/health'));
       return [response.status, ((await response.json()) as { status: string }).status];
@@ -139,8 +139,26 @@ describe('health', () => {
     expect(asked).toBe(2);
   });
 
+  it.each(['127.0.0.1', '::1', 'localhost'])(
+    'on %s answers who names this machine, and no web page of another name',
+    async (host) => {
+      const handler = createObserveHandler(health().of, noopMetrics, { host, port: 9090 });
+      const status = async (name: string) => (await handler(new Request(`http://${name}/metrics`))).status;
+      for (const name of ['127.0.0.1:9090', 'localhost', 'LocalHost:9090', '[::1]:9090'])
+        expect(await status(name)).toBe(200);
+      for (const name of ['evil.example:9090', '10.0.0.1', 'localhost.evil.example'])
+        expect(await status(name)).toBe(403);
+    },
+  );
+
+  it('on other addresses answers whatever it is called', async () => {
+    const handler = createObserveHandler(health().of, noopMetrics, { host: '0.0.0.0', port: 9090 });
+    expect((await handler(new Request('http://scheduler.svc:9090/metrics'))).status).toBe(200);
+  });
+
   it('serves two routes and says so', async () => {
-    const handler = createObserveHandler(health().of, { ...noopMetrics, read: () => Promise.resolve('a_total 1\n') });
+    const readable = { ...noopMetrics, read: () => Promise.resolve('a_total 1\n') };
+    const handler = createObserveHandler(health().of, readable, { host: '', port: 0 });
     const metrics = await handler(new Request('http://x/metrics?x=1'));
     expect([metrics.status, metrics.headers.get('content-type'), await metrics.text()]).toEqual([
       200,
