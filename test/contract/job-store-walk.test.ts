@@ -33,7 +33,7 @@ const both: MakeStore = async (options) => {
 };
 
 describe('a random walk', () => {
-  test.each(seeds(long ? 100 : 5))('on Redis and its twin in step, seed %d', { timeout: 120_000 }, async (seed) => {
+  test.each(seeds(long ? 100 : 4))('on Redis and its twin in step, seed %d', { timeout: 120_000 }, async (seed) => {
     await walk(await createRig(both, 1), seed, long ? 2000 : 300);
   });
 
@@ -43,8 +43,8 @@ describe('a random walk', () => {
 
   test('on the twin, many and long, and it comes everywhere', { timeout: 120_000 }, async () => {
     const reached = new Set<string>();
-    for (const seed of seeds(long ? 300 : 5)) {
-      for (const what of (await walk(await createRig(memoryStage, 1), 1000 + seed, 1200)).keys()) reached.add(what);
+    for (const seed of seeds(long ? 300 : 4)) {
+      for (const what of (await walk(await createRig(memoryStage, 1), 1000 + seed, 900)).keys()) reached.add(what);
     }
     if (given !== undefined) return;
     // What the walk must have met to be worth its time.

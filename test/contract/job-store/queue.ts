@@ -67,6 +67,26 @@ export function queue(open: () => Promise<Rig>): void {
       expect(depths.reduce((sum, { waiting }) => sum + waiting, 0)).toBe(crowd - 15);
     });
 
+    test('a tenant with three times the weight gets three times the turns, and one job that costs four counts as four', async () => {
+      const rig = await stage(open);
+      const [heavy, light] = neighbours(rig);
+      await fill(rig, [...times(40, () => ({ tenant: heavy })), ...times(40, () => ({ tenant: light }))]);
+      const shared = rig.one(await rig.raw.claim([{ ...claimOf(16), weights: { [heavy]: 3 } }]));
+      expect(shared.jobs.filter(({ tenant }) => tenant === heavy)).toHaveLength(12);
+      await rig.audit();
+
+      const other = await stage(open);
+      const [dear, cheap] = neighbours(other);
+      const jobs = [...times(10, () => dear), ...times(10, () => cheap)];
+      for (const tenant of jobs) {
+        const job = await other.pending({ tenant });
+        await other.raw.gate([other.gateOf(job, 'SCHEDULED', { cost: tenant === dear ? 4 : 1 })]);
+      }
+      const taken = rig.one(await other.raw.claim([claimOf(10)]));
+      expect(taken.jobs.filter(({ tenant }) => tenant === dear)).toHaveLength(2);
+      await other.audit();
+    });
+
     test('a tenant that was away does not catch up on what it did not ask for', async () => {
       const rig = await stage(open);
       const [busy, away] = neighbours(rig);
@@ -214,7 +234,9 @@ export function queue(open: () => Promise<Rig>): void {
       expect(new Set(attempts).size).toBe(6);
     });
 
-    test('two that claim for one worker of ten slots at the same time never hand out an eleventh job, nor one twice', async () => {
+    test('two that claim for one worker of ten slots never hand out an eleventh job, nor one twice', {
+      timeout: 600_000,
+    }, async () => {
       const rig = await stage(open, 10);
       const single = rig.keys.partitions === 1;
       const wanted = process.env['CORTEX_LONG'] === '1' ? 20_000 : single ? 2_000 : 400;
