@@ -10,6 +10,8 @@ export interface HandOutHeaders {
   /** A whole number in decimal, compared by scripts only: it may have more digits than a double holds. */
   readonly fence: string;
   readonly attempt: string;
+  /** The process that it was claimed for: another one may listen under the same worker id, from before or from after. */
+  readonly instance: string;
   /** Whose job it is, by the record; what the packet says about tenants has no authority. */
   readonly tenant: string;
   /** How long the worker has to accept, ms; the lease that follows is the worker's own to ask for. */
@@ -25,6 +27,7 @@ export function writeHandOut(handOut: HandOutHeaders): Record<string, string> {
   const written: Record<string, string> = {
     [headers.fence]: handOut.fence,
     [headers.attempt]: handOut.attempt,
+    [headers.instance]: handOut.instance,
     [headers.tenant]: handOut.tenant,
     [headers.leaseMs]: String(handOut.leaseMs),
     [headers.deadline]: String(handOut.deadlineAt),
@@ -39,13 +42,15 @@ export function readHandOut(header: (name: string) => string | undefined): Resul
   if (!/^[0-9]{1,20}$/.test(fence)) return err(invalid(headers.fence, 'must be a whole number'));
   const attempt = header(headers.attempt) ?? '';
   if (!isId(attempt)) return err(invalid(headers.attempt, 'must be an id'));
+  const instance = header(headers.instance) ?? '';
+  if (!isId(instance)) return err(invalid(headers.instance, 'must be an id'));
   const tenant = header(headers.tenant) ?? '';
   if (!isId(tenant)) return err(invalid(headers.tenant, 'must be an id'));
   const leaseMs = wholeNumber(header(headers.leaseMs));
   if (leaseMs === undefined) return err(invalid(headers.leaseMs, 'must be a whole number of milliseconds'));
   const deadlineAt = wholeNumber(header(headers.deadline));
   if (deadlineAt === undefined) return err(invalid(headers.deadline, 'must be a whole number of milliseconds'));
-  return ok({ fence, attempt, tenant, leaseMs, deadlineAt, constraints: header(headers.constraints) ?? '' });
+  return ok({ fence, attempt, instance, tenant, leaseMs, deadlineAt, constraints: header(headers.constraints) ?? '' });
 }
 
 function wholeNumber(text: string | undefined): number | undefined {

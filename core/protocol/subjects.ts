@@ -23,6 +23,7 @@ export const schedulerGroup = 'cortex-scheduler';
 export const headers = {
   fence: 'Cortex-Fence',
   attempt: 'Cortex-Attempt',
+  instance: 'Cortex-Instance',
   tenant: 'Cortex-Tenant',
   /** Beside a JobResult, which has no field for it. */
   topic: 'Cortex-Topic',
@@ -61,11 +62,11 @@ export function tenantEvents(tenant: string): string {
 }
 
 /**
- * Whether text is a topic: `job.` and at least one more token, no wildcard, blank or control character, at most 200
+ * Whether text is a topic: `job.` and at least one more token, no wildcard, blank, control character or half of a character, at most 200
  * characters. A topic is also the subject on which foreign workers listen, hence no `sys.` and no `worker.` here.
  */
 export function isTopic(text: string): boolean {
-  return text.length <= 200 && /^job(\.[^\s.*>\p{Cc}]+)+$/u.test(text);
+  return text.length <= 200 && /^job(\.[^\s.*>\p{Cc}\p{Cs}]+)+$/u.test(text);
 }
 
 /** Whether an id may stand in a subject: an id without an empty token (no dot at either end, no two in a row). */

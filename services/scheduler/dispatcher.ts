@@ -69,7 +69,7 @@ export function createDispatcher(
     const message: Publication = {
       subject: workerJobs(worker.id),
       data: job.packet,
-      headers: writeHandOut({ ...job, leaseMs: acceptMs }),
+      headers: writeHandOut({ ...job, instance: worker.instance, leaseMs: acceptMs }),
     };
     bus.post(message);
   };

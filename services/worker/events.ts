@@ -18,7 +18,7 @@ export interface About {
 
 export type HostEvent =
   | { readonly type: 'listening'; readonly workers: readonly string[] }
-  /** A packet that is no hand-out for this worker. */
+  /** A packet that is no hand-out for this worker, or not for this process. */
   | { readonly type: 'dropped'; readonly worker: string; readonly problem: string }
   /** A hand-out was given back: no free slot, or the host is draining. */
   | (About & { readonly type: 'refused'; readonly why: 'busy' | 'drained' })

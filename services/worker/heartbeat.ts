@@ -27,6 +27,8 @@ export interface Heartbeats {
   start(): void;
   /** Something changed that schedulers should know soon. */
   changed(): void;
+  /** Beats now: something changed that schedulers should know before anything else. */
+  now(): void;
   /** A last beat, then silence. */
   stop(): void;
 }
@@ -84,6 +86,9 @@ export function createHeartbeats(options: HeartbeatsOptions): Heartbeats {
         if (state === 'connected') plan(0);
       });
       beat();
+    },
+    now() {
+      if (running) beat();
     },
     changed: () => plan(Math.max(0, lastAt + gapMs - clock.monotonic())),
     stop() {

@@ -94,13 +94,25 @@ export function createHost(options: HostOptions): WorkerHost {
   countEvents(events, options.metrics);
 
   const registered = new Set<HostedWorker>();
-  const subscriptions: Subscription[] = [];
+  /** To hand-outs, by worker. */
+  const subscriptions = new Map<HostedWorker, Subscription>();
+  let cancels: Subscription | undefined;
   let draining: Promise<void> | undefined;
+
+  const unsubscribe = async (subscription: Subscription | undefined): Promise<void> => {
+    try {
+      await subscription?.close();
+    } catch (error) {
+      log.debug('could not end a subscription', { error });
+    }
+  };
 
   const replaced = (worker: HostedWorker): void => {
     if (!registered.delete(worker)) return;
     events.emit({ type: 'replaced', worker: worker.id });
     for (const attempt of worker.attempts.values()) attempt.stop('replaced');
+    void unsubscribe(subscriptions.get(worker));
+    subscriptions.delete(worker);
     options.onFatal(new CortexError('aborted', `another process has taken over the worker id ${worker.id}`));
   };
   const isDraining = (): boolean => draining !== undefined;
@@ -133,7 +145,10 @@ export function createHost(options: HostOptions): WorkerHost {
     },
   };
 
-  const intake = createIntake(attemptDeps, (worker) => !isDraining() && registered.has(worker));
+  const intake = createIntake(attemptDeps, {
+    registered: (worker) => registered.has(worker),
+    draining: isDraining,
+  });
 
   const onCancel = (message: Delivery): void => {
     const packet = decodePacket(message.data);
@@ -155,14 +170,14 @@ export function createHost(options: HostOptions): WorkerHost {
       }
     }
     leases.start();
-    subscriptions.push(await bus.subscribe(subjects.cancel, onCancel));
+    cancels = await bus.subscribe(subjects.cancel, onCancel);
     for (const worker of hosted) {
       await register(worker, {
         ...{ store: alive, clock, log, news, instance, stopping },
         aliveMs: timing.aliveMs,
       });
       registered.add(worker);
-      subscriptions.push(await bus.subscribe(workerJobs(worker.id), (message) => intake.take(worker, message)));
+      subscriptions.set(worker, await bus.subscribe(workerJobs(worker.id), (message) => intake.take(worker, message)));
     }
     heartbeats.start();
     log.info('listening', { workers: hosted.map((w) => w.id), instance });
@@ -177,7 +192,7 @@ export function createHost(options: HostOptions): WorkerHost {
     const uncount = events.on((event) => {
       if (event.type === 'handed_back') handedBack++;
     });
-    heartbeats.changed();
+    heartbeats.now();
     await leases.renewNow(); // with a capacity of 0: from here on nothing more is claimed for us
     await intake.over(clock, finishMs, signal);
     const late = running();
@@ -211,13 +226,8 @@ export function createHost(options: HostOptions): WorkerHost {
         });
       }
     }
-    for (const subscription of subscriptions.toReversed()) {
-      try {
-        await subscription.close();
-      } catch (error) {
-        log.debug('could not end a subscription', { error });
-      }
-    }
+    for (const subscription of subscriptions.values()) await unsubscribe(subscription);
+    await unsubscribe(cancels);
     await threads.close();
   };
 

@@ -8,8 +8,8 @@ import { pause } from './retry.ts';
 
 /** Hand-outs that are being given back at once; more than that are left to the reconciler. */
 const maxRefusals = 256;
-/** A job that came to a full worker is not handed out again before, ms. */
-const busyDelayMs = 100;
+/** How long until such a job is handed out again, ms: by then schedulers have heard that there is no room here. */
+const delays = { busy: 100, drained: 200 } as const;
 
 export interface Intake {
   take(worker: HostedWorker, message: Delivery): void;
@@ -17,9 +17,15 @@ export interface Intake {
   over(clock: Clock, ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** `open`: whether this worker takes jobs now. */
-export function createIntake(deps: AttemptDeps, open: (worker: HostedWorker) => boolean): Intake {
-  const { events, log, calls } = deps;
+export interface IntakeOptions {
+  /** Whether the worker's id is this process's. */
+  readonly registered: (worker: HostedWorker) => boolean;
+  /** Whether nothing new is taken any more. */
+  readonly draining: () => boolean;
+}
+
+export function createIntake(deps: AttemptDeps, { registered, draining }: IntakeOptions): Intake {
+  const { events, log, calls, instance } = deps;
   const underWay = new Set<Promise<void>>();
   let refusals = 0;
 
@@ -29,8 +35,7 @@ export function createIntake(deps: AttemptDeps, open: (worker: HostedWorker) => 
     if (refusals >= maxRefusals) return;
     refusals++;
     try {
-      const delayMs = why === 'busy' ? busyDelayMs : 0;
-      await calls.requeue({ id, tenant, seen: { state: 'DISPATCHED', fence }, why, delayMs });
+      await calls.requeue({ id, tenant, seen: { state: 'DISPATCHED', fence }, why, delayMs: delays[why] });
     } catch (error) {
       log.warn('could not give a hand-out back; it is handed out again when its time to be accepted is over', {
         job_id: id,
@@ -50,11 +55,18 @@ export function createIntake(deps: AttemptDeps, open: (worker: HostedWorker) => 
         return;
       }
       const handOut = read.value;
+      // Two processes may listen under one id for a while, when one was taken for dead. Nobody gives back what is not his own.
+      if (handOut.instance !== instance || !registered(worker)) {
+        const problem = 'is for another process that holds the worker id';
+        log.debug('a hand-out is not for this process', { worker: worker.id, job_id: handOut.id });
+        events.emit({ type: 'dropped', worker: worker.id, problem });
+        return;
+      }
       if (worker.attempts.has(handOut.attempt)) return; // delivered twice
       // Attempts that conclude hold no slot, but a store that hangs must not let them pile up.
       const full = worker.active >= worker.parallel || worker.attempts.size >= 2 * worker.parallel;
-      if (!open(worker) || full) {
-        void refuse(worker, handOut, open(worker) ? 'busy' : 'drained');
+      if (draining() || full) {
+        void refuse(worker, handOut, draining() ? 'drained' : 'busy');
         return;
       }
       const over = beginAttempt(worker, handOut, deps);

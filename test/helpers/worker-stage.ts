@@ -53,7 +53,11 @@ export interface Stage {
   /** Claims as a scheduler does, and publishes nothing. */
   claim(n?: number, worker?: string): Promise<Claimed>;
   /** Publishes a hand-out as a scheduler does. */
-  send(handOut: HandOut, worker?: string, more?: { readonly acceptMs?: number; readonly omit?: string }): Promise<void>;
+  send(
+    handOut: HandOut,
+    worker?: string,
+    more?: { readonly acceptMs?: number; readonly omit?: string; readonly instance?: string },
+  ): Promise<void>;
   /** submit, claim and send in one; answers the hand-out. */
   run(submit?: Submit): Promise<HandOut>;
   view(id: string): Promise<JobView>;
@@ -160,8 +164,8 @@ export async function createStage(options: StageOptions): Promise<Stage> {
       if (claimed === undefined) throw new Error('no answer');
       return claimed;
     },
-    async send(handOut, worker = 'w0', { acceptMs = 2000, omit } = {}) {
-      const headers = writeHandOut({ ...handOut, leaseMs: acceptMs });
+    async send(handOut, worker = 'w0', { acceptMs = 2000, omit, instance = host.instance } = {}) {
+      const headers = writeHandOut({ ...handOut, instance, leaseMs: acceptMs });
       if (omit !== undefined) delete headers[omit];
       await bus.publish([{ subject: workerJobs(worker), data: handOut.packet, headers }]);
     },

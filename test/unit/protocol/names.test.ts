@@ -111,7 +111,7 @@ describe('subjects', () => {
   });
 
   test('topics', () => {
-    for (const topic of ['job.echo', 'job.workflow.repo.code_review', 'job.a/b'])
+    for (const topic of ['job.echo', 'job.workflow.repo.code_review', 'job.a/b', 'job.\ud83d\ude00'])
       expect(isTopic(topic), topic).toBe(true);
     for (const topic of [
       '',
@@ -123,6 +123,8 @@ describe('subjects', () => {
       'job.a.',
       'job.a b',
       'job.a\r\nb',
+      'job.a\ud800',
+      'job.\udc00b',
       'sys.job.result',
       'jobs.a',
       `job.${'x'.repeat(200)}`,
@@ -175,6 +177,7 @@ describe('hand-out headers', () => {
   const handOut = {
     fence: '17000000000001234567',
     attempt: 'a-1',
+    instance: 'i-1',
     tenant: 'acme.com',
     leaseMs: 4000,
     deadlineAt: 1_700_000_000_000,
@@ -194,6 +197,7 @@ describe('hand-out headers', () => {
     ['Cortex-Fence', ''],
     ['Cortex-Fence', '-1'],
     ['Cortex-Attempt', 'a b'],
+    ['Cortex-Instance', ''],
     ['Cortex-Tenant', 'a:b'],
     ['Cortex-Lease-Ms', '1e3'],
     ['Cortex-Deadline', ''],

@@ -52,6 +52,20 @@ describe('a drain', () => {
     expect((await s.store.register(next)).outcome).toBe('ok');
   });
 
+  test('says that there is no room before anything else', async () => {
+    const s = await setUp();
+    await settle();
+    const before = capacities(s).length;
+    s.outage.only = ['renew'];
+    s.outage.mode = 'hung';
+    const drained = s.host.drain({ finishMs: 1000 });
+    await settle(); // the clock stands still
+    expect(capacities(s).slice(before)).toEqual([0]);
+    s.outage.mode = 'up';
+    s.outage.release();
+    await s.clock.during(drained);
+  });
+
   test('lets what runs finish', async () => {
     const s = await setUp();
     const { id } = await s.run({ payload: 'heeds' });
@@ -79,6 +93,11 @@ describe('a drain', () => {
     await s.clock.advance(0);
     expect(await s.view(late)).toMatchObject({ state: 'SCHEDULED', attempts: 0, losses: 0 });
     expect((await s.claim()).jobs).toEqual([]);
+    // Whoever has room does not get it at once either: a scheduler that believes in us would send it back and forth.
+    const other = { worker: 'w9', instance: 'another', pool: 'test', capacity: 1, aliveMs: 60_000 };
+    await s.store.register(other);
+    const ask = { ...other, n: 1, lanes: ['job.test'], acceptMs: 2000, policy: { sequence: 1, hash: 'p' } };
+    expect((await s.store.claim([ask]))[0]?.jobs).toEqual([]);
     finishAll();
     await s.clock.during(drained);
   });

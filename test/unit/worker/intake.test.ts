@@ -1,5 +1,6 @@
 // What comes in: never more than there is room for, and nothing under a fence that is not the current one.
 import { describe, expect, test } from 'vitest';
+import type { HandOut } from '#core/jobs/store.ts';
 import { echo } from '../../../services/worker/echo.ts';
 import { settle } from '../../helpers/clock.ts';
 import { useStage } from '../../helpers/worker-rig.ts';
@@ -74,6 +75,40 @@ describe('slots', () => {
   });
 });
 
+describe('a hand-out for another process under the same worker id', () => {
+  test('is neither taken nor given back, whether this one has heard of the other yet or not', async () => {
+    const { definition, calls } = createManual(2);
+    const s = await setUp([definition, waiting]);
+    const mine = await s.run();
+    await s.seen('started', mine.id);
+    // This process slept through its liveness; another one started under the id of its first worker.
+    await s.store.unregister('w0', s.host.instance);
+    const other = { worker: 'w0', instance: 'another', pool: 'test', capacity: 4, aliveMs: 60_000 };
+    expect((await s.store.register(other)).outcome).toBe('ok');
+    const ids = [mine.id, await s.submit(), await s.submit()];
+    const [claimed] = await s.store.claim([
+      {
+        ...{ pool: 'test', worker: 'w0', instance: 'another', n: 3, capacity: 4, lanes: ['job.test'], acceptMs: 2000 },
+        policy: { sequence: 1, hash: 'p' },
+      },
+    ]);
+    const theirs = claimed?.jobs ?? [];
+    expect(theirs.map((job) => job.id).toSorted()).toEqual(ids.toSorted());
+    const [first, second, third] = theirs as [HandOut, HandOut, HandOut];
+    await s.send(first, 'w0', { instance: 'another' }); // it has not heard yet
+    await s.seen('dropped');
+    await s.clock.advance(1000);
+    await s.seen('replaced');
+    await s.send(second, 'w0', { instance: 'another' });
+    void s.host.drain({ finishMs: 0 }); // as the process would
+    await s.send(third, 'w0', { instance: 'another' });
+    await s.clock.advance(0);
+    expect(calls).toHaveLength(1);
+    expect(s.told.filter((e) => e.type === 'refused')).toEqual([]);
+    for (const id of ids) expect((await s.view(id)).state).toBe('DISPATCHED');
+  });
+});
+
 describe('a fence that is not the current one', () => {
   test('does not start the handler', async () => {
     const { definition, calls } = createManual();
@@ -91,22 +126,26 @@ describe('a fence that is not the current one', () => {
     expect(s.host.workers[0]?.active).toBe(0);
   });
 
-  test.each(['Cortex-Fence', 'Cortex-Attempt', 'Cortex-Tenant', 'Cortex-Lease-Ms', 'Cortex-Deadline'])(
-    'a packet without %s never gets past the door',
-    async (omit) => {
-      const { definition, calls } = createManual();
-      const s = await setUp([definition]);
-      await s.submit();
-      const [job] = (await s.claim()).jobs;
-      if (job === undefined) throw new Error('nothing claimed');
-      await s.send(job, 'w0', { omit });
-      expect((await s.seen('dropped')).problem).toContain(omit);
-      await s.send({ ...job, packet: Uint8Array.of(1, 2, 3) });
-      await settle();
-      expect(s.told.filter((e) => e.type === 'dropped')).toHaveLength(2);
-      expect(calls).toEqual([]);
-    },
-  );
+  test.each([
+    'Cortex-Fence',
+    'Cortex-Attempt',
+    'Cortex-Instance',
+    'Cortex-Tenant',
+    'Cortex-Lease-Ms',
+    'Cortex-Deadline',
+  ])('a packet without %s never gets past the door', async (omit) => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    await s.submit();
+    const [job] = (await s.claim()).jobs;
+    if (job === undefined) throw new Error('nothing claimed');
+    await s.send(job, 'w0', { omit });
+    expect((await s.seen('dropped')).problem).toContain(omit);
+    await s.send({ ...job, packet: Uint8Array.of(1, 2, 3) });
+    await settle();
+    expect(s.told.filter((e) => e.type === 'dropped')).toHaveLength(2);
+    expect(calls).toEqual([]);
+  });
 
   test('a packet of another topic is not taken', async () => {
     const s = await setUp([waiting, echo]);

@@ -79,7 +79,7 @@ async function handOut(worker: string, payload: string): Promise<string> {
   ]);
   const [given] = claimed?.jobs ?? [];
   if (given?.id !== id) throw new Error(`claimed ${given?.id ?? 'nothing'}: ${claimed?.outcome}`);
-  const headers = writeHandOut({ ...given, leaseMs: 2000 });
+  const headers = writeHandOut({ ...given, instance, leaseMs: 2000 });
   await bus.publish([{ subject: workerJobs(worker), data: given.packet, headers }]);
   return id;
 }
