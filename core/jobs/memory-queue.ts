@@ -9,9 +9,15 @@ export interface ReadyQueue {
   remove(record: JobRecord): void;
   /**
    * Takes jobs out in the order in which they are served, for a worker that may serve `lanes`, until `want` of them were taken by
-   * `hand` (it answers whether the job counts) or `look` were looked at.
+   * `hand` (it answers what the job adds to its tenant's virtual time, undefined when it does not count) or `look` were looked at.
    */
-  serve(pool: string, lanes: readonly string[], want: number, look: number, hand: (id: string) => boolean): void;
+  serve(
+    pool: string,
+    lanes: readonly string[],
+    want: number,
+    look: number,
+    hand: (id: string) => number | undefined,
+  ): void;
   depths(): readonly PoolDepth[];
   /** For an auditor: ids by `pool lane rank tenant`. */
   readonly rings: ReadonlyMap<string, ReadonlyMap<string, Ring>>;
@@ -105,10 +111,11 @@ export function createReadyQueue(): ReadyQueue {
         if (head === undefined) break;
         const id = oldest(rings.get(head.ring)?.get(head.tenant)?.jobs ?? new Map());
         takeOut(head.ring, head.tenant, id);
-        if (!hand(id)) continue;
+        const share = hand(id);
+        if (share === undefined) continue;
         taken++;
         virtual = Math.max(virtual, head.at);
-        pool.tenants.set(head.tenant, head.at + 1);
+        pool.tenants.set(head.tenant, head.at + share);
       }
       pool.virtual = virtual;
     },

@@ -44,6 +44,7 @@ export interface JobRecord {
   rule: string;
   policy: PolicyVersion | undefined;
   constraints: string;
+  cost: number;
   pool: string;
   lane: string;
   timeoutMs: number;

@@ -67,7 +67,7 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
     ...{ id, tenant, topic, traceId, principal, parentId, rank, digest, packet, idempotencyKey },
     ...{ createdAt: now, deadlineAt: now + job.deadlineMs, updatedAt: 0, expiresAt: Number.POSITIVE_INFINITY },
     ...{ state: 'PENDING', path: [], fence: 0, attempt: '', worker: '', instance: '' },
-    ...{ decision: '', reason: '', rule: '', policy: undefined, constraints: '', pool: '', lane: '' },
+    ...{ decision: '', reason: '', rule: '', policy: undefined, constraints: '', cost: 1, pool: '', lane: '' },
     ...{ timeoutMs: 0, maxRetries: 0, queued: false, queuedAt: 0, notBefore: 0, firstHandOutAt: 0 },
     ...{ runDeadlineAt: 0, startedAt: 0, endedAt: 0, stoppedAt: 0, attempts: 0, failures: 0, losses: 0 },
     ...{ openHandOuts: 0, committed: false, execMs: 0, errorCode: '', errorMessage: '' },
@@ -108,6 +108,7 @@ export function gateJob(memory: Memory, item: Gate): Gated {
   record.timeoutMs = item.timeoutMs;
   record.maxRetries = item.maxRetries;
   record.constraints = item.constraints;
+  record.cost = item.cost ?? 1;
   if (to === 'SCHEDULED') schedule(memory, record, 0);
   else memory.due.set(record.id, record.deadlineAt);
   move(memory, record, to);

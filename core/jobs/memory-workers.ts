@@ -52,14 +52,14 @@ export function claimJobs(memory: Memory, item: Claim): Claimed {
   const used = Array.from(slots.values()).filter((until) => until > now).length;
   const jobs: HandOut[] = [];
   const regate: PendingJob[] = [];
-  const hand = (id: string): boolean => {
+  const hand = (id: string): number | undefined => {
     const record = recordOf(memory, id);
-    if (record?.state !== 'SCHEDULED' || record.packet === undefined) return false;
+    if (record?.state !== 'SCHEDULED' || record.packet === undefined) return undefined;
     const { tenant, digest, principal, packet, policy, topic, traceId, constraints, timeoutMs, deadlineAt } = record;
     record.queued = false;
     if (deadlineAt <= now) {
       memory.due.set(id, now);
-      return false;
+      return undefined;
     }
     if (policy === undefined || (policy.hash !== item.policy.hash && policy.sequence < item.policy.sequence)) {
       record.decision = '';
@@ -67,7 +67,7 @@ export function claimJobs(memory: Memory, item: Claim): Claimed {
       memory.due.set(id, now + 1000);
       move(memory, record, 'PENDING');
       regate.push({ id, tenant, digest, principal, packet });
-      return false;
+      return undefined;
     }
     record.fence = Math.max(record.fence + 1, now);
     record.attempt = `${attemptId}${jobs.length}`;
@@ -99,7 +99,7 @@ export function claimJobs(memory: Memory, item: Claim): Claimed {
       },
       claimedAt: now,
     });
-    return true;
+    return record.cost / (item.weights?.[tenant] ?? 1);
   };
   const n = Math.min(item.n, capacity - used, mostPerClaim);
   if (outcome === 'ok' && n > 0) memory.queue.serve(item.pool, item.lanes, n, n + spare, hand);

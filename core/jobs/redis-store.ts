@@ -122,7 +122,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         (g, args) => {
           const policy = g.policy === undefined ? '' : formatPolicy(g.policy);
           args.push(g.id, g.digest, g.to, g.decision, short(g.reason), g.rule, policy, g.constraints, g.pool, g.lane);
-          args.push(g.timeoutMs, g.maxRetries, g.holdMs, g.errorCode, short(g.errorMessage));
+          args.push(g.timeoutMs, g.maxRetries, g.holdMs, g.errorCode, short(g.errorMessage), g.cost ?? 1);
         },
         (reply): Gated => {
           const row = list(reply);

@@ -30,7 +30,8 @@ export function workerCalls(calls: Calls, requeue: JobStore['requeue']): WorkerC
     const args: Arg[] = [];
     for (const c of items) {
       args.push(c.pool, c.worker, c.instance, c.n, c.capacity, c.acceptMs, c.policy.sequence, c.policy.hash, random());
-      args.push(workerKey(c.instance, c.worker), c.lanes.length, ...c.lanes);
+      const weights = Object.entries(c.weights ?? {});
+      args.push(workerKey(c.instance, c.worker), c.lanes.length, weights.length, ...c.lanes, ...weights.flat());
     }
     return list(await run(claimScript, p, args)).map((reply): Claimed => {
       const row = list(reply);

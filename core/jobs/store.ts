@@ -52,6 +52,8 @@ export interface Gate {
   /** For SCHEDULED. */
   readonly pool: string;
   readonly lane: string;
+  /** What a hand-out of it adds to its tenant's virtual time, over the tenant's weight; above 0. Default 1. */
+  readonly cost?: number;
   /** Longest run of one attempt, ms. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
@@ -85,6 +87,8 @@ export interface Claim {
   readonly capacity: number;
   /** Lanes that this worker may serve. */
   readonly lanes: readonly string[];
+  /** Shares of tenants, above 0; 1 for those that are not named. With none at all: round-robin. */
+  readonly weights?: Readonly<Record<string, number>>;
   /** How long the worker has to accept; for a bus-only worker 0: the lease is then the job's own timeout. */
   readonly acceptMs: number;
   /** The version in force. Jobs judged under an older sequence with another hash go back to the gate. */

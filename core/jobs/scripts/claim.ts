@@ -1,11 +1,11 @@
 // claim: hands the best n jobs of a pool to one worker, as many as it has free slots.
 // In the highest non-empty priority it takes the tenant with the least virtual time over all lanes that the worker may serve,
-// pops that tenant's oldest job, checks state, policy and deadline, and adds the job's cost (1) to the tenant in the whole pool
+// pops that tenant's oldest job, checks state, policy and deadline, and adds the job's cost, over the tenant's weight, to the tenant in the whole pool
 // (start-time fair queueing: Goyal, Vin, Cheng 1996). Stale ring scores are corrected when met.
 import { jobScript, mostBytes, slotsMs } from './prelude.ts';
 
 /** Fixed arguments of one claim, before its lanes. */
-export const claimHead = 11;
+export const claimHead = 12;
 
 /** Pops that may lead to nothing (ended, judged anew, past the deadline) beyond the jobs asked for, in one claim. */
 const spare = 64;
@@ -22,9 +22,11 @@ export const claim = jobScript(
 local out={}
 local a=5
 while a<=#ARGV do
-  local pool,worker,inst,n,cap,accept,seq,hash,rnd,wkey,nl=unpack(ARGV,a,a+${claimHead - 1})
-  n,cap,accept,seq,nl=tonumber(n),tonumber(cap),tonumber(accept),tonumber(seq),tonumber(nl)
-  local first=a+${claimHead} a=first+nl
+  local pool,worker,inst,n,cap,accept,seq,hash,rnd,wkey,nl,nw=unpack(ARGV,a,a+${claimHead - 1})
+  n,cap,accept,seq,nl,nw=tonumber(n),tonumber(cap),tonumber(accept),tonumber(seq),tonumber(nl),tonumber(nw)
+  local first=a+${claimHead} a=first+nl+nw*2
+  local weights={}
+  for i=first+nl,a-2,2 do weights[ARGV[i]]=tonumber(ARGV[i+1]) end
   local jobs,regate,outcome,bytes={},{},'ok',0
   -- What the worker itself wrote wins over what a heartbeat told; a worker that wrote nothing lately is gone.
   if inst=='' and not foreign(worker) then outcome='gone' end -- a worker of ours has a process
@@ -37,10 +39,10 @@ while a<=#ARGV do
   if inst=='' then call('ZREMRANGEBYSCORE',sk,'-inf',ms) call('PEXPIRE',sk,${slotsMs}) end
   local used=call('ZCOUNT',sk,'('..ms,'+inf')
   n=math.min(n,cap-used,${mostPerClaim})
-  -- A job out of the queue: handed out ('true'), or not for this worker and this policy.
+  -- A job out of the queue: handed out (its cost), or not for this worker and this policy (false).
   local function take(id,tenant)
     local jk=P..'job:meta:'..id
-    local m=record(id,'policy','topic','trace','timeout','deadline','created','queued','cons','hand','fh','digest','principal','arts')
+    local m=record(id,'policy','topic','trace','timeout','deadline','created','queued','cons','hand','fh','digest','principal','arts','cost')
     -- Every script that changes a queued job takes it out; should one be found here all the same, it is not handed out.
     if m[1]~='SCHEDULED' then return false end
     local packet,fence,timeout,deadline=value(P..'job:req:'..id),num(m[3]),num(m[7]),num(m[8])
@@ -73,7 +75,7 @@ while a<=#ARGV do
     due(id,math.min(till,deadline))
     ev(id,tenant,'DISPATCHED',fs)
     jobs[#jobs+1]={id,tenant,m[5],m[6],fs,attempt,packet,m[11] or '',m[7],m[8],m[9],m[10] or ms,ms}
-    return true
+    return num(m[17] or '1')
   end
   if outcome=='ok' and n>0 and nl>0 then
     local vk=P..'vt:'..pool
@@ -109,9 +111,10 @@ while a<=#ARGV do
       local id=call('ZPOPMIN',tq)[1]
       if id then
         taken[lane]=(taken[lane] or 0)+1
-        if guard(id,false,take,id,tenant) then
+        local cost=guard(id,false,take,id,tenant)
+        if cost then
           virtual=math.max(virtual or 0,bs)
-          vts[tenant]=bs+1 moved[tenant]=true
+          vts[tenant]=bs+cost/(weights[tenant] or 1) moved[tenant]=true
         end
       end
       if call('EXISTS',tq)==0 then call('ZREM',rk,tenant) heads[bi]=nil

@@ -1,12 +1,12 @@
 // gate: applies the kernel's verdict to a PENDING job, if the job that was judged is the one that is stored.
 import { jobScript } from './prelude.ts';
 
-export const gateStride = 15;
+export const gateStride = 16;
 
 export const gate = jobScript(
   'gate',
   /* lua */ `
-return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,reason,rule,policy,cons,pool,lane,timeout,retries,hold,code,message)
+return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,reason,rule,policy,cons,pool,lane,timeout,retries,hold,code,message,cost)
   local rk=P..'job:meta:'..id
   local m=record(id,'digest','prio','created','deadline','safety_reason','policy')
   local st,tenant,fence,first=m[1],m[2],m[3],m[9] and 0 or 1
@@ -26,6 +26,7 @@ return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,
   end
   local h={'state',to,'updated_at',us,'safety_decision',decision,'safety_reason',reason,'rule',rule,'policy',policy,'pool',pool,'lane',lane,'timeout',timeout,'retries',retries}
   if cons~='' then h[#h+1]='cons' h[#h+1]=cons end
+  if cost~='1' then h[#h+1]='cost' h[#h+1]=cost end
   if to=='SCHEDULED' then
     h[#h+1]='q' h[#h+1]='1' h[#h+1]='queued' h[#h+1]=ms
     enqueue(id,tenant,pool,lane,prio,created)

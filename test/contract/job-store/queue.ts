@@ -79,7 +79,7 @@ export function queue(open: () => Promise<Rig>): void {
       const [dear, cheap] = neighbours(other);
       const jobs = [...times(10, () => dear), ...times(10, () => cheap)];
       for (const tenant of jobs) {
-        const job = await other.pending({ tenant });
+        const job = await other.pending({ tenant, pool });
         await other.raw.gate([other.gateOf(job, 'SCHEDULED', { cost: tenant === dear ? 4 : 1 })]);
       }
       const taken = rig.one(await other.raw.claim([claimOf(10)]));
