@@ -36,7 +36,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 const [quote, backslash, openArray, closeArray, openObject, closeObject] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
 
 /** The offset of the bracket that goes too deep. Looked at before parsing, so that nothing recursive ever sees it. */
-function depthExceededAt(bytes: Uint8Array, maxDepth: number): number | undefined {
+export function depthExceededAt(bytes: Uint8Array, maxDepth: number): number | undefined {
   let depth = 0;
   let inString = false;
   for (let i = 0; i < bytes.length; i++) {

@@ -1,4 +1,5 @@
 // How a job looks in JSON. The original's names and forms come first; what we add stands after them.
+import { depthExceededAt } from '#core/http/json.ts';
 import type { JobView } from '#core/jobs/job.ts';
 
 /** One job in a list: empty texts are left out, as the original left them out. */
@@ -74,9 +75,15 @@ export function jobDetail(job: JobView, result: unknown) {
 
 export type JobDetailJson = ReturnType<typeof jobDetail>;
 
-/** A stored result as JSON; null for none, and for what a foreign worker stored that is not JSON. */
+/** Levels of a result; what is deeper could be read, and not be written into the answer. */
+const maxResultDepth = 1_000;
+
+/** A stored result as JSON; null for none, and for what a foreign worker stored that is not JSON or nested too deep. */
 export function parsedResult(text: string | null | undefined): unknown {
   if (text === null || text === undefined) return null;
+  if (text.length > maxResultDepth && depthExceededAt(new TextEncoder().encode(text), maxResultDepth) !== undefined) {
+    return null;
+  }
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {

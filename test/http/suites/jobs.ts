@@ -111,6 +111,17 @@ export function testJobs(make: MakeGateway): void {
       expect(await get(job_id)).toMatchObject({ result: null, result_ptr: `redis://res:${job_id}` });
     });
 
+    test('a result that is nested too deep to be written is null', async () => {
+      const { job_id } = await submitted(gateway());
+      const handed = await start(gateway(), job_id);
+      const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+      await finish(gateway(), handed, { result: nested(20_000) });
+      expect(await get(job_id)).toMatchObject({ state: 'SUCCEEDED', result: null });
+      const other = await submitted(gateway());
+      await finish(gateway(), await start(gateway(), other.job_id), { result: nested(1_000) });
+      expect(JSON.stringify((await get(other.job_id))['result'])).toBe(nested(1_000));
+    });
+
     test.each(['nothing', '018f0000-0000-7000-8000-000000000000', 'a%20b', '%00', 'x'.repeat(129), '*', 'a:b'])(
       'id %s is 404',
       async (id) => {
