@@ -103,8 +103,8 @@ function jobRequest(jobId: string, { tenant, principal, idempotencyKey }: Submit
 
 function idempotency(submission: SubmitJob): Pick<NewJob, 'idempotency'> {
   const { idempotencyKey: key, principal, sender, fingerprint } = submission;
-  // The principal is part of it: somebody else's job is no answer to this one's question.
-  return key === '' ? {} : { idempotency: { key, digest: digestOf(sender, principal, fingerprint) } };
+  // Each principal has keys of its own at each door: who happens to choose somebody else's hears nothing of that one's job.
+  return key === '' ? {} : { idempotency: { key: `${sender} ${principal} ${key}`, digest: digestOf(fingerprint) } };
 }
 
 /** Whole seconds, UTC, as the original wrote times: `2026-01-02T03:04:05Z`. */

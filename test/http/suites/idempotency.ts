@@ -62,14 +62,24 @@ export function testIdempotency(make: MakeGateway): void {
       await expectProblem(await gateway().request('/api/v1/jobs', { method: 'POST', body: '{}', headers }), 422);
     });
 
-    test('another route is another body', async () => {
-      await post({}, 'route');
-      await expectProblem(await post({ local_path: '/src' }, 'route', ann, '/api/v1/repo-review'), 422);
+    test('another route has keys of its own', async () => {
+      const job = await json(await post({}, 'route'));
+      const review = await post({ local_path: '/src' }, 'route', ann, '/api/v1/repo-review');
+      expect(review.status).toBe(202);
+      expect(review.headers.get('idempotent-replayed')).toBeNull();
+      expect((await json(review))['job_id']).not.toBe(job['job_id']);
     });
 
-    test("another principal does not get this one's job", async () => {
-      await post({}, 'principal');
-      await expectProblem(await post({}, 'principal', bob), 422);
+    test('another principal has keys of its own', async () => {
+      const mine = await json(await post({}, 'principal'));
+      for (const body of [{}, { prompt: 'another' }]) {
+        const key = JSON.stringify(body) === '{}' ? 'principal' : 'principal-2';
+        if (key === 'principal-2') await post({}, key);
+        const theirs = await post(body, key, bob);
+        expect(theirs.status).toBe(202);
+        expect(theirs.headers.get('idempotent-replayed')).toBeNull();
+        expect((await json(theirs))['job_id']).not.toBe(mine['job_id']);
+      }
     });
 
     test('another tenant has keys of its own', async () => {
