@@ -8,11 +8,29 @@ import type { JobFields } from './submit-job.ts';
 export const repoReviewTopic = 'job.workflow.repo.code_review';
 
 const source = (field: string) =>
-  line(4096).refine((text) => !text.startsWith('-'), `${field} must not begin with "-": git would read an option`);
+  line(4096)
+    .transform((text) => text.trim())
+    .refine((text) => !text.startsWith('-'), `${field} must not begin with "-": git would read an option`);
+
+/** git takes more, and some of it runs programs (`ext::sh -c ...`) or reads this machine (`file://`). */
+const schemes = ['https:', 'http:', 'ssh:', 'git:'];
+/** What git calls scp-like: ssh to `user@host:path`. */
+const scpLike = /^\w[\w.-]*@\w[\w.-]*:(?![:-])\S+$/;
+
+function isRepository(text: string): boolean {
+  if (scpLike.test(text)) return true;
+  if (!URL.canParse(text) || /\s/.test(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  // A host that begins with "-" would be an option of ssh.
+  return schemes.includes(protocol) && hostname !== '' && !hostname.startsWith('-');
+}
 
 export const repoReviewBody = repoReviewFields
   .extend({
-    repo_url: source('a repository'),
+    repo_url: source('a repository').refine(
+      (text) => text === '' || text.startsWith('-') || isRepository(text),
+      'must be an address that begins with https://, http://, ssh:// or git://, or user@host:path',
+    ),
     branch: source('a branch'),
     priority: line(64),
     memory_id: line(512),
@@ -50,7 +68,10 @@ function memoryOf({ repo_url, local_path, branch }: RepoReviewBody, jobId: strin
   return `repo:${url}${branch === '' ? '' : `#${branch}`}`.slice(0, 512);
 }
 
-/** The memory's name goes into keys and packets, where a password has no place. */
-function withoutPassword(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1');
+/** The memory's name goes into keys and packets, where a password or a token has no place. */
+function withoutPassword(address: string): string {
+  if (scpLike.test(address)) return address;
+  const url = new URL(address);
+  Object.assign(url, { username: '', password: '', search: '', hash: '' });
+  return url.href;
 }

@@ -87,6 +87,12 @@ export function testRepoReview(make: MakeGateway): void {
       [{ repo_url: 'https://example.com/a.git', branch: 'dev' }, 'repo:https://example.com/a.git#dev'],
       [{ repo_url: 'https://me:secret@example.com/a.git' }, 'repo:https://example.com/a.git'],
       [{ repo_url: 'https://me:p@secret@example.com/a@b.git' }, 'repo:https://example.com/a@b.git'],
+      [{ repo_url: ' ssh://me:p@secret@example.com/a.git ' }, 'repo:ssh://example.com/a.git'],
+      [
+        { repo_url: 'https://example.com/a.git?token=secret#part', branch: ' dev' },
+        'repo:https://example.com/a.git#dev',
+      ],
+      [{ repo_url: 'git@example.com:team/a.git' }, 'repo:git@example.com:team/a.git'],
     ])('the memory of %j is %s', async (body, memory) => {
       const { request } = await review(body);
       expect(request.env['memory_id']).toBe(memory);
@@ -96,6 +102,14 @@ export function testRepoReview(make: MakeGateway): void {
       [{}, 'repo_url', 'repo_url or local_path required'],
       [{ repo_url: 5 }, 'repo_url', 'must be text'],
       [{ repo_url: '--upload-pack=x' }, 'repo_url', 'must not begin'],
+      [{ repo_url: ' --upload-pack=x' }, 'repo_url', 'must not begin'],
+      [{ repo_url: 'ext::sh -c id' }, 'repo_url', 'must be an address'],
+      [{ repo_url: 'ext::https://example.com' }, 'repo_url', 'must be an address'],
+      [{ repo_url: 'a@ext::sh' }, 'repo_url', 'must be an address'],
+      [{ repo_url: 'file:///etc' }, 'repo_url', 'must be an address'],
+      [{ repo_url: 'ssh://-oProxyCommand=id/x' }, 'repo_url', 'must be an address'],
+      [{ repo_url: '/etc' }, 'repo_url', 'must be an address'],
+      [{ repo_url: 'https://a', branch: ' -b' }, 'branch', 'must not begin'],
       [{ repo_url: 'https://a', branch: '-b' }, 'branch', 'must not begin'],
       [{ repo_url: 'https://a\nb' }, 'repo_url', 'control characters'],
       [{ local_path: [] }, 'local_path', 'must be text'],
