@@ -12,6 +12,7 @@ import type { Log } from '#core/log.ts';
 import { type Address, addressUrl } from './address.ts';
 import { createDrain, type Drain } from './drain.node.ts';
 import { listenFault } from './listen-fault.ts';
+import { answerRefusals } from './refuse.node.ts';
 import { type HttpVersion, sniff } from './sniff.node.ts';
 import { createTlsDoor, type Tls } from './tls.node.ts';
 
@@ -110,7 +111,10 @@ type Listener = ReturnType<typeof getRequestListener>;
 function listenerFor({ fetch, log }: ServeOptions): Listener {
   return getRequestListener(fetch, {
     errorHandler(error) {
-      if (error instanceof RequestError) return problemResponse(new CortexError('invalid_argument', error.message));
+      if (error instanceof RequestError) {
+        const field = /host header/i.test(error.message) ? { field: 'Host' } : {};
+        return problemResponse(new CortexError('invalid_argument', error.message, field));
+      }
       log.error('a request failed outside the application', { error });
       return problemResponse(error);
     },
@@ -118,7 +122,7 @@ function listenerFor({ fetch, log }: ServeOptions): Listener {
 }
 
 function createHttp1(limits: HttpLimits, listener: Listener): Server {
-  return createServer(
+  const server = createServer(
     {
       headersTimeout: Math.min(limits.headersMs, limits.requestMs),
       requestTimeout: limits.requestMs,
@@ -128,6 +132,8 @@ function createHttp1(limits: HttpLimits, listener: Listener): Server {
     },
     listener as RequestListener,
   );
+  answerRefusals(server);
+  return server;
 }
 
 function createHttp2(limits: HttpLimits, log: Log): Http2Server {

@@ -46,9 +46,10 @@ function presentedKey(caller: Caller): string | undefined {
 }
 
 function local(keyring: Keyring, caller: Caller): Identity {
-  const reason = notLocal({ peer: caller.peer, host: caller.host, origin: caller.header('Origin') });
-  if (reason === undefined) return keyring.local;
-  throw new CortexError('permission_denied', `without a key only this machine is served, and ${reason}`);
+  const wrong = notLocal({ peer: caller.peer, host: caller.host, origin: caller.header('Origin') });
+  if (wrong === undefined) return keyring.local;
+  const { reason, ...blame } = wrong;
+  throw new CortexError('permission_denied', `without a key only this machine is served, and ${reason}`, blame);
 }
 
 function unauthenticated(message: string): HttpError {

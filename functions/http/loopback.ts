@@ -11,11 +11,19 @@ export interface Origins {
   readonly origin: string | undefined;
 }
 
+export interface NotLocal {
+  readonly reason: string;
+  /** The header that is to blame. */
+  readonly field?: string;
+}
+
 /** What is wrong with the request as one from this machine to itself, or undefined. */
-export function notLocal({ peer, host, origin }: Origins): string | undefined {
-  if (peer === undefined || !isLoopbackAddress(peer)) return 'it did not come from this machine';
-  if (host === undefined || !isLoopbackName(host)) return 'its Host header does not name this machine';
-  if (origin !== undefined && !isLoopbackOrigin(origin)) return 'a web page of another origin sent it';
+export function notLocal({ peer, host, origin }: Origins): NotLocal | undefined {
+  if (peer === undefined || !isLoopbackAddress(peer)) return { reason: 'it did not come from this machine' };
+  if (host === undefined || !isLoopbackName(host))
+    return { reason: 'its Host header does not name this machine', field: 'Host' };
+  if (origin !== undefined && !isLoopbackOrigin(origin))
+    return { reason: 'a web page of another origin sent it', field: 'Origin' };
   return undefined;
 }
 

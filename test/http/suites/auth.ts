@@ -184,14 +184,17 @@ export function testAuth(make: MakeGateway): void {
       ...['0.0.0.0:8081', 'xlocalhost'],
     ])('Host %s is not: a name can be made to point here', async (Host) => {
       const response = await gateway().request('/api/v1/jobs', { headers: { Host } });
-      await expectProblem(response, 403, { code: 'permission_denied', detail: 'Host' });
+      await expectProblem(response, 403, { code: 'permission_denied', field: 'Host', detail: 'Host' });
     });
 
     test.each(['https://evil.example', 'null', 'http://127.0.0.1.evil.example', 'file://'])(
       'a page of %s is not served',
       async (Origin) => {
         const init = { method: 'POST', body: '{}', headers: { Origin, 'content-type': 'text/plain' } };
-        await expectProblem(await gateway().request('/api/v1/jobs', init), 403, { detail: 'web page' });
+        await expectProblem(await gateway().request('/api/v1/jobs', init), 403, {
+          field: 'Origin',
+          detail: 'web page',
+        });
       },
     );
 

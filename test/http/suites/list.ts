@@ -145,6 +145,12 @@ export function testList(make: MakeGateway): void {
       await expectProblem(await gateway().request(`/api/v1/jobs?${query}`), 400, { code: 'invalid_argument', field });
     });
 
+    test('what is wrong with team is said', async () => {
+      await expectProblem(await gateway().request('/api/v1/jobs?team=red'), 400, {
+        detail: /^team: is not known here/,
+      });
+    });
+
     test('a page without anything has no cursor', async () => {
       expect(await json(await gateway().request('/api/v1/jobs?state=TIMEOUT'))).toEqual({
         items: [],

@@ -12,8 +12,8 @@ describe('from this machine', () => {
     '%s is not',
     (address) => {
       expect(isLoopbackAddress(address)).toBe(false);
-      const reason = notLocal({ peer: address, host: 'localhost', origin: undefined });
-      expect(reason).toBe('it did not come from this machine');
+      const wrong = notLocal({ peer: address, host: 'localhost', origin: undefined });
+      expect(wrong).toEqual({ reason: 'it did not come from this machine' });
     },
   );
   test('who cannot be told is not', () => {

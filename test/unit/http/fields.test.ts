@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { HttpError } from '#core/http/errors.ts';
-import { labels, parseFields, words } from '../../../functions/http/fields.ts';
+import { amount, labels, parseFields, words } from '../../../functions/http/fields.ts';
 
-const body = z.object({ labels: labels(3), tags: words(3, 10) });
+const body = z.object({ labels: labels(3), tags: words(3, 10), n: amount(100, 1) });
 
 function problems(value: unknown): HttpError['errors'] {
   try {
@@ -17,9 +17,9 @@ function problems(value: unknown): HttpError['errors'] {
 }
 
 test('absent, null and full', () => {
-  expect(parseFields(body, {})).toEqual({ labels: {}, tags: [] });
-  expect(parseFields(body, { labels: null, tags: null })).toEqual({ labels: {}, tags: [] });
-  const full = { labels: { a: '1', b: '2', c: '3' }, tags: ['a', 'b', 'c'] };
+  expect(parseFields(body, {})).toEqual({ labels: {}, tags: [], n: 1 });
+  expect(parseFields(body, { labels: null, tags: null, n: 0 })).toEqual({ labels: {}, tags: [], n: 1 });
+  const full = { labels: { a: '1', b: '2', c: '3' }, tags: ['a', 'b', 'c'], n: 100 };
   expect(parseFields(body, full)).toEqual(full);
 });
 
@@ -32,6 +32,9 @@ test.each([
     'has a wrong name: must be letters, digits, ".", "_", "/" and "-"',
   ],
   [{ labels: { a: 5 } }, 'labels.a', 'must be text'],
+  [{ n: 101 }, 'n', 'must be at most 100'],
+  [{ n: 1e300 }, 'n', 'must be at most 100'],
+  [{ n: -1e300 }, 'n', 'must be at least 0'],
   [{ labels: 'x' }, 'labels', 'must be an object'],
   [{ labels: [] }, 'labels', 'must be an object'],
   [{ tags: 'a, b, c, d' }, 'tags', 'must be a list'],

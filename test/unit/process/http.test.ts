@@ -122,12 +122,34 @@ describe('serveHttp', () => {
     const say = async (bytes: string): Promise<string> => {
       const client = await rawClient(server.address.port);
       client.say(bytes);
-      return (await client.closed()).split('\r\n')[0] ?? '';
+      const [head = '', body = ''] = (await client.closed()).split('\r\n\r\n');
+      const [line = ''] = head.split('\r\n');
+      expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+      const status = Number(line.split(' ')[1]);
+      expect(JSON.parse(/\{.*\}/.exec(body)?.[0] ?? '')).toMatchObject({
+        status,
+        title: line.slice('HTTP/1.1 400 '.length),
+      });
+      return line;
     };
     expect(await say('GET / HTTP/1.1\r\nHost: x\r\n')).toBe('HTTP/1.1 408 Request Timeout');
     expect(await say(`GET / HTTP/1.1\r\nHost: x\r\nA: ${'a'.repeat(3_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
     expect(await say('\u0016\u0003\u0001 no\r\n\r\n')).toBe('HTTP/1.1 400 Bad Request');
     expect(await say('GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n')).toBe('HTTP/1.1 400 Bad Request');
+    expect(await say('GET / HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nConnection: close\r\n\r\n')).toMatch(/ 417 /);
+  });
+
+  it('garbage behind an answer under way does not become a part of it', async () => {
+    const app = new TransformStream<Uint8Array, Uint8Array>();
+    const server = await serve(() => new Response(app.readable));
+    const writer = app.writable.getWriter();
+    const client = await rawClient(server.address.port);
+    client.say('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    void writer.write(new TextEncoder().encode('first'));
+    await client.hears(/first/);
+    client.say('\u0016\u0003\u0001 no\r\n\r\n');
+    expect(await client.closed()).not.toContain('problem+json');
+    await writer.close().catch(() => undefined);
   });
 
   it('an application that throws becomes a problem without its words, and a line in the log', async () => {
