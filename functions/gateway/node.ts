@@ -1,6 +1,7 @@
 // The gateway as a Node process: Redis and NATS over TCP, REST on one port, CortexApi by every protocol on another.
 import type { HttpBindings } from '@hono/node-server';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
+import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
@@ -31,8 +32,8 @@ await runProcess({
   async start({ config, log, clock, metrics, health, resources, stopping: signal }) {
     const { tenant, apiKey, apiKeysPath, limit } = config;
     const onError = (error: unknown): void => log.error('a connection failed', { error });
-    const keys = apiKeysPath === undefined ? undefined : createKeysFile({ path: apiKeysPath, clock, log });
-    const keyring = createKeyring({ apiKey, tenant, keys });
+    const keysFile = apiKeysPath === undefined ? undefined : createKeysFile({ path: apiKeysPath, clock, log });
+    const keyring = createKeyring({ apiKey, tenant, keys: keysFile?.current });
     if (keyring.open) log.warn('no API key is configured: only this machine is served', { tenant });
 
     const bus = await resources.use(
@@ -48,6 +49,17 @@ await runProcess({
     await redis.assertNoEviction();
     health.check('redis', async () => ({ durability: (await redis.durability()).class }));
     health.check('nats', () => bus.ping().then(() => ({})), { required: false });
+
+    if (keysFile !== undefined) {
+      const inForce = (): { keys: number } => {
+        // Anybody may ask for the health: what is wrong in the file is for the log.
+        if (keysFile.fault() !== undefined) {
+          throw new CortexError('failed_precondition', 'API_KEYS_PATH cannot be used; the keys of before are in force');
+        }
+        return { keys: keysFile.current().length };
+      };
+      health.check('api_keys', inForce, { required: false });
+    }
 
     followCounters(
       { metrics, clock, signal },

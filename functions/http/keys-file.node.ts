@@ -13,21 +13,31 @@ export interface KeysFileOptions {
   readonly everyMs?: number;
 }
 
+export interface KeysFile {
+  /** The keys as they are now: the same array until the file changes. */
+  current(): readonly ApiKey[];
+  /** Why the file as it is now is not in force, or undefined. */
+  fault(): string | undefined;
+}
+
 /**
- * The keys as they are now: the same array until the file changes. Throws CortexError `failed_precondition` with every problem
+ * Reads the file. Throws CortexError `failed_precondition` with every problem
  * when the file cannot be used at first; one that goes bad later is logged, and the keys of before stay in force.
  */
-export function createKeysFile({ path, clock, log, everyMs = 250 }: KeysFileOptions): () => readonly ApiKey[] {
+export function createKeysFile({ path, clock, log, everyMs = 250 }: KeysFileOptions): KeysFile {
   let { stamp, keys } = load(path);
   let looked = clock.monotonic();
   let complaint = '';
   log.info('API keys in force', { path, keys: keys.length });
-  return () => {
+  const current = (): readonly ApiKey[] => {
     const now = clock.monotonic();
     if (now - looked < everyMs) return keys;
     looked = now;
     try {
-      if (stampOf(path) === stamp) return keys;
+      if (stampOf(path) === stamp) {
+        complaint = '';
+        return keys;
+      }
       ({ stamp, keys } = load(path));
       complaint = '';
       log.info('API keys in force', { path, keys: keys.length });
@@ -38,6 +48,13 @@ export function createKeysFile({ path, clock, log, everyMs = 250 }: KeysFileOpti
       complaint = message;
     }
     return keys;
+  };
+  return {
+    current,
+    fault() {
+      current();
+      return complaint === '' ? undefined : complaint;
+    },
   };
 }
 

@@ -26,12 +26,13 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function ring() {
   const clock = createFakeClock();
   const log = createLog({ level: 'info', write: (line) => lines.push(line), now: clock.now });
-  const keyring = createKeyring({ apiKey: undefined, tenant: 'default', keys: createKeysFile({ path, clock, log }) });
+  const file = createKeysFile({ path, clock, log });
+  const keyring = createKeyring({ apiKey: undefined, tenant: 'default', keys: file.current });
   const who = async (n: number): Promise<string | undefined> => {
     await clock.advance(1_000);
     return keyring.find(made(n).key)?.principal;
   };
-  return { keyring, who };
+  return { keyring, who, fault: file.fault };
 }
 
 /** As an editor or a deployment does it: another file, renamed onto this one. */
@@ -58,15 +59,19 @@ test('a key that is added opens, one that is removed does not any more', async (
 
 test('a file that breaks is told once and changes nothing, until it is mended', async () => {
   writeFileSync(path, formatApiKey(made(1).entry));
-  const { who } = ring();
+  const { who, fault } = ring();
+  expect(fault()).toBeUndefined();
   replace('- {"id":');
   for (let i = 0; i < 3; i++) expect(await who(1)).toBe('p1');
   expect(lines.filter((line) => line.includes('"error"'))).toHaveLength(1);
+  expect(fault()).toContain('neither YAML nor JSON');
   rmSync(path);
   expect(await who(1)).toBe('p1');
+  expect(fault()).toContain('ENOENT');
   replace(formatApiKey(made(3).entry));
   expect(await who(1)).toBeUndefined();
   expect(await who(3)).toBe('p3');
+  expect(fault()).toBeUndefined();
 });
 
 test.each([
