@@ -3,24 +3,38 @@
 //   import { serveThread } from './thread-main.ts';
 //   serveThread<Input>((input, { signal, progress }) => compute(input));
 //
-// A handler that computes without a pause never hears of an abort; then the host ends the thread under it.
+// A handler that computes without a pause never hears of an abort; then the host ends the thread under it. What it leaves running when
+// it returns is not heard any more.
 import { parentPort } from 'node:worker_threads';
 import type { Log, LogFields } from '#core/log.ts';
 import type { Handler, JobContext } from './define.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { FromThread, ThreadWord, ToThread } from './thread-messages.ts';
 import { packThrown, unpackThrown } from './thrown.ts';
+
+/** The job that is in the thread. */
+interface Run {
+  readonly number: number;
+  readonly controller: AbortController;
+  /** Artifacts whose storing has not been answered. One that is asked for after the end never is. */
+  readonly stored: Map<number, { resolve: (pointer: string) => void; reject: (error: Error) => void }>;
+}
 
 /** Serves jobs with this handler until the host ends the thread. Throws outside a thread. */
 export function serveThread<I, O = unknown>(handler: Handler<I, O>): void {
   const port = parentPort;
   if (port === null) throw new Error('this module is a worker thread of the worker host and cannot be run by itself');
-  const say = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer);
-  let controller = new AbortController();
+  let current: Run | undefined;
   let seq = 0;
-  const stored = new Map<number, { resolve: (pointer: string) => void; reject: (error: Error) => void }>();
 
-  const run = async ({ input, context }: Extract<ToThread, { type: 'run' }>): Promise<void> => {
-    controller = new AbortController();
+  const run = async ({ run: number, input, context }: Extract<ToThread, { type: 'run' }>): Promise<void> => {
+    const controller = new AbortController();
+    const stored: Run['stored'] = new Map();
+    const mine: Run = { number, controller, stored };
+    current = mine;
+    const say = (word: ThreadWord): void => {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      if (current === mine) port.postMessage({ ...word, run: number } satisfies FromThread);
+    };
     try {
       const value = await handler(input as I, {
         ...context,
@@ -37,14 +51,19 @@ export function serveThread<I, O = unknown>(handler: Handler<I, O>): void {
       say({ type: 'value', value });
     } catch (error) {
       say({ type: 'error', error: packThrown(error) });
+    } finally {
+      if (current === mine) current = undefined;
     }
   };
 
   port.on('message', (message: ToThread) => {
+    if (message.type === 'run') {
+      void run(message);
+      return;
+    }
+    if (current?.number !== message.run) return;
+    const { controller, stored } = current;
     switch (message.type) {
-      case 'run':
-        void run(message);
-        return;
       case 'abort':
         controller.abort(unpackThrown(message.reason));
         return;
@@ -59,7 +78,7 @@ export function serveThread<I, O = unknown>(handler: Handler<I, O>): void {
   });
 }
 
-function threadLog(say: (message: FromThread) => void, base: LogFields): Log {
+function threadLog(say: (word: ThreadWord) => void, base: LogFields): Log {
   const line = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: LogFields) => {
     say({ type: 'log', level, message, fields: fieldsText({ ...base, ...fields }) });
   };

@@ -1,4 +1,5 @@
-// What the host and a handler's thread say to each other. All of it is structured-cloned: plain data.
+// What the host and a handler's thread say to each other. All of it is structured-cloned: plain data. Every word names its run: what a
+// handler still says after its end belongs to no other job that is in the thread by then.
 import type { LogLevel } from '#core/log.ts';
 import type { JobContext } from './define.ts';
 
@@ -14,13 +15,23 @@ export interface ThrownData {
   readonly stack: string | undefined;
 }
 
-export type ToThread =
+interface OfRun {
+  /** The host's number of the run; never used twice. */
+  readonly run: number;
+}
+
+export type ToThread = OfRun & HostWord;
+export type FromThread = OfRun & ThreadWord;
+
+/** What the host says about a run. */
+export type HostWord =
   | { readonly type: 'run'; readonly input: unknown; readonly context: ContextData }
   | { readonly type: 'abort'; readonly reason: ThrownData }
   | { readonly type: 'artifact'; readonly seq: number; readonly pointer: string }
   | { readonly type: 'artifact_failed'; readonly seq: number; readonly error: ThrownData };
 
-export type FromThread =
+/** What a thread says about a run. */
+export type ThreadWord =
   | { readonly type: 'value'; readonly value: unknown }
   | { readonly type: 'error'; readonly error: ThrownData }
   | { readonly type: 'progress'; readonly percent: number; readonly message: string }

@@ -6,7 +6,7 @@ import { CortexError, toCortexError } from '#core/errors.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
 import type { JobContext } from './define.ts';
-import type { FromThread, ToThread } from './thread-messages.ts';
+import type { FromThread, HostWord, ToThread } from './thread-messages.ts';
 import { packThrown, unpackThrown } from './thrown.ts';
 
 export interface ThreadsOptions {
@@ -42,6 +42,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   const { clock, log, abortMs = 200, idleMs = 30_000, heapMb = 512 } = options;
   const all = new Set<Thread>();
   const idle: Thread[] = [];
+  let runs = 0;
 
   const start = (module: URL): Thread => {
     const worker = new Worker(module, { resourceLimits: { maxOldGenerationSizeMb: heapMb }, stdin: false });
@@ -62,7 +63,10 @@ export function createThreads(options: ThreadsOptions): Threads {
     };
     worker.on('message', (message: FromThread) => thread.onMessage?.(message));
     worker.on('error', (error: unknown) => gone(crash(error)));
-    worker.on('messageerror', (error) => gone(crash(error)));
+    worker.on('messageerror', (error) => {
+      gone(crash(error)); // nobody knows what it wanted to say, nor whether it goes on
+      terminate(thread);
+    });
     worker.on('exit', (code) => gone(new Error(`the handler's thread ended with code ${code}`)));
     // An idle thread must not keep the process alive; a busy one does by what waits for it.
     worker.unref();
@@ -89,7 +93,11 @@ export function createThreads(options: ThreadsOptions): Threads {
     const at = idle.indexOf(thread);
     if (at >= 0) idle.splice(at, 1);
     thread.cancelIdle();
-    thread.worker.terminate().catch((error: unknown) => log.error('a thread could not be ended', { error }));
+    terminate(thread);
+  };
+
+  const terminate = ({ worker }: Thread): void => {
+    worker.terminate().catch((error: unknown) => log.error('a thread could not be ended', { error }));
   };
 
   const run = (module: URL, input: unknown, context: JobContext): Promise<unknown> =>
@@ -100,8 +108,9 @@ export function createThreads(options: ThreadsOptions): Threads {
         return;
       }
       const thread = take(module);
+      const number = ++runs;
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      const say = (message: ToThread): void => thread.worker.postMessage(message);
+      const say = (word: HostWord): void => thread.worker.postMessage({ ...word, run: number } satisfies ToThread);
       let cancelAbort: () => void = () => undefined;
 
       let told = false;
@@ -128,6 +137,7 @@ export function createThreads(options: ThreadsOptions): Threads {
         reject(error);
       };
       thread.onMessage = (message) => {
+        if (message.run !== number) return; // of a job that was here before
         switch (message.type) {
           case 'value':
             finish();

@@ -1,13 +1,18 @@
 // Threads: what crosses the border, what an abort does, what a dead thread takes along.
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
 import { silentLog } from '#core/log.ts';
 import { systemClock } from '#core/system.ts';
 import type { JobContext } from '../../../services/worker/define.ts';
 import { createThreads, type Threads } from '../../../services/worker/threads.ts';
+import { packThrown } from '../../../services/worker/thrown.ts';
+import { until } from '../../helpers/until.ts';
 import { jobContext } from '../../helpers/workers/context.ts';
 
 const talker = new URL('../../helpers/workers/talker.thread.ts', import.meta.url);
+const gossip = new URL('../../helpers/workers/gossip.thread.ts', import.meta.url);
 const spinner = new URL('../../helpers/workers/spinner.thread.ts', import.meta.url);
 
 // Patient with threads that were told to stop: this machine may be busy.
@@ -67,6 +72,53 @@ describe('a handler in a thread', () => {
     await Promise.all([run('answer'), run('answer'), threads.run(spinner, { ms: 1 }, jobContext())]);
     expect(threads.size).toBe(3);
   });
+});
+
+test('what a handler says after its end is said of no other job in its thread', async () => {
+  const heard: unknown[] = [];
+  const listening = (whose: string): JobContext =>
+    jobContext({
+      progress: (...report) => void heard.push([whose, ...report]),
+      artifact: async (name) => {
+        heard.push([whose, name]);
+        return 'redis://res:1-leak-9';
+      },
+      log: { ...silentLog, info: (message) => void heard.push([whose, message]) },
+    });
+  expect(await threads.run(gossip, { do: 'late' }, listening('first'))).toBe('returned');
+  expect(await threads.run(gossip, { do: 'listen' }, listening('second'))).toBeGreaterThanOrEqual(5);
+  expect(threads.size).toBe(1); // it was the same one
+  expect(heard).toEqual([['second', 1, 'mine']]);
+});
+
+test('words of another run are not believed by the host, nor answers by the thread', async () => {
+  const made = once(process, 'worker') as Promise<[Worker]>;
+  const told: string[] = [];
+  const controller = new AbortController();
+  const waits = run('wait', {
+    signal: controller.signal,
+    progress: (_percent, message) => void told.push(message ?? ''),
+  });
+  const outcome = waits.catch((error: unknown) => error);
+  const [worker] = await made;
+  await until(() => told.length === 1, { message: 'the thread is waiting' });
+  worker.emit('message', { type: 'progress', run: 0, percent: 7, message: 'of another run' });
+  worker.emit('message', { type: 'value', run: 0, value: 'of another run' });
+  worker.postMessage({ type: 'abort', run: 0, reason: packThrown(new Error('of another run')) });
+  controller.abort(new CortexError('canceled', 'enough'));
+  expect(await outcome).toMatchObject({ message: 'enough' });
+  expect(told).toEqual(['waiting']);
+});
+
+test('a thread whose word cannot be read is ended, and its job fails', async () => {
+  const made = once(process, 'worker') as Promise<[Worker]>;
+  const waits = run('wait').catch((error: unknown) => error);
+  const [worker] = await made;
+  const exit = once(worker, 'exit');
+  worker.emit('messageerror', new TypeError('unreadable'));
+  expect(await waits).toMatchObject({ message: 'unreadable' });
+  await exit;
+  expect(threads.size).toBe(0);
 });
 
 describe('a thread that dies', () => {
