@@ -27,7 +27,7 @@ export interface PathOptions {
 
 export const help = `npm run bench -- path [options]
 
-  --quick                 2 rounds of 1,000 jobs: to see that it works, no figures to quote
+  --quick                 2 rounds of 600 jobs: to see that it works, no figures to quote
   --rounds N              default 5
   --jobs N                jobs in one phase, default 4000
   --outstanding N         default 50
@@ -65,7 +65,7 @@ export function parsePathOptions(args: readonly string[]): PathOptions | undefin
   if (appendfsync !== 'everysec' && appendfsync !== 'always') throw new Error('--appendfsync: everysec or always');
   return {
     rounds: profile ? 1 : count('rounds', values.rounds, quick ? 2 : 5, 50),
-    jobs: count('jobs', values.jobs, quick ? 1_000 : 4_000, 100_000),
+    jobs: count('jobs', values.jobs, quick ? 600 : 4_000, 100_000),
     warmup: 500,
     outstanding: count('outstanding', values.outstanding, 50, 1_000),
     doors: chosen('door', values.door, doors),
