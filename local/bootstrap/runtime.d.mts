@@ -7,6 +7,7 @@ export function findRuntime(
 	},
 ): string;
 export function assertNewEnough(runtime: string): void;
+export function leaveParent(): void;
 export function runOn(
 	runtime: string,
 	script: string,

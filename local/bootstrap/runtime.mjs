@@ -31,6 +31,18 @@ export function assertNewEnough(runtime) {
   );
 }
 
+const ENDED = 'ended';
+
+/**
+ * The last act of a script that runOn runs. Node lets go of its signal handlers before the process is gone, so a signal passed
+ * on at that moment would change its exit code: from here on none is.
+ */
+export function leaveParent() {
+  if (!process.connected) return;
+  process.once('disconnect', () => {}); // a listener keeps this process until the parent has answered, or is gone
+  process.send(ENDED, undefined, {}, () => {});
+}
+
 /**
  * Runs a script on that Node until it ends; resolves with its exit code (128 + n for a signal). Signals
  * to this process are passed on. The child has its own process group, so that Ctrl-C reaches it once,
@@ -44,7 +56,12 @@ export function runOn(runtime, script, args, { cwd, env = process.env }) {
       detached: true,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    const passOn = (signal) => child.kill(signal);
+    const passOn = (signal) => {
+      if (child.connected) child.kill(signal);
+    };
+    child.on('message', (message) => {
+      if (message === ENDED) child.disconnect();
+    });
     // Kept after the child's end: an impatient signal must not end us before we have cleaned up.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, passOn);
     child.once('error', reject);

@@ -1,5 +1,6 @@
 // The life of the supervisor process: which signals end it, how a second one forces, and its exit code.
 import { constants } from 'node:os';
+import { leaveParent } from '../bootstrap/runtime.mjs';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
 import { up } from './up.ts';
@@ -30,7 +31,8 @@ export async function runUp(input: {
   // A terminal that was closed reads no more; what remains to be done is done without it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   // The process that started us is gone, so nobody could tell us to stop any more.
-  process.on('disconnect', () => received('SIGTERM'));
+  const orphaned = (): void => received('SIGTERM');
+  process.on('disconnect', orphaned);
 
   try {
     await up({
@@ -49,6 +51,6 @@ export async function runUp(input: {
     );
     process.exitCode = reason.exitCode;
   }
-  // The IPC channel to start.mjs would keep this process alive.
-  if (process.connected) process.disconnect();
+  process.off('disconnect', orphaned);
+  leaveParent();
 }

@@ -53,5 +53,9 @@ process.on('SIGTERM', () => {
     process.stdout.write(`${JSON.stringify({ level: 'warn', msg: what })}\n`);
     return;
   }
+  if (what === `${me} drains slowly`) {
+    setTimeout(() => process.exit(0), 1_200);
+    return;
+  }
   process.stdout.write(`${JSON.stringify({ level: 'warn', msg: `${me} drains` })}\n`, () => process.exit(0));
 });

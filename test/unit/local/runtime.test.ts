@@ -91,6 +91,21 @@ describe('runOn', () => {
     expect(code).toBe(5);
   });
 
+  it('passes nothing on to a child that has done its work', async () => {
+    const { child, text } = outer(
+      `import { leaveParent } from ${JSON.stringify(join(repository, 'local/bootstrap/runtime.mjs'))};
+       import { writeSync } from 'node:fs';
+       process.once('exit', () => { // it has no signal handlers, as at the very end of a process
+         writeSync(1, 'left');
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+       });
+       leaveParent();`,
+    );
+    await until(() => text().includes('left'));
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([0, null]);
+  });
+
   it('lets the child notice when it is killed itself', async () => {
     const { child, text } = outer(`process.on('disconnect', () => process.exit(0)); console.log(process.pid + '.');`);
     await until(() => text().includes('.'));

@@ -199,6 +199,15 @@ describe('npm start', () => {
     expect(existsSync(runFile())).toBe(false);
   });
 
+  it('takes its time for a slow drain, and calls that no force', async () => {
+    checkout.misbehave('gateway drains slowly');
+    const command = checkout.run('start.mjs');
+    await checkout.ready(command);
+    command.child.kill('SIGTERM');
+    expect(await command.ended).toBe(0);
+    expect(command.output()).not.toContain('stopping at once');
+  });
+
   it('starts a crashed service and a killed server again, and says so', async () => {
     const command = checkout.run('start.mjs');
     const run = await checkout.ready(command);
