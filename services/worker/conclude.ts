@@ -15,13 +15,16 @@ export async function conclude(attempt: Attempt, outcome: Outcome, facts: Facts,
   switch (attempt.cause) {
     case undefined:
     case 'deadline':
-      return commit(attempt, outcome, facts, deps);
+      await commit(attempt, outcome, facts, deps);
+      return;
     case 'shutdown':
       // It may have finished while it was being told.
-      return outcome.status === 'SUCCEEDED'
-        ? commit(attempt, outcome, facts, deps)
-        : handBack(attempt, 'drained', deps);
+      if (outcome.status !== 'SUCCEEDED') return handBack(attempt, 'drained', deps);
+      await commit(attempt, outcome, facts, deps);
+      return;
     case 'lease':
+      // Only our belief is over: as long as the fence is the current one, what was finished counts.
+      if (outcome.status === 'SUCCEEDED' && (await commit(attempt, outcome, facts, deps))) return;
       // The store may not have noticed yet that the lease runs out; it need not wait for that.
       return handBack(attempt, 'lost', deps);
     case 'replaced':
@@ -36,7 +39,8 @@ export async function conclude(attempt: Attempt, outcome: Outcome, facts: Facts,
   }
 }
 
-async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: AttemptDeps): Promise<void> {
+/** Answers whether the store has judged the outcome, for or against it. */
+async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: AttemptDeps): Promise<boolean> {
   const { about, worker } = attempt;
   const { status } = outcome;
   const { execMs } = facts;
@@ -55,7 +59,7 @@ async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: At
       }
       const { outcome: how, state } = committed;
       deps.events.emit({ type: 'committed', ...about, status, outcome: how, state, execMs });
-      return;
+      return true;
     }
     const reason = committed.outcome === 'missing' ? 'unknown' : committed.reason;
     attempt.log.info('an outcome came too late', { status, reason });
@@ -63,9 +67,10 @@ async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: At
   } catch (error) {
     attempt.log.error('an outcome could not be stored; the job will be handed out again', { status, error });
     deps.events.emit({ type: 'uncommitted', ...about, error });
-    return;
+    return false;
   }
   await tellStopped(attempt, deps);
+  return true;
 }
 
 async function tellStopped(attempt: Attempt, deps: AttemptDeps): Promise<void> {

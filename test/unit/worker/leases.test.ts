@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { defineWorker } from '../../../services/worker/define.ts';
 import { fakeStart, settle } from '../../helpers/clock.ts';
 import { useStage } from '../../helpers/worker-rig.ts';
+import { createManual } from '../../helpers/workers/manual.ts';
 
 /** Heeds its signal; `finish` lets it answer. */
 function createWaiting(topic = 'job.test', parallel = 4) {
@@ -114,6 +115,37 @@ describe('renewal', () => {
     await s.seen('done', id);
     expect(s.told.some((e) => e.type === 'started')).toBe(false);
     expect((await s.view(id)).state).toBe('SCHEDULED');
+  });
+
+  test('does not cost a result that came in the meantime: the fence decides', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    s.outage.only = ['renew'];
+    s.outage.mode = 'deaf'; // the lease is renewed, and nobody hears that it was
+    await s.clock.advance(3600);
+    expect(await s.seen('aborted', id)).toMatchObject({ cause: 'lease' });
+    await s.clock.advance(600); // past the end that is believed in
+    calls[0]?.resolve('all the same');
+    await s.seen('done', id);
+    expect((await s.view(id)).state).toBe('SUCCEEDED');
+    expect(s.told.filter((e) => e.type === 'handed_back')).toEqual([]);
+  });
+
+  test('hands the job back all the same when that result cannot be stored', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    s.outage.only = ['renew', 'commit'];
+    s.outage.mode = 'down';
+    await s.clock.advance(3600);
+    calls[0]?.resolve('lost');
+    await s.clock.during(s.seen('done', id));
+    expect(s.outage.counts.get('commit')).toBeGreaterThan(0);
+    expect((await s.view(id)).state).toBe('SCHEDULED');
+    expect(await s.seen('handed_back', id)).toMatchObject({ why: 'lost' });
   });
 
   test('is counted from before its own request as well', async () => {
