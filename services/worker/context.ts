@@ -1,7 +1,8 @@
 // What a handler gets beside its input: facts about the attempt, and the ways in which it may speak before it ends.
-import { CortexError, invalid } from '#core/errors.ts';
+import { CortexError } from '#core/errors.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
+import { createArtifacts } from './artifacts.ts';
 import type { JobContext } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
 import { createProgress, type ProgressReports } from './progress.ts';
@@ -18,8 +19,6 @@ export interface OpenContext {
   /** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
   close(): Promise<void>;
 }
-
-const artifactName = /^[a-z0-9-]{1,40}$/;
 
 /** The context of one attempt. */
 export function createContext(attempt: Attempt, facts: ContextFacts, deps: AttemptDeps): OpenContext {
@@ -41,30 +40,20 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       },
     });
 
-  const sizes = new Map<string, number>();
-  const artifact = async (name: string, bytes: Uint8Array): Promise<string> => {
-    if (!artifactName.test(name)) throw invalid('artifact.name', 'must be 1 to 40 of a-z, 0-9 and "-"');
-    signal.throwIfAborted();
-    if (!open) throw new CortexError('aborted', 'the handler has returned already');
-    const before = sizes.get(name) ?? 0;
-    sizes.set(name, bytes.length);
-    let total = 0;
-    for (const size of sizes.values()) total += size;
-    try {
-      if (total > facts.artifactBytes) {
-        const problem = `${total} bytes of artifacts, at most ${facts.artifactBytes} are stored for this job`;
-        throw new CortexError('out_of_range', `artifact.${name}: ${problem}`, { field: `artifact.${name}` });
-      }
+  const artifact = createArtifacts({
+    maxBytes: facts.artifactBytes,
+    check() {
+      signal.throwIfAborted();
+      if (!open) throw new CortexError('aborted', 'the handler has returned already');
+    },
+    async store(name, bytes) {
       const stored = await deps.store.artifact({ ...key, name, bytes });
       if (stored !== undefined) return formatPointer(stored);
-    } catch (error) {
-      sizes.set(name, before);
-      throw error;
-    }
-    deps.events.emit({ type: 'stale', ...attempt.about, step: 'artifact', reason: undefined });
-    deps.onDoubt(attempt);
-    throw new CortexError('aborted', 'this attempt does not count any more');
-  };
+      deps.events.emit({ type: 'stale', ...attempt.about, step: 'artifact', reason: undefined });
+      deps.onDoubt(attempt);
+      throw new CortexError('aborted', 'this attempt does not count any more');
+    },
+  });
 
   return {
     context: {

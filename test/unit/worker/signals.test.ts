@@ -157,6 +157,65 @@ describe('what a handler says', () => {
     await s.seen('done', id);
   });
 
+  test('artifacts of one name at once are counted as what is stored in the end', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition], { host: { limits: { resultBytes: 100, artifactBytes: 10 } } });
+    const { id } = await s.run();
+    await s.seen('started', id);
+    const artifact = calls[0]?.context.artifact;
+    if (artifact === undefined) throw new Error('no context');
+    // The first is refused, and must not undo the count of the second.
+    const both = await Promise.allSettled([artifact('one', new Uint8Array(11)), artifact('one', new Uint8Array(8))]);
+    expect(both.map((a) => a.status)).toEqual(['rejected', 'fulfilled']);
+    await expect(artifact('two', new Uint8Array(3))).rejects.toMatchObject({ code: 'out_of_range' });
+    // Nor may one whose answer was lost count as if it had not come.
+    s.outage.only = ['artifact'];
+    s.outage.mode = 'deaf';
+    await expect(artifact('one', new Uint8Array(9))).rejects.toMatchObject({ code: 'unavailable' });
+    s.outage.mode = 'up';
+    await expect(artifact('two', new Uint8Array(2))).rejects.toMatchObject({ code: 'out_of_range' });
+    await artifact('two', new Uint8Array(1));
+    calls[0]?.resolve(1);
+    await s.seen('committed', id);
+  });
+
+  test('one that is asked for while another is under way is refused at the end of the handler', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    s.outage.only = ['artifact'];
+    s.outage.mode = 'slow';
+    const artifact = calls[0]?.context.artifact;
+    const both = Promise.allSettled(['one', 'two'].map((name) => artifact?.(name, new Uint8Array(1))));
+    await s.outage.quiet();
+    calls[0]?.resolve(1);
+    await s.seen('committed', id);
+    s.outage.release();
+    expect(await both).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'rejected', reason: { code: 'aborted', message: 'the handler has returned already' } },
+    ]);
+  });
+
+  test('an attempt stores 32 artifacts at most, however small', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    const artifact = calls[0]?.context.artifact;
+    if (artifact === undefined) throw new Error('no context');
+    await Promise.all(Array.from({ length: 32 }, (_, i) => artifact(`part-${i}`, new Uint8Array(1))));
+    await expect(artifact('more', new Uint8Array(1))).rejects.toMatchObject({
+      code: 'out_of_range',
+      field: 'artifact.more',
+      message: 'artifact.more: an attempt stores at most 32 artifacts',
+    });
+    await artifact('part-7', new Uint8Array(2)); // one that is there may be replaced
+    calls[0]?.resolve(1);
+    await s.seen('committed', id);
+  });
+
   test('an artifact of an attempt that lost its job is refused, and the handler told', async () => {
     const { definition, calls } = createManual();
     const s = await setUp([definition]);
