@@ -47,7 +47,8 @@ export class CortexError extends Error {
 export function toCortexError(error: unknown, fallback: ErrorCode = 'internal'): CortexError {
   if (error instanceof CortexError) return error;
   if (error instanceof Error) {
-    if (error.name === 'AbortError') return new CortexError('canceled', 'the operation was cancelled', { cause: error });
+    if (error.name === 'AbortError')
+      return new CortexError('canceled', 'the operation was cancelled', { cause: error });
     if (error.name === 'TimeoutError') {
       return new CortexError('deadline_exceeded', 'the operation timed out', { cause: error });
     }

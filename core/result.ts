@@ -1,7 +1,9 @@
 // Expected failure as a value. Surprise stays an exception.
 import type { CortexError } from './errors.ts';
 
-export type Result<T, E = CortexError> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
+export type Result<T, E = CortexError> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: E };
 
 export function ok<T>(value: T): { readonly ok: true; readonly value: T } {
   return { ok: true, value };

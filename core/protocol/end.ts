@@ -26,5 +26,9 @@ export function endMessage(end: JobEnd, sender: string, atMs: number): EndMessag
       artifactPtrs: [...end.artifactPtrs],
     },
   );
-  return { subject: subjects.result, data: encodePacket(packet), headers: { [headers.tenant]: end.tenant, [headers.topic]: end.topic } };
+  return {
+    subject: subjects.result,
+    data: encodePacket(packet),
+    headers: { [headers.tenant]: end.tenant, [headers.topic]: end.topic },
+  };
 }
