@@ -17,11 +17,15 @@ export interface Announcer {
   idle(): Promise<void>;
 }
 
+/** How long an end that was heard waits for others, ms: nobody waits for it, and a call costs as much for one as for many. */
+export const lingerMs = 25;
+
 export function createAnnouncer(deps: SchedulerDeps, troubles: Troubles): Announcer {
   const { bus, store, clock, events, log, metrics } = deps;
   const marks = createBatches<{ readonly id: string; readonly tenant: string }>({
     max: 256,
     most: 20_000,
+    linger: { clock, ms: lingerMs },
     async run(items) {
       for (const [i, first] of (await store.announced(items)).entries()) {
         if (first === undefined) continue;

@@ -1,16 +1,18 @@
-// Gathers what comes in one turn of the event loop into one call, as core/coalesce.ts does, for those who wait for no answer: no promise
-// for each item, and a bound on what may wait.
+// Gathers what comes in one turn of the event loop, or while a call is under way, into one call, for those who wait for no answer: no
+// promise for each item as in core/coalesce.ts, and a bound on what may wait.
 import { afterTick } from '#core/coalesce.ts';
+import type { Clock } from '#core/system.ts';
 
 export interface BatchOptions<T> {
   /** Items per call at most. */
   readonly max: number;
-  /** Calls under way at once. Default 2, so that one can be prepared while the other waits. */
-  readonly concurrency?: number;
   /** Weight of all that waits or is under way, at most; what is beyond is not taken. */
   readonly most: number;
   /** What an item weighs. Default 1. */
   readonly weigh?: (item: T) => number;
+  /** For what nobody waits for: how long a first item waits for company, ms. Default: for the end of the turn. */
+  readonly linger?: { readonly clock: Pick<Clock, 'after'>; readonly ms: number };
+  /** One call at a time. */
   readonly run: (items: readonly T[]) => Promise<void>;
   /** Hears what `run` throws; the items of that call are over. */
   readonly onError: (error: unknown, items: readonly T[]) => void;
@@ -19,40 +21,39 @@ export interface BatchOptions<T> {
 export interface Batches<T> {
   /** Answers whether the item was taken. */
   push(item: T): boolean;
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Lets nothing linger any more; resolves when nothing waits and nothing is under way. */
   idle(): Promise<void>;
 }
 
 export function createBatches<T>(options: BatchOptions<T>): Batches<T> {
-  const { max, concurrency = 2, most, weigh = () => 1, run, onError } = options;
+  const { max, most, weigh = () => 1, linger, run, onError } = options;
   let waiting: T[] = [];
   let weight = 0;
-  let running = 0;
-  let scheduled = false;
+  let state: 'idle' | 'scheduled' | 'running' = 'idle';
   let whenIdle: (() => void)[] = [];
 
-  const pump = (): void => {
-    scheduled = false;
-    while (waiting.length > 0 && running < concurrency) {
+  const work = async (): Promise<void> => {
+    if (state === 'running') return; // a timer that came late
+    state = 'running';
+    while (waiting.length > 0) {
       const items = waiting.length <= max ? waiting : waiting.slice(0, max);
       waiting = waiting.length <= max ? [] : waiting.slice(max);
-      running++;
-      void work(items);
+      try {
+        await run(items);
+      } catch (error) {
+        onError(error, items);
+      }
+      for (const item of items) weight -= weigh(item);
     }
-  };
-  const work = async (items: readonly T[]): Promise<void> => {
-    try {
-      await run(items);
-    } catch (error) {
-      onError(error, items);
-    }
-    running--;
-    for (const item of items) weight -= weigh(item);
-    pump();
-    if (running > 0 || waiting.length > 0) return;
+    state = 'idle';
     const told = whenIdle;
     whenIdle = [];
     for (const resolve of told) resolve();
+  };
+  const schedule = (): void => {
+    state = 'scheduled';
+    if (linger === undefined) afterTick(() => void work());
+    else linger.clock.after(linger.ms, () => void work());
   };
   return {
     push(item) {
@@ -60,13 +61,15 @@ export function createBatches<T>(options: BatchOptions<T>): Batches<T> {
       if (weight + its > most) return false;
       weight += its;
       waiting.push(item);
-      if (!scheduled && running < concurrency) {
-        scheduled = true;
-        afterTick(pump);
-      }
+      if (state === 'idle') schedule();
+      else if (linger !== undefined && state === 'scheduled' && waiting.length >= max) void work();
       return true;
     },
-    idle: () =>
-      running === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => void whenIdle.push(resolve)),
+    idle() {
+      if (state === 'idle') return Promise.resolve();
+      const idle = new Promise<void>((resolve) => void whenIdle.push(resolve));
+      if (state === 'scheduled' && linger !== undefined) void work();
+      return idle;
+    },
   };
 }

@@ -19,6 +19,7 @@ import { parsePools } from '#core/routing/pools.ts';
 import { parseTimeouts } from '#core/scheduling/timeouts.ts';
 import { systemIds } from '#core/system.ts';
 import { type JobResult, type JobRequest, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
+import { lingerMs } from '../../services/scheduler/announcer.ts';
 import type { SchedulerEvent } from '../../services/scheduler/deps.ts';
 import { createScheduler, type Scheduler } from '../../services/scheduler/engine.ts';
 import { audit } from './audit.ts';
@@ -231,7 +232,8 @@ export async function createRig(stage: RedisStage, options: RigOptions = {}) {
     read: driver.read,
     worker: (its: ScriptedWorkerOptions): Promise<ScriptedWorker> => scriptedWorker(its, { bus, store, clock }),
     cap: (its: CapWorkerOptions): Promise<CapWorker> => capWorker(its, { bus, clock }),
-    settle: () => clock.quiet(),
+    /** Lets everything happen that waits for nothing, and for no company. */
+    settle: () => clock.advance(lingerMs),
     advance: (ms: number) => clock.advance(ms),
     async state(id: string): Promise<JobState> {
       return (await view(id)).state;
@@ -252,7 +254,10 @@ export async function createRig(stage: RedisStage, options: RigOptions = {}) {
           if (state === 'ended' ? !isEnd(last.state) : last.state !== state) break;
           waiting.pop();
         }
-        if (waiting.length === 0) return Promise.all(wanted.map(view));
+        if (waiting.length === 0) {
+          await rig.settle();
+          return Promise.all(wanted.map(view));
+        }
         if (clock.monotonic() >= deadline) {
           const seen = `${last?.id} of ${last?.topic} is ${last?.state} (${last?.safetyReason})`;
           throw new Error(`after ${withinMs} ms ${waiting.length} jobs are not ${state}: ${seen}`);

@@ -9,7 +9,7 @@ import { createSilences } from '../../../services/scheduler/silence.ts';
 import { createFakeClock, settle } from '../../helpers/clock.ts';
 
 describe('batches', () => {
-  test('gather a turn, keep the order, and run a few at a time', async () => {
+  test('gather a turn, and what comes during a call, in order and one call at a time', async () => {
     const seen: number[][] = [];
     const gates: (() => void)[] = [];
     const batches = createBatches<number>({
@@ -21,23 +21,43 @@ describe('batches', () => {
       },
       onError: () => undefined,
     });
-    for (let i = 0; i < 10; i++) expect(batches.push(i)).toBe(true);
+    for (const item of [0, 1]) expect(batches.push(item)).toBe(true);
     expect(seen).toEqual([]);
     await settle();
-    expect(seen).toEqual([
-      [0, 1, 2],
-      [3, 4, 5],
-    ]);
-    gates[0]?.();
+    for (const item of [2, 3, 4, 5]) batches.push(item);
     await settle();
-    expect(seen[2]).toEqual([6, 7, 8]);
+    expect(seen).toEqual([[0, 1]]);
     const idle = batches.idle();
-    for (let i = 1; i < 4; i++) {
+    for (let i = 0; i < 3; i++) {
       gates[i]?.();
       await settle();
     }
     await idle;
-    expect(seen.flat()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(seen).toEqual([[0, 1], [2, 3, 4], [5]]);
+  });
+
+  test('wait for company where nobody waits for them, but not for ever and not at the end', async () => {
+    const clock = createFakeClock();
+    const seen: (readonly number[])[] = [];
+    const batches = createBatches<number>({
+      ...{ max: 3, most: 100, linger: { clock, ms: 25 }, onError: () => undefined },
+      run: async (items) => void seen.push(items),
+    });
+    batches.push(0);
+    await clock.advance(20);
+    batches.push(1);
+    expect(seen).toEqual([]);
+    await clock.advance(5);
+    expect(seen).toEqual([[0, 1]]);
+    for (const item of [2, 3, 4]) batches.push(item); // full: nothing to wait for
+    await settle();
+    expect(seen[1]).toEqual([2, 3, 4]);
+    await clock.advance(25);
+    batches.push(5);
+    await batches.idle();
+    expect(seen[2]).toEqual([5]);
+    await clock.advance(100);
+    expect(seen).toHaveLength(3);
   });
 
   test('take no more than they may hold, and make room when it is done', async () => {
@@ -63,7 +83,6 @@ describe('batches', () => {
     const batches = createBatches<number>({
       max: 2,
       most: 100,
-      concurrency: 1,
       async run(items) {
         if (items.includes(0)) throw new Error('no');
         done.push(...items);
