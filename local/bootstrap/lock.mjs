@@ -1,17 +1,18 @@
 // A lock between the commands of one checkout: a file that names its holders (this process and, while
 // it installs, npm). A lock whose holders are all gone is stale. Plain JavaScript for Node 18 to 24.
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identify, isAlive } from './process.mjs';
+import { Stop } from './stop.mjs';
 
 /**
  * Runs `work` while holding the lock file, and waits for as long as somebody living holds it; `say` is
- * told once whom it waits for. `work` gets `share(pid)`, which names one more holder: a child that
+ * told once whom it waits for. Throws Stop where this user may not write. `work` gets `share(pid)`, which names one more holder: a child that
  * must keep the lock should this process be killed.
  */
 export async function withLock(file, work, { say = () => {}, pause = 200 } = {}) {
-  mkdirSync(dirname(file), { recursive: true });
+  assertWritable(dirname(file));
   const mine = { holders: [identify(process.pid)] };
   let told = false;
   while (!take(file, mine)) {
@@ -38,6 +39,16 @@ export async function withLock(file, work, { say = () => {}, pause = 200 } = {})
     });
   } finally {
     rmSync(file, { force: true });
+  }
+}
+
+function assertWritable(folder) {
+  try {
+    mkdirSync(folder, { recursive: true });
+    rmSync(writeDraft(join(folder, 'writable'), '', 0o600));
+  } catch (error) {
+    if (error.code !== 'EACCES' && error.code !== 'EROFS') throw error;
+    throw new Stop(`this user may not write into ${folder}: work in a checkout of your own`);
   }
 }
 

@@ -1,7 +1,7 @@
 // The lock of a checkout: one holder at a time, a dead holder holds nothing.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -155,6 +155,19 @@ describe('withLock', () => {
     expect(said[0]).toContain(`pid ${grandchild}`);
     process.kill(grandchild, 'SIGKILL');
     expect(await entered).toBe('in');
+  });
+
+  it.runIf(process.geteuid?.() === 0)("says in one line that the checkout is another user's", async () => {
+    chmodSync(dir, 0o755);
+    process.seteuid?.(65_534);
+    try {
+      const told = { name: 'Stop', message: `this user may not write into ${dir}: work in a checkout of your own` };
+      await expect(withLock(file, () => 'in')).rejects.toMatchObject(told);
+      const below = join(dir, 'new', 'install.lock');
+      await expect(withLock(below, () => 'in')).rejects.toMatchObject({ name: 'Stop' });
+    } finally {
+      process.seteuid?.(0);
+    }
   });
 
   it('is free again when the work fails', async () => {
