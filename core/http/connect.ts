@@ -74,13 +74,23 @@ export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, option
   routes(router);
   for (const handler of router.handlers) {
     app.all(handler.requestPath, async (c) => {
-      const request = universalServerRequestFromFetch(c.req.raw, {});
+      const { method, url, headers: header, signal } = c.req.raw;
+      const request = { httpVersion: '', method, url, header, signal, body: bodyOf(c.req.raw) };
       const values = options.contextValues?.(c);
       return universalServerResponseToFetch(
         await handler(values === undefined ? request : { ...request, contextValues: values }),
       );
     });
   }
+}
+
+/**
+ * The body, not touched before it is asked for: a stream that is open and never read would keep the Node server from reading past
+ * what was refused, and it closes the connection of a client that is about to ask again.
+ */
+async function* bodyOf(request: Request): AsyncGenerator<Uint8Array, void, undefined> {
+  const { body } = universalServerRequestFromFetch(request, {});
+  yield* body as AsyncIterable<Uint8Array>;
 }
 
 /** The outermost interceptor: whatever a handler or a later interceptor throws becomes an error that may be sent. */

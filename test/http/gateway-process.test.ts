@@ -291,7 +291,21 @@ describe('start', () => {
     expect((await submit(process, '', { headers })).status).toBe(401);
     writeFileSync(path, formatApiKey(key(2).entry), { flag: 'a' });
     await until(async () => (await submit(process, '', { headers })).status === 202);
-  });
+
+    const health = async () => {
+      const answer = await fetch(`${process.urls['http']}/health`);
+      return { code: answer.status, ...((await answer.json()) as { status: string }) };
+    };
+    expect(await health()).toMatchObject({ code: 200, status: 'ok', api_keys: { ok: true, keys: 2 } });
+    rmSync(path);
+    const degraded = await until(async () => {
+      const now = await health();
+      return now.status === 'ok' ? undefined : now;
+    });
+    expect(degraded).toMatchObject({ code: 200, status: 'degraded', api_keys: { ok: false } });
+    expect(JSON.stringify(degraded)).not.toContain(path);
+    expect((await submit(process, '', { headers })).status).toBe(202);
+  }, 15_000);
 });
 
 describe('end', () => {

@@ -1,8 +1,12 @@
 import { Agent, request } from 'node:http';
 import { once } from 'node:events';
+import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CortexError } from '#core/errors.ts';
+import { mountConnect } from '#core/http/connect.ts';
 import { createLog, silentLog } from '#core/log.ts';
 import { type FetchHandler, type HttpServer, serveHttp, type ServeOptions } from '#core/process/http.node.ts';
+import { SafetyKernel } from '#proto/cortex/agent/v1/safety_pb.ts';
 import { rawClient } from './raw.ts';
 
 const loopback = { host: '127.0.0.1', port: 0 };
@@ -150,6 +154,24 @@ describe('serveHttp', () => {
     client.say('\u0016\u0003\u0001 no\r\n\r\n');
     expect(await client.closed()).not.toContain('problem+json');
     await writer.close().catch(() => undefined);
+  });
+
+  it('a call that is refused before its message is read leaves the connection as it was', async () => {
+    const app = new Hono();
+    mountConnect(app, (router) => router.service(SafetyKernel, { check: () => ({}) }), {
+      admit: () => {
+        throw new CortexError('unauthenticated', 'no');
+      },
+    });
+    const server = await serve(app.fetch);
+    const client = await rawClient(server.address.port);
+    const size = 2 * 1024 * 1024;
+    const head = ['POST /cortex.agent.v1.SafetyKernel/Check HTTP/1.1', 'Host: x', 'Content-Type: application/proto'];
+    for (let n = 1; n <= 2; n++) {
+      client.say(`${[...head, `Content-Length: ${size}`].join('\r\n')}\r\n\r\n`);
+      client.say(new Uint8Array(size));
+      await client.hears(new RegExp(`(?:HTTP/1\\.1 401 [^]*){${n}}`));
+    }
   });
 
   it('an application that throws becomes a problem without its words, and a line in the log', async () => {
