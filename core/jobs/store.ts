@@ -9,6 +9,7 @@
 // - Steps are reported to `onEvents` after they are stored, in order.
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
+import type { Page, PageQuery, PoolDepth } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
 
 export interface JobKey {
@@ -339,29 +340,7 @@ export interface Registered {
 
 // ---- reading
 
-export interface PageQuery {
-  readonly tenant: string;
-  readonly limit: number;
-  readonly cursor: string | undefined;
-  readonly state: JobState | undefined;
-  readonly topic: string | undefined;
-  readonly traceId: string | undefined;
-  /** Unix seconds. */
-  readonly updatedAfter: number | undefined;
-  readonly updatedBefore: number | undefined;
-}
-
-export interface Page {
-  /** Newest first. A filtered page may hold fewer than `limit` although more follow: a page looks at a bounded number of jobs. */
-  readonly jobs: readonly JobView[];
-  readonly nextCursor: string | undefined;
-}
-
-export interface PoolDepth {
-  readonly pool: string;
-  readonly lane: string;
-  readonly waiting: number;
-}
+export type { Page, PageQuery, PoolDepth } from './reading.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;

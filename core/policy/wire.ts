@@ -1,7 +1,6 @@
 // Between our words and CAP's messages, for both ends of the safety RPC. It judges nothing: what a foreign kernel says that we
 // do not understand becomes a wait with a reason, neither allow nor deny.
 import { create } from '@bufbuild/protobuf';
-import { CortexError } from '#core/errors.ts';
 import { formatPolicy, parsePolicy, type PolicyVersion } from '#core/jobs/job.ts';
 import { digestOf } from '#core/jobs/submission.ts';
 import type { JobPriority } from '#proto/cortex/agent/v1/job_pb.ts';

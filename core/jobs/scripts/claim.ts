@@ -45,7 +45,7 @@ while a<=#ARGV do
     local m=record(id,'policy','topic','trace','timeout','deadline','created','queued','cons','hand','fh','digest','principal','arts','cost')
     -- Every script that changes a queued job takes it out; should one be found here all the same, it is not handed out.
     if m[1]~='SCHEDULED' then return false end
-    local packet,fence,timeout,deadline=value(P..'job:req:'..id),num(m[3]),num(m[7]),num(m[8])
+    local packet,fence,timeout,deadline,cost=value(P..'job:req:'..id),num(m[3]),num(m[7]),num(m[8]),num(m[17] or '1')
     if deadline<=now then
       call('HSET',jk,'q','0') due(id,now)
       return false
@@ -75,7 +75,7 @@ while a<=#ARGV do
     due(id,math.min(till,deadline))
     ev(id,tenant,'DISPATCHED',fs)
     jobs[#jobs+1]={id,tenant,m[5],m[6],fs,attempt,packet,m[11] or '',m[7],m[8],m[9],m[10] or ms,ms}
-    return num(m[17] or '1')
+    return cost
   end
   if outcome=='ok' and n>0 and nl>0 then
     local vk=P..'vt:'..pool

@@ -24,6 +24,7 @@ return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,
     local h={'safety_decision',decision,'safety_reason',reason,'rule',rule,'policy',policy,'error_code',code,'error',message,'stopped',ms}
     return {'applied',to,finish(id,tenant,to,fence,h),first}
   end
+  if m[8] then call('HDEL',rk,'cons','cost') end -- what an earlier verdict bound it to
   local h={'state',to,'updated_at',us,'safety_decision',decision,'safety_reason',reason,'rule',rule,'policy',policy,'pool',pool,'lane',lane,'timeout',timeout,'retries',retries}
   if cons~='' then h[#h+1]='cons' h[#h+1]=cons end
   if cost~='1' then h[#h+1]='cost' h[#h+1]=cost end
@@ -32,7 +33,6 @@ return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,
     enqueue(id,tenant,pool,lane,prio,created)
   end
   call('HSET',rk,unpack(h))
-  if cons=='' and m[8] then call('HDEL',rk,'cons') end
   due(id,deadline)
   ev(id,tenant,to,fence)
   return {'applied',to,false,first}
