@@ -46,8 +46,9 @@ export interface JobContext {
   /** Tells how far it is: 0 to 100 and a short text. At most four a second are passed on, the last one always. */
   progress(percent: number, message?: string): void;
   /**
-   * Stores bytes under `[a-z0-9-]{1,40}` and answers their pointer. Throws CortexError: `invalid_argument` for the name,
-   * `out_of_range` beyond the job's limit, `aborted` when this attempt no longer counts, `unavailable`.
+   * Stores bytes under `[a-z0-9-]{1,40}` and answers their pointer; of two at once the later waits for the earlier. Throws CortexError:
+   * `invalid_argument` for the name, `out_of_range` beyond the job's limit or 32 names, `aborted` when this attempt no longer counts or
+   * the handler has returned, `unavailable`.
    */
   artifact(name: string, bytes: Uint8Array): Promise<string>;
   /** Carries job_id, trace_id and tenant. */

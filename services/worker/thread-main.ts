@@ -32,7 +32,6 @@ export function serveThread<I, O = unknown>(handler: Handler<I, O>): void {
     const mine: Run = { number, controller, stored };
     current = mine;
     const say = (word: ThreadWord): void => {
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       if (current === mine) port.postMessage({ ...word, run: number } satisfies FromThread);
     };
     try {

@@ -1,5 +1,5 @@
 // Large results one turn of the event loop at a time: to write 8 MiB as JSON takes it some 20 ms, and 32 handlers that answer together
-// would keep it from renewing leases for as long as all of them take. Small ones wait for nothing.
+// would keep it from renewing leases for as long as all of them take. Small ones wait only for a large one before them.
 import { afterTick } from '#core/coalesce.ts';
 
 /** From this length on a result has its turn for itself. */
@@ -12,15 +12,15 @@ export interface Turns {
 
 /** One for all that share an event loop. */
 export function createTurns(): Turns {
-  let over: Promise<void> | undefined;
+  const turn: { over: Promise<void> | undefined } = { over: undefined };
   return {
     async take(work, size) {
-      while (over !== undefined) await over; // whoever comes first takes the next turn too
+      while (turn.over !== undefined) await turn.over; // whoever comes first takes the next turn too
       const made = work();
       if (size(made) >= largeLength) {
-        over = new Promise((resolve) => {
+        turn.over = new Promise((resolve) => {
           afterTick(() => {
-            over = undefined;
+            turn.over = undefined;
             resolve();
           });
         });

@@ -187,7 +187,8 @@ describe('what a handler says', () => {
     s.outage.only = ['artifact'];
     s.outage.mode = 'slow';
     const artifact = calls[0]?.context.artifact;
-    const both = Promise.allSettled(['one', 'two'].map((name) => artifact?.(name, new Uint8Array(1))));
+    if (artifact === undefined) throw new Error('no context');
+    const both = Promise.allSettled(['one', 'two'].map((name) => artifact(name, new Uint8Array(1))));
     await s.outage.quiet();
     calls[0]?.resolve(1);
     await s.seen('committed', id);

@@ -104,6 +104,7 @@ test('words of another run are not believed by the host, nor answers by the thre
   await until(() => told.length === 1, { message: 'the thread is waiting' });
   worker.emit('message', { type: 'progress', run: 0, percent: 7, message: 'of another run' });
   worker.emit('message', { type: 'value', run: 0, value: 'of another run' });
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   worker.postMessage({ type: 'abort', run: 0, reason: packThrown(new Error('of another run')) });
   controller.abort(new CortexError('canceled', 'enough'));
   expect(await outcome).toMatchObject({ message: 'enough' });
