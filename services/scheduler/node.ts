@@ -7,13 +7,14 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
+import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
-import { EnvError, parseEnv } from '#core/process/env.ts';
+import { parseEnv } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import { parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
+import { type FoundFile, parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
 import type { SchedulerEvent } from './deps.ts';
 import { createScheduler } from './engine.ts';
 
@@ -24,23 +25,19 @@ await runProcess({
   metricsPort: schedulerMetricsPort,
   config(env) {
     const values = parseEnv(schedulerEnv, env);
-    const { poolsPath, timeoutsPath } = values;
-    if (!existsSync(poolsPath)) throw new EnvError([`POOL_CONFIG_PATH: there is no file ${poolsPath}`]);
-    const timeouts = existsSync(timeoutsPath) ? readFileSync(timeoutsPath, 'utf8') : undefined;
-    const files = parseSchedulerFiles({
-      pools: { path: poolsPath, text: readFileSync(poolsPath, 'utf8') },
-      timeouts: { path: timeoutsPath, text: timeouts },
-    });
-    return { ...values, ...files };
+    const timeoutsFile = findFile(values.timeoutsPath);
+    const files = parseSchedulerFiles({ pools: findFile(values.poolsPath), timeouts: timeoutsFile });
+    return { ...values, ...files, builtInTimeouts: timeoutsFile.text === undefined };
   },
   // Whoever may submit may invent topics; they must not push ours out of the metrics.
   metrics: ({ pools }) =>
     createPromMetrics({
-      owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_'],
+      owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_', 'cortex_redis_'],
       known: { topic: pools.topics.keys() },
     }),
-  async start({ config, log, clock, metrics, health, resources }) {
-    const { natsUrl, redisUrl, pools, timeouts } = config;
+  async start({ config, log, clock, metrics, health, resources, stopping: signal }) {
+    const { natsUrl, redisUrl, pools, timeouts, timeoutsPath } = config;
+    if (config.builtInTimeouts) log.warn('there is no such file: the built-in time-outs hold', { path: timeoutsPath });
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
     const redis = await resources.use(
       'redis',
@@ -48,10 +45,15 @@ await runProcess({
       (connection) => connection.close(),
     );
     await redis.assertNoEviction();
+    health.check('redis', async () => ({ durability: (await redis.durability()).class }));
     const bus = await resources.use(
       'bus',
       () => connectBus({ url: natsUrl, name, onError }),
       (connection) => connection.close(),
+    );
+    followCounters(
+      { metrics, clock, signal },
+      { cortex_bus_dropped_total: () => bus.dropped, cortex_redis_calls_total: () => redis.calls },
     );
     const store = createRedisStore({
       redis,
@@ -86,3 +88,11 @@ await runProcess({
     return { drain: () => scheduler.stop() };
   },
 });
+
+function findFile(path: string): FoundFile {
+  try {
+    return { path, text: existsSync(path) ? readFileSync(path, 'utf8') : undefined };
+  } catch (error) {
+    return { path, text: undefined, fault: error instanceof Error ? error.message : String(error) };
+  }
+}

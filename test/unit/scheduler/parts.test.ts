@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { EnvError } from '#core/process/env.ts';
 import { createBatches } from '../../../services/scheduler/batches.ts';
-import { parseSchedulerFiles } from '../../../services/scheduler/config.ts';
+import { type FoundFile, parseSchedulerFiles } from '../../../services/scheduler/config.ts';
 import { createHolds, longestHoldMs } from '../../../services/scheduler/holds.ts';
 import { createLoop, every } from '../../../services/scheduler/loop.ts';
 import { createSilences } from '../../../services/scheduler/silence.ts';
@@ -208,14 +208,32 @@ describe('the two files', () => {
     expect(files.pools.topics.get('job.a')).toBe('p');
   });
 
-  test.each([
-    ['topics: {job.a: ""}', 'reconciler: {x: 1}', [/^p\.yaml: topics\.job\.a: /, /^t\.yaml: reconciler: /]],
-    ['topics: {a: [', 'x: {', [/^p\.yaml: /, /^t\.yaml: /]],
-    ['', '', [/^p\.yaml: /]],
-  ])('%j and %j: every problem, with its file', (pools, timeouts, problems) => {
+  const absent: FoundFile = { path: 't.yaml', text: undefined };
+  const file = (path: string, text: string | undefined, fault?: string): FoundFile => ({
+    path,
+    text,
+    ...(fault !== undefined && { fault }),
+  });
+  test.each<readonly [string, FoundFile, FoundFile, readonly RegExp[]]>([
+    [
+      'slips in both',
+      file('p.yaml', 'topics: {job.a: ""}'),
+      file('t.yaml', 'reconciler: {x: 1}'),
+      [/^p\.yaml: topics\.job\.a: /, /^t\.yaml: reconciler: /],
+    ],
+    ['no YAML', file('p.yaml', 'topics: {a: ['), file('t.yaml', 'x: {'), [/^p\.yaml: /, /^t\.yaml: /]],
+    ['an empty file of pools', file('p.yaml', ''), file('t.yaml', ''), [/^p\.yaml: /]],
+    ['no file of pools', file('p.yaml', undefined), absent, [/^POOL_CONFIG_PATH: there is no file p\.yaml/]],
+    [
+      'files that cannot be read',
+      file('p.yaml', undefined, 'EISDIR'),
+      file('t.yaml', undefined, 'EACCES'),
+      [/^POOL_CONFIG_PATH: p\.yaml cannot be read: EISDIR/, /^TIMEOUT_CONFIG_PATH: t\.yaml cannot be read: EACCES/],
+    ],
+  ])('%s: every problem, with its file', (_name, pools, timeouts, problems) => {
     let thrown: unknown;
     try {
-      parseSchedulerFiles({ pools: { path: 'p.yaml', text: pools }, timeouts: { path: 't.yaml', text: timeouts } });
+      parseSchedulerFiles({ pools, timeouts });
     } catch (error) {
       thrown = error;
     }
