@@ -97,12 +97,14 @@ export function queue(open: () => Promise<Rig>): void {
       expect(next.filter((id) => back.some((job) => job.id === id))).toHaveLength(5);
     });
 
-    test('virtual time does not go back when an old score is served in a lower priority', async () => {
+    test.each([
+      ['one claim', [31]],
+      ['two claims', [30, 1]],
+    ])('virtual time does not go back when an old score is served in a lower priority, in %s', async (_, claims) => {
       const rig = await stage(open);
       const [heavy, old, fresh] = neighbours(rig);
       await fill(rig, [{ tenant: old, rank: 2 }, ...times(30, () => ({ tenant: heavy, rank: 0 as const }))]);
-      await handedOut(rig, 30);
-      await handedOut(rig, 1); // the one of `old`, waiting since virtual time 0
+      for (const n of claims) await handedOut(rig, n); // the last is the one of `old`, waiting since virtual time 0
       await fill(rig, [...times(20, () => ({ tenant: heavy })), ...times(20, () => ({ tenant: fresh }))]);
       const tenants = new Map((await rig.store.page(pageOf(fresh))).jobs.map(({ id }) => [id, fresh]));
       // A newcomer starts where the pool is, so the two share; had time gone back, it would come first for thirty turns.
@@ -134,6 +136,24 @@ export function queue(open: () => Promise<Rig>): void {
       [first.handOut] = claimed.jobs;
       await rig.store.requeue([rig.requeueOf(first, 'DISPATCHED', 'unaccepted')]);
       expect(await handedOut(rig, 4)).toEqual([first.id, second.id, third.id, fourth.id]);
+    });
+
+    test('judged again, a job costs what it is said to cost then', async () => {
+      const rig = await stage(open);
+      const [a, b] = neighbours(rig);
+      const dear = await rig.pending({ pool, tenant: a });
+      await rig.raw.gate([rig.gateOf(dear, 'SCHEDULED', { cost: 50 })]);
+      const newer = { sequence: 2, hash: 'h2' };
+      await rig.store.claim([claimOf(1, { policy: newer })]);
+      await rig.raw.gate([rig.gateOf(dear, 'SCHEDULED', { policy: newer })]);
+      const jobs = [
+        ...times(4, () => rig.subject({ pool, tenant: a })),
+        ...times(4, () => rig.subject({ pool, tenant: b })),
+      ];
+      await rig.raw.create(jobs.map((job) => job.new));
+      await rig.raw.gate(jobs.map((job) => rig.gateOf(job, 'SCHEDULED', { policy: newer })));
+      const claimed = rig.one(await rig.store.claim([claimOf(6, { policy: newer })]));
+      expect(claimed.jobs.filter(({ tenant }) => tenant === a)).toHaveLength(3);
     });
 
     test('a worker gets the lanes that it may serve, and of these the tenant that has had least', async () => {
