@@ -111,6 +111,20 @@ export function queue(open: () => Promise<Rig>): void {
       expect([5, 6]).toContain((await handedOut(rig, 10)).filter((id) => tenants.has(id)).length);
     });
 
+    test('a tenant that waits keeps its place when it asks for more', async () => {
+      const rig = await stage(open);
+      const [heavy, patient, fresh] = neighbours(rig);
+      const first = await fill(rig, [{ tenant: patient, rank: 2 }]);
+      await fill(
+        rig,
+        times(10, () => ({ tenant: heavy, rank: 0 as const })),
+      );
+      await handedOut(rig, 10);
+      await fill(rig, [{ tenant: fresh, rank: 2 }]);
+      const second = await fill(rig, [{ tenant: patient, rank: 2 }]);
+      expect(new Set(await handedOut(rig, 2))).toEqual(new Set([...first, ...second].map(({ id }) => id)));
+    });
+
     test('priorities are strict, whatever the tenant has had', async () => {
       const rig = await stage(open);
       const [a, b] = neighbours(rig);
