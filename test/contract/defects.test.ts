@@ -22,7 +22,7 @@ const rows: readonly Caught[] = [
     n: 2,
     defect: 'a job in two indices',
     by: [
-      ['test/contract/job-store/attempts.ts', 'end a job once, with one result and one event'],
+      ['test/contract/job-store/finishers.ts', 'end a job once, with one result and one event'],
       ['test/contract/job-store/pairs.ts', 'from %s'],
     ],
   },

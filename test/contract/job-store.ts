@@ -1,6 +1,7 @@
 // What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
 import { describe } from 'vitest';
 import { attempts } from './job-store/attempts.ts';
+import { finishers } from './job-store/finishers.ts';
 import { foreign } from './job-store/foreign.ts';
 import { pairs } from './job-store/pairs.ts';
 import { queue } from './job-store/queue.ts';
@@ -21,6 +22,7 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     const open = () => createRig(make, partitions);
     pairs(open);
     attempts(open);
+    finishers(open);
     queue(open);
     submission(open);
     workers(open);
