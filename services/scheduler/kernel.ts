@@ -1,13 +1,13 @@
 // The safety kernel as the scheduler sees it: is it there, and which policy is in force. A claim needs a version that the kernel named
-// less than a second ago, so it is asked twice a second; while it does not answer, nothing is judged and nothing is handed out.
+// less than a second ago, so it is asked three times a second; while it does not answer, nothing is judged and nothing handed out.
 import { isRetryable, toCortexError } from '#core/errors.ts';
 import { formatPolicy, type PolicyVersion } from '#core/jobs/job.ts';
 import type { Checker, CheckInput, Verdict } from '#core/policy/checker.ts';
 import type { SchedulerDeps } from './deps.ts';
 import { every } from './loop.ts';
 
-/** Between two questions when no judgement tells the version, ms. */
-export const askEveryMs = 450;
+/** Between two questions when no judgement tells the version, ms: an answer may take half a second, and no hand-out waits. */
+export const askEveryMs = 300;
 /** How old the answer may be that names the version by which jobs are handed out, ms. */
 export const freshMs = 1_000;
 /** For how long nobody must have named the newest version before an older one is believed: the kernel was put back, ms. */
@@ -16,7 +16,7 @@ export const adoptMs = 10_000;
 const tickMs = 150;
 
 export interface Kernel {
-  /** Asks once, then twice a second. Resolves with the first answer, or when there is none. */
+  /** Asks once, then three times a second. Resolves with the first answer, or when there is none. */
   start(): Promise<void>;
   stop(): void;
   /** The version in force; undefined while nobody can tell. */
