@@ -2,7 +2,7 @@
 // of them in each state of the table, twice, and at once.
 import { type EndState, isEnd, type JobState, sources, states } from '#core/jobs/state.ts';
 import type { Requeue } from '#core/jobs/store.ts';
-import { policy, type Rig, type Spec, type Subject } from './rig.ts';
+import type { Rig, Spec, Subject } from './rig.ts';
 
 export interface Step {
   readonly name: string;
@@ -209,5 +209,3 @@ export async function bring(rig: Rig, step: Step, from: JobState | 'none'): Prom
   if (from === 'RUNNING') await rig.accept(job);
   return job;
 }
-
-export { policy };
