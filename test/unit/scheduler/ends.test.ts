@@ -173,6 +173,13 @@ test('a job whose packet cannot be read any more is FAILED data_loss, and the ot
   expect(rig.results(broken)).toHaveLength(1);
 });
 
+test('more is due than one run takes: the next one follows at once', async () => {
+  await open();
+  rig.checker.setPolicy('tenants: {default: {deny_topics: ["job.*"]}}');
+  const ids = await rig.submitMany(2_300, { ring: false });
+  await rig.reach(ids, 'DENIED', 1_200);
+});
+
 test('more is due than one call takes: it is worked off, and placing goes on beside it', async () => {
   await open();
   await rig.worker({ id: 'w1', parallel: 200, deed: () => 'mute' });

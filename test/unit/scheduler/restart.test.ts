@@ -1,6 +1,6 @@
 // Schedulers come and go: what one leaves behind the next one finds, in every state, and nobody needs to be told anything twice.
 import { afterEach, expect, test } from 'vitest';
-import { readWorkers, snapshotKey } from '#core/routing/snapshot.ts';
+import { readSnapshot, readWorkers, snapshotKey, type WorkerSnapshot, writeWorkers } from '#core/routing/snapshot.ts';
 import { redisStage } from '../../helpers/redis-job-store.ts';
 import { createRig, type RigOptions, type SchedulerRig } from '../../helpers/scheduler-rig.ts';
 
@@ -75,6 +75,39 @@ test('a restart is not blind: the last snapshot tells of the workers', async () 
   expect(worker.ran).toEqual([id]);
 });
 
+test('a scheduler that is told to stop waits for what is under way', async () => {
+  await open();
+  rig.engine.outage.mode = 'slow';
+  rig.engine.outage.only = ['gate'];
+  const id = await rig.submit();
+  await rig.settle();
+  const state = { stopped: false };
+  const stopping = rig.engine.scheduler.stop().then(() => (state.stopped = true));
+  await rig.settle();
+  expect(state.stopped).toBe(false);
+  rig.engine.outage.release();
+  await stopping;
+  expect(await rig.state(id)).toBe('SCHEDULED');
+  expect(rig.told('gated')).toHaveLength(1);
+});
+
+test('who was seen too long ago in the snapshot is not believed to be there', async () => {
+  await open({ start: false });
+  const worker = await rig.worker({ id: 'w1' }); // its first heartbeat is heard by nobody
+  const seen = (ms: number): WorkerSnapshot => ({
+    ...{ worker_id: 'w1', region: '', type: 'cpu', cpu_load: 0, gpu_utilization: 0, active_jobs: 0, capabilities: [] },
+    ...{ pool: 'echo', max_parallel_jobs: 4, labels: { 'cortex.dispatch': 'direct', 'cortex.instance': 'i-w1' } },
+    last_seen: rig.clock.now() + ms,
+  });
+  await writeWorkers(rig.redis, [seen(-15_000)], rig.clock.now());
+  await rig.start(rig.engine);
+  const id = await rig.submit();
+  await rig.settle();
+  expect(rig.told('worker')).toEqual([]);
+  expect(worker.got).toEqual([]);
+  await rig.reach(id, 'SUCCEEDED', 6_000); // with its next heartbeat
+});
+
 test('a snapshot that cannot be read is written anew', async () => {
   await open({ start: false });
   await rig.redis.set(snapshotKey, '{"ts": 1, "workers": "all"}');
@@ -104,8 +137,9 @@ test('the snapshot follows who comes, goes and works', async () => {
   expect((await readWorkers(rig.redis))[1]).toMatchObject({ active_jobs: 4, last_seen: begun + 5_000 });
   await worker.die();
   await rig.advance(20_000);
+  // Also when nothing changes it is written again, before it counts as old.
+  expect(readSnapshot((await rig.redis.get(snapshotKey)) ?? '').ts).toBeGreaterThanOrEqual(rig.clock.now() - 6_000);
   expect((await readWorkers(rig.redis)).map((its) => its.worker_id)).toEqual(['c1']);
-  expect(await rig.redis.get(snapshotKey)).not.toBeNull();
 });
 
 test('a scheduler that starts beside another does not hide the workers from readers', async () => {
