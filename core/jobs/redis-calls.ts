@@ -55,7 +55,7 @@ export function createCalls(options: RedisStoreOptions): Calls {
   const head = (p: number): Arg[] => [keys.prefix(p), options.now?.() ?? 0, metaTtlMs, dataTtlMs];
 
   const take = (of: Script, answer: Reply): Reply => {
-    const [results = null, steps = [], broken = []] = list(answer);
+    const [results = null, steps, broken] = list(JSON.parse(text(answer)) as Reply);
     const events = eventsOf(steps);
     if (events.length > 0) options.onEvents?.(events);
     const faults = list(broken);
@@ -65,7 +65,7 @@ export function createCalls(options: RedisStoreOptions): Calls {
         new CortexError('data_loss', `${of.name}: the record of ${text(faults[i])} is broken`, { cause }),
       );
     }
-    return results;
+    return results === false ? null : results;
   };
   const run: Calls['run'] = async (of, p, args) =>
     take(of, await redis.run(of, [`${keys.prefix(p)}due`], [...head(p), ...args]));

@@ -30,6 +30,8 @@ export const headers = {
   leaseMs: 'Cortex-Lease-Ms',
   deadline: 'Cortex-Deadline',
   constraints: 'Cortex-Constraints',
+  /** Beside a submission: it has a record already. A hint without authority. */
+  recorded: 'Cortex-Recorded',
 } as const;
 
 /** A heartbeat with this label comes from a worker that listens on `worker.<id>.jobs` and speaks hand-outs and fences. */

@@ -4,8 +4,8 @@
 import type { LinkState } from '#core/link.ts';
 import type { Durability } from './durability.ts';
 
-/** What scripts answer: strings, integers, null, and nested lists of them. */
-export type Reply = string | number | null | readonly Reply[];
+/** What scripts answer: strings, integers, null, and nested lists of them; `false` where one answers in JSON and means null. */
+export type Reply = string | number | false | null | readonly Reply[];
 
 /** A Lua script and the digest that the server knows it by; made once by `script()`. */
 export interface Script {
@@ -59,22 +59,23 @@ export function script(name: string, source: string): Script {
 
 /** Checks that a reply is a list. */
 export function list(reply: Reply | undefined): readonly Reply[] {
-  if (typeof reply === 'object' && reply !== null) return reply;
+  if (Array.isArray(reply)) return reply as readonly Reply[];
+  if (typeof reply === 'object' && reply !== null) return []; // Lua does not tell an empty list from an empty object
   throw new TypeError(`a script answered ${typeof reply} where a list was due`);
 }
 
-/** A reply as text; null becomes the empty string. */
+/** A reply as text; nothing becomes the empty string. */
 export function text(reply: Reply | undefined): string {
   if (typeof reply === 'string') return reply;
   if (typeof reply === 'number') return String(reply);
-  if (reply === null || reply === undefined) return '';
+  if (reply === null || reply === false || reply === undefined) return '';
   throw new TypeError('a script answered a list where text was due');
 }
 
-/** A reply as a number; null becomes 0. */
+/** A reply as a number; nothing becomes 0. */
 export function int(reply: Reply | undefined): number {
   if (typeof reply === 'number') return reply;
   if (typeof reply === 'string') return Number(reply);
-  if (reply === null || reply === undefined) return 0;
+  if (reply === null || reply === false || reply === undefined) return 0;
   throw new TypeError('a script answered a list where a number was due');
 }

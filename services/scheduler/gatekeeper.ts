@@ -12,6 +12,10 @@ import type { Kernel } from './kernel.ts';
 export interface Gatekeeper {
   /** Judges jobs and applies the verdicts, in order. Throws when the store cannot be reached: they are still due. */
   judge(jobs: readonly GateJob[]): Promise<readonly Gated[]>;
+  /** What the kernel says, as steps for the store. A step holds for the job with its digest, whenever the record is made. */
+  decide(jobs: readonly GateJob[]): Promise<readonly Gate[]>;
+  /** Applies steps to their jobs, in order. Throws as `judge`. */
+  apply(jobs: readonly GateJob[], gates: readonly Gate[]): Promise<readonly Gated[]>;
 }
 
 /** A stored job as the gate takes it; undefined, and a log line, for a record whose packet cannot be read. */
@@ -55,25 +59,28 @@ export function createGatekeeper(
     if (gated.end !== undefined) announcer.tell(gated.end);
   };
 
-  return {
-    async judge(jobs) {
-      if (jobs.length === 0) return [];
-      const answer = await kernel.judge(jobs.map(checkInput));
-      const gates = jobs.map((job, i): Gate => {
-        if ('away' in answer) return wait(holdJob(job, `waits for the safety kernel: ${answer.away}`, 0));
-        const verdict = answer.verdicts[i];
-        if (verdict === undefined) throw new Error('a job without a verdict');
-        return wait(planOf(job, verdict));
-      });
-      const gated = await store.gate(gates);
-      for (const [i, done] of gated.entries()) {
-        const job = jobs[i];
-        const gate = gates[i];
-        if (job !== undefined && gate !== undefined && done.outcome === 'applied') note(job, gate, done);
-      }
-      return gated;
-    },
+  const decide: Gatekeeper['decide'] = async (jobs) => {
+    if (jobs.length === 0) return [];
+    const answer = await kernel.judge(jobs.map(checkInput));
+    return jobs.map((job, i): Gate => {
+      if ('away' in answer) return wait(holdJob(job, `waits for the safety kernel: ${answer.away}`, 0));
+      const verdict = answer.verdicts[i];
+      if (verdict === undefined) throw new Error('a job without a verdict');
+      return wait(planOf(job, verdict));
+    });
   };
+  const apply: Gatekeeper['apply'] = async (jobs, gates) => {
+    if (jobs.length === 0) return [];
+    const gated = await store.gate(gates);
+    for (const [i, done] of gated.entries()) {
+      const job = jobs[i];
+      const gate = gates[i];
+      if (job !== undefined && gate !== undefined && done.outcome === 'applied') note(job, gate, done);
+    }
+    return gated;
+  };
+
+  return { decide, apply, judge: async (jobs) => apply(jobs, await decide(jobs)) };
 
   function wait(gate: Gate): Gate {
     return gate.to === 'PENDING' ? { ...gate, holdMs: holds(gate.holdMs) } : gate;

@@ -6,7 +6,7 @@ import { lifetimeOf, requestDigest } from '#core/jobs/submission.ts';
 import { decodePacket } from '#core/protocol/envelope.ts';
 import { parsePointer } from '#core/protocol/pointer.ts';
 import { priorityRank } from '#core/protocol/status.ts';
-import { boundTenant, isSubjectToken, isTopic } from '#core/protocol/subjects.ts';
+import { boundTenant, headers, isSubjectToken, isTopic } from '#core/protocol/subjects.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import type { GateJob } from '#core/scheduling/plan.ts';
 import type { JobRequest } from '#proto/cortex/agent/v1/job_pb.ts';
@@ -15,6 +15,8 @@ import type { RefusalReason } from './deps.ts';
 export interface Submission extends GateJob {
   readonly traceId: string;
   readonly data: Uint8Array;
+  /** Whoever sent it says that there is a record. */
+  readonly recorded: boolean;
   /** May become a record by itself: its tenant is listed, or bound by its subject. */
   readonly mayCreate: boolean;
 }
@@ -52,7 +54,8 @@ export function readSubmission(delivery: Delivery, busTenants: ReadonlySet<strin
   }
   const digest = requestDigest(request, tenant);
   const mayCreate = bound !== undefined || busTenants.has(tenant);
-  return ok({ id, tenant, digest, request, traceId, data, bytes: data.length, mayCreate });
+  const recorded = delivery.header(headers.recorded) !== undefined;
+  return ok({ id, tenant, digest, request, traceId, data, bytes: data.length, recorded, mayCreate });
 }
 
 /** The job that a submission becomes when there is no record of it yet. `now` is ms since the epoch. */

@@ -2,6 +2,7 @@
 // submission of its own, and becomes a record first. Everything that arrives in one turn is judged in one call.
 import type { Delivery } from '#core/bus/bus.ts';
 import type { NewJob } from '#core/jobs/job.ts';
+import type { Gate } from '#core/jobs/store.ts';
 import { encodePacket, jobResultPacket } from '#core/protocol/envelope.ts';
 import { headers, subjects } from '#core/protocol/subjects.ts';
 import { JobStatus } from '#proto/cortex/agent/v1/job_pb.ts';
@@ -52,60 +53,88 @@ export function createSubmissions(
     bus.post({ subject: subjects.result, data: encodePacket(packet), headers: told });
   };
 
-  /** Makes records of submissions that have none. Answers the ones that may now be judged. */
-  const createRecords = async (submissions: readonly Submission[]): Promise<readonly Submission[]> => {
-    const good: Submission[] = [];
-    const jobs: NewJob[] = [];
-    for (const submission of submissions) {
-      const job = newBusJob(submission, clock.now());
-      if (job.ok) {
-        good.push(submission);
-        jobs.push(job.value);
-      } else {
-        refuse(job.error);
-        if (job.error.reason === 'context_ptr') tellRefused(submission, job.error.detail);
-      }
-    }
-    if (jobs.length === 0) return [];
-    const created = await store.create(jobs);
-    const ready: Submission[] = [];
-    for (const [i, submission] of good.entries()) {
+  /**
+   * Makes records. Answers the submissions that are not to be judged: they have gone on already, or have ended. An id that is taken is
+   * left to the gate, which tells whether there is a record of another digest; `finally` refuses what is still taken.
+   */
+  const createRecords = async (
+    jobs: ReadonlyMap<Submission, NewJob>,
+    when: 'first' | 'finally',
+  ): Promise<ReadonlySet<Submission>> => {
+    const over = new Set<Submission>();
+    if (jobs.size === 0) return over;
+    const created = await store.create(Array.from(jobs.values()));
+    let i = 0;
+    for (const submission of jobs.keys()) {
       const { id } = submission;
-      const answer = created[i];
+      const answer = created[i++];
       switch (answer?.outcome) {
         case 'created':
           events.emit({ type: 'created', id });
-          ready.push(submission);
           break;
         case 'existing':
-          if (answer.state === 'PENDING') ready.push(submission);
+          if (answer.state !== 'PENDING') over.add(submission);
           break;
         case 'payload_missing':
           events.emit({ type: 'created', id });
           announcer.tell(answer.end);
+          over.add(submission);
           break;
         case 'conflict':
         case 'idempotency_conflict':
         case undefined:
+          if (when === 'first') break;
           refuse({ reason: 'conflict', id, detail: 'job_id: belongs to another job' });
+          over.add(submission);
       }
     }
-    return ready;
+    return over;
   };
 
-  const judge = async (submissions: readonly Submission[]): Promise<void> => {
-    const unknown: Submission[] = [];
-    for (const [i, done] of (await gatekeeper.judge(submissions)).entries()) {
+  /** Applies what was decided. Answers the submissions that have no record. */
+  const apply = async (gates: ReadonlyMap<Submission, Gate>): Promise<readonly Submission[]> => {
+    const submissions = Array.from(gates.keys());
+    const missing: Submission[] = [];
+    for (const [i, { outcome }] of (await gatekeeper.apply(submissions, Array.from(gates.values()))).entries()) {
       const submission = submissions[i];
       if (submission === undefined) continue;
-      if (done.outcome === 'missing') unknown.push(submission);
-      else if (done.outcome === 'digest') {
+      if (outcome === 'missing') missing.push(submission);
+      else if (outcome === 'digest') {
         refuse({ reason: 'digest', id: submission.id, detail: 'job_id: the record is another job' });
       }
     }
-    if (unknown.length === 0) return;
-    const ready = await createRecords(unknown);
-    if (ready.length > 0) await gatekeeper.judge(ready);
+    return missing;
+  };
+
+  /**
+   * Records are made while the kernel judges: its word is about a digest, and the gate compares that with the record. What says that it
+   * has a record, or may have none, goes to the gate first.
+   */
+  const judge = async (submissions: readonly Submission[]): Promise<void> => {
+    const now = clock.now();
+    const jobs = new Map<Submission, NewJob>();
+    for (const submission of submissions) {
+      const job = submission.recorded ? undefined : newBusJob(submission, now);
+      if (job?.ok === true) jobs.set(submission, job.value);
+    }
+    const [decided, over] = await Promise.all([gatekeeper.decide(submissions), createRecords(jobs, 'first')]);
+    const gates = new Map<Submission, Gate>();
+    for (const [i, submission] of submissions.entries()) {
+      const gate = decided[i];
+      if (gate !== undefined && !over.has(submission)) gates.set(submission, gate);
+    }
+    const late = new Map<Submission, NewJob>();
+    for (const submission of await apply(gates)) {
+      const job = newBusJob(submission, now);
+      if (job.ok) late.set(submission, job.value);
+      else {
+        refuse(job.error);
+        if (job.error.reason === 'context_ptr') tellRefused(submission, job.error.detail);
+      }
+    }
+    if (late.size === 0) return;
+    const gone = await createRecords(late, 'finally');
+    await apply(new Map(Array.from(gates).filter(([submission]) => late.has(submission) && !gone.has(submission))));
   };
 
   const batches = createBatches<Submission>({

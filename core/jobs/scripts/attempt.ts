@@ -31,7 +31,7 @@ return each(5,${acceptStride},{'stale','unknown'},function(id,fence,attempt,work
   if deadline<=now then return {'stale','timeout'} end
   local till,rundl=now+tonumber(lease),now+num(m[7])
   call('HSET',rk,'state','RUNNING','updated_at',us,'started',ms,'attempts',f0(attempts+1),'rundl',f0(rundl),'hand','0')
-  call('ZADD',slots,f0(till),id)
+  add(slots,f0(till),id)
   due(id,math.min(till,rundl,deadline))
   ev(id,m[2],'RUNNING',fence)
   return {'run',value(P..'ctx:'..id),attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
@@ -49,7 +49,7 @@ local function keep(id,fence,attempt,slots,lease)
   local m=record(id,'attempt','rundl','deadline')
   if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt or num(call('ZSCORE',slots,id) or '0')<=now then return why(m[1]) end
   local till=math.min(now+lease,num(m[5]),num(m[6]))
-  call('ZADD',slots,f0(now+lease),id)
+  add(slots,f0(now+lease),id)
   due(id,till)
   return 'keep'
 end
@@ -72,7 +72,7 @@ while a<=#ARGV do
   end
   out[#out+1]={mine and 'ok' or 'replaced',answers}
 end
-return {out,EV,BAD}`,
+return reply(out)`,
 );
 
 export const progressStride = 4;
@@ -121,9 +121,9 @@ export const stopped = jobScript(
 return each(5,${stoppedStride},false,function(id,fence,attempt,worker)
   local rk=P..'job:meta:'..id
   local m=record(id,'attempt','stopped')
-  if not m[1] then call('ZREM',P..'slots:'..worker,id)
+  if not m[1] then rem(P..'slots:'..worker,id)
   elseif m[3]==fence and m[4]==attempt and ended(m[1]) then
-    call('ZREM',P..'slots:'..worker,id)
+    rem(P..'slots:'..worker,id)
     if not m[5] then call('HSET',rk,'stopped',ms) end
   end
   return true

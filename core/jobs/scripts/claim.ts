@@ -71,7 +71,7 @@ while a<=#ARGV do
     if accept==0 then h[#h+1]='fh' h[#h+1]=f0(num(m[13] or '0')+1) end
     if m[16] then h[#h+1]='arts' h[#h+1]='' end -- of an attempt that is void; they have an end of their own
     call('HSET',jk,unpack(h))
-    call('ZADD',sk,f0(till),id)
+    add(sk,f0(till),id)
     due(id,math.min(till,deadline))
     ev(id,tenant,'DISPATCHED',fs)
     jobs[#jobs+1]={id,tenant,m[5],m[6],fs,attempt,packet,m[11] or '',m[7],m[8],m[9],m[10] or ms,ms}
@@ -81,16 +81,19 @@ while a<=#ARGV do
     local vk=P..'vt:'..pool
     local vts,heads,rings,taken,virtual={},{},{},{},nil
     local function vt(t) local v=vts[t] if not v then v=tonumber(call('ZSCORE',vk,t) or '0') vts[t]=v end return v end
+    -- The first of a ring, its score, and the score of the next: as long as the first stays below that, the ring need not be read anew.
     local function head(i)
+      local h=heads[i]
+      if h and h.moved then call('ZADD',rings[i],vt(h[1]),h[1]) end
       while true do
-        local z=call('ZRANGE',rings[i],0,0,'WITHSCORES')
+        local z=call('ZRANGE',rings[i],0,1,'WITHSCORES')
         if not z[1] then heads[i]=false return end
         local s,v=tonumber(z[2]),vt(z[1])
-        if v>s then call('ZADD',rings[i],v,z[1]) else heads[i]={z[1],s} return end
+        if v>s then call('ZADD',rings[i],v,z[1]) else heads[i]={z[1],s,tonumber(z[4] or 'inf'),rings[i]..':'..z[1]} return end
       end
     end
     for prio=0,2 do for l=0,nl-1 do rings[prio*nl+l+1]=ring(pool,ARGV[first+l],prio) end end
-    local looked,moved=0,{}
+    local looked,moved,popped=0,{},{}
     while #jobs<n and looked<n+${spare} and bytes<${mostBytes} do
       looked=looked+1
       local bi,bs
@@ -105,20 +108,28 @@ while a<=#ARGV do
         if bi then break end
       end
       if not bi then break end
-      local tenant,rk=heads[bi][1],rings[bi]
-      local lane=ARGV[first+(bi-1)%nl]
-      local tq=rk..':'..tenant
+      local h,lane=heads[bi],ARGV[first+(bi-1)%nl]
+      local tenant,tq=h[1],h[4]
       local id=call('ZPOPMIN',tq)[1]
       if id then
         taken[lane]=(taken[lane] or 0)+1
+        popped[tq]=bi
         local cost=guard(id,false,take,id,tenant)
         if cost then
           virtual=math.max(virtual or 0,bs)
-          vts[tenant]=bs+cost/(weights[tenant] or 1) moved[tenant]=true
+          local v=bs+cost/(weights[tenant] or 1)
+          vts[tenant]=v moved[tenant]=true
+          h.moved=true
+          if v<h[3] then h[2]=v else head(bi) end
         end
+      else
+        call('ZREM',rings[bi],tenant)
+        heads[bi]=nil popped[tq]=nil
       end
-      if call('EXISTS',tq)==0 then call('ZREM',rk,tenant) heads[bi]=nil
-      elseif vt(tenant)>bs then call('ZADD',rk,vt(tenant),tenant) heads[bi]=nil end
+    end
+    for i,h in pairs(heads) do if h and h.moved then call('ZADD',rings[i],vt(h[1]),h[1]) end end
+    for tq,i in pairs(popped) do
+      if call('EXISTS',tq)==0 then call('ZREM',rings[i],string.sub(tq,#rings[i]+2)) end
     end
     if virtual then
       -- Virtual time never goes back: a lower priority, or a lane that waited long for its worker, may be served at an old score.
@@ -126,9 +137,10 @@ while a<=#ARGV do
       for t in pairs(moved) do z[#z+1]=vts[t] z[#z+1]=t end
       call('ZADD',vk,'GT',unpack(z))
     end
-    for lane,k in pairs(taken) do uncount(pool,lane,k) end
+    for lane,k in pairs(taken) do count(pool,lane,-k) end
   end
+  flush()
   out[#out+1]={outcome,used+#jobs,cap,jobs,regate}
 end
-return {out,EV,BAD}`,
+return reply(out)`,
 );

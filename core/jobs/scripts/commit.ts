@@ -10,7 +10,7 @@ export const commit = jobScript(
   /* lua */ `
 return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors)
   local rk=P..'job:meta:'..id
-  local m=record(id,'attempt','error_code','committed','worker')
+  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','idem','result_ptr')
   local st,tenant=m[1],m[2]
   if not st then return {'missing','',false} end
   if m[3]~=fence or m[4]~=attempt then return {'stale',st,false} end
@@ -26,22 +26,25 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
     if retryable=='1' and failures<=retries and deadline>now and may(st,'SCHEDULED') then
       need(r[3] and r[4] and r[5])
       call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','failures',f0(failures),'error_code',code,'error',message)
-      call('ZREM',slots,id)
+      rem(slots,id)
       schedule(id,tenant,r[3],r[4],r[5],created,deadline,tonumber(backoff))
       ev(id,tenant,'SCHEDULED',fence)
       return {'retry','SCHEDULED',false}
     end
     h[#h+1]='failures' h[#h+1]=f0(failures)
   end
+  local ptr=m[12] or ''
   if has=='1' then
+    ptr='redis://res:'..id
     call('SET',P..'res:'..id,result,'PX',DATA)
-    h[#h+1]='result_ptr' h[#h+1]='redis://res:'..id
+    h[#h+1]='result_ptr' h[#h+1]=ptr
   end
   if errors~='|' or m[5] then
     h[#h+1]='error_code' h[#h+1]=code h[#h+1]='error' h[#h+1]=message
   end
-  call('ZREM',slots,id)
-  return {'committed',to,finish(id,tenant,to,fence,h)}
+  rem(slots,id)
+  local told={id,to,tenant,m[8] or '',m[9] or '',m[7],ptr,exec,code,message,m[10] or ''}
+  return {'committed',to,finish(id,tenant,to,fence,h,m[11],told)}
 end)`,
 );
 
@@ -85,7 +88,7 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
     if failures<=num(m[8] or '0') and deadline>now then
       need(r[1] and r[2] and r[3])
       call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','failures',f0(failures),'fh','0','error_code',code,'error',message)
-      call('ZREM',slots,id)
+      rem(slots,id)
       schedule(id,tenant,r[1],r[2],r[3],created,deadline,0)
       ev(id,tenant,'SCHEDULED',fence)
       return {'retry','SCHEDULED',false}
@@ -104,7 +107,7 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
   local believed={}
   for art in string.gmatch(arts,'[^ ]+') do if own(id,art) then believed[#believed+1]=art end end
   if #believed>0 then h[#h+1]='arts' h[#h+1]=table.concat(believed,' ') end
-  call('ZREM',slots,id)
+  rem(slots,id)
   return {'committed',to,finish(id,tenant,to,fence,h)}
 end)`,
 );

@@ -12,6 +12,8 @@ export const create = jobScript(
   'create',
   /* lua */ `
 local horizon,recent=tonumber(ARGV[5]),ARGV[6]
+-- What is older than any record can be goes, now and then: one call in sixteen is enough.
+local sweep=now%16<1
 local function same(key,digest)
   local v=call('GET',key)
   if not v then return end
@@ -21,7 +23,8 @@ local function same(key,digest)
   if odigest~=digest then return {'idempotency_conflict',oid,'',''} end
   return {'existing',oid,o[4],o[1]}
 end
-return each(7,${createStride},{'conflict','','',''},function(id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest)
+local listed={}
+local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest)
   local rk,ctx,idem=P..'job:meta:'..id,P..'ctx:'..id,P..'idem:'..tenant..':'..ikey
   local before=ikey~='' and same(idem,idigest)
   if before then return before end
@@ -49,22 +52,16 @@ return each(7,${createStride},{'conflict','','',''},function(id,tenant,topic,tra
   local other=trace~='' and call('SRANDMEMBER',tk)
   local owner=other and redis.pcall('HGET',P..'job:meta:'..other,'tenant')
   if type(owner)=='string' and owner~=tenant then tk=tk..':'..tenant end
-  call('ZADD',jobs,ms,id)
-  call('PEXPIRE',jobs,f0(horizon))
-  call('ZADD',P..'job:recent',ms,id)
-  call('ZREMRANGEBYRANK',P..'job:recent',0,-1-recent)
+  add(jobs,ms,id)
+  listed[tenant]=jobs
+  add(P..'job:recent',ms,id)
   if trace~='' then
     call('SADD',tk,id)
     call('PEXPIRE',tk,f0(horizon))
   end
-  -- What is older than any record can be goes, now and then: one call in sixteen is enough.
-  if now%16<1 then
-    call('ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon))
-    call('PEXPIRE',P..'ev:'..tenant,${streamMs})
-    if trace~='' then
-      local more=call('SCARD',tk)-${traceLength}
-      if more>0 then call('SPOP',tk,more) end
-    end
+  if sweep and trace~='' then
+    local more=call('SCARD',tk)-${traceLength}
+    if more>0 then call('SPOP',tk,more) end
   end
   due(id,now+1000)
   ev(id,tenant,'PENDING','0')
@@ -72,5 +69,15 @@ return each(7,${createStride},{'conflict','','',''},function(id,tenant,topic,tra
   -- In the same step, so that no crash lets a job run without its payload.
   local e=finish(id,tenant,'FAILED','0',{'error_code','payload_missing','error','context_ptr: ctx:'..id..' is not in the store','stopped',ms})
   return {'payload_missing',id,trace,'FAILED',e}
-end)`,
+end)
+flush()
+for tenant,jobs in pairs(listed) do
+  guard(jobs,false,call,'PEXPIRE',jobs,f0(horizon))
+  if sweep then
+    guard(jobs,false,call,'ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon))
+    call('PEXPIRE',P..'ev:'..tenant,${streamMs})
+  end
+end
+if next(listed) then guard('job:recent',false,call,'ZREMRANGEBYRANK',P..'job:recent',0,-1-recent) end
+return reply(out)`,
 );

@@ -1,8 +1,8 @@
 // What stands before every script: time, the edges of the table, events, the ready queue, the end of a job.
-// Scripts check first and write last (Lua does not roll back), and format large numbers with %.0f (tostring loses digits).
+// Scripts check first and write last (Lua does not roll back), and format large numbers with %d (tostring loses digits).
 // ARGV: [1] key prefix of the partition, [2] now in ms (0: Redis TIME), [3] ms to keep a record after its end, [4] ms to keep payloads,
 // [5...] the operation's own. KEYS[1] names the partition's `due`, so that a cluster routes the call.
-// Answers: {results, events, broken}.
+// Answers: [results, events, broken] as JSON; an empty list may come as {}, nothing as false.
 import { type Script, script } from '#core/redis/redis.ts';
 import { pseudoPrefix } from '../lane.ts';
 import { edges, states } from '../state.ts';
@@ -41,7 +41,8 @@ local call=redis.call
 local P=ARGV[1]
 local now=tonumber(ARGV[2])
 if now==0 then local t=call('TIME') now=t[1]*1000+math.floor(t[2]/1000) end
-local function f0(n) return string.format('%.0f',n) end
+local format=string.format
+local function f0(n) return format('%d',n) end
 local ms,us=f0(now),f0(math.floor(now/1000))
 local META,DATA=ARGV[3],ARGV[4]
 local DUE=P..'due'
@@ -66,13 +67,41 @@ local function guard(id,none,f,...)
   BAD[#BAD+1]=id BAD[#BAD+1]=err
   return none
 end
--- A call about many jobs, 'stride' arguments each, the id first. 'none' is the answer for a job that is not there.
+-- What the jobs of a call write to keys that they share (due, slots, queues, lists) goes out together, one command a key, since a call
+-- from here costs as much as ten members. 'flush' does it at the end, and before somebody reads such a key again.
+local ADD,REM,COUNT={},{},{}
+local function later(of,key,a,b)
+  local t=of[key]
+  if not t then t={} of[key]=t end
+  t[#t+1]=a t[#t+1]=b
+end
+local function add(key,score,member) later(ADD,key,score,member) end
+local function rem(key,member) later(REM,key,member) end
+local function flush()
+  for key,t in pairs(ADD) do
+    for i=1,#t,1000 do guard(key,false,call,'ZADD',key,unpack(t,i,math.min(i+999,#t))) end
+  end
+  for key,t in pairs(REM) do
+    for i=1,#t,1000 do guard(key,false,call,'ZREM',key,unpack(t,i,math.min(i+999,#t))) end
+  end
+  for field,n in pairs(COUNT) do
+    if n~=0 and call('HINCRBY',P..'qn',field,n)<=0 then call('HDEL',P..'qn',field) end
+  end
+  ADD,REM,COUNT={},{},{}
+end
+-- What a script answers: one text of JSON, since a client takes ten times as long to read as many values one by one.
 local EV={}
-local function each(first,stride,none,f)
+local function reply(results)
+  flush()
+  return cjson.encode({results,EV,BAD})
+end
+-- A call about many jobs, 'stride' arguments each, the id first. 'none' is the answer for a job that is not there.
+local function all(first,stride,none,f)
   local out={}
   for i=first,#ARGV,stride do out[#out+1]=guard(ARGV[i],none,f,unpack(ARGV,i,i+stride-1)) end
-  return {out,EV,BAD}
+  return out
 end
+local function each(...) return reply(all(...)) end
 -- Fields of a record, after its state, tenant and fence. All of ours have these; nothing at all is no record.
 local function record(id,...)
   local m=call('HMGET',P..'job:meta:'..id,'state','tenant','fence',...)
@@ -92,24 +121,29 @@ local function ev(id,tenant,state,fence)
   LAST[tenant]=nid
   for _,v in ipairs({nid,prev,tenant,id,state,fence,ms}) do EV[#EV+1]=v end
 end
-local function due(id,at) call('ZADD',DUE,f0(at),id) end
+local function due(id,at) add(DUE,f0(at),id) end
 -- The ready queue: per (pool, lane, priority) a ring of tenants by virtual time, per (ring, tenant) jobs by acceptance time.
 local function ring(pool,lane,prio) return P..'q:'..pool..':'..lane..':'..prio end
+local QUEUED={} -- rings that a tenant was entered in by this call
+local function count(pool,lane,n)
+  local field=pool..' '..lane
+  COUNT[field]=(COUNT[field] or 0)+n
+end
 local function enqueue(id,tenant,pool,lane,prio,created)
   local rk=ring(pool,lane,prio)
-  call('ZADD',rk..':'..tenant,created,id)
-  call('HINCRBY',P..'qn',pool..' '..lane,1)
+  local tq=rk..':'..tenant
+  add(tq,created,id)
+  count(pool,lane,1)
+  if QUEUED[tq] then return end
+  QUEUED[tq]=true
   -- A returning tenant starts at the pool's current virtual time (member ''), never in the past; one that is there stays.
   local v=call('ZMSCORE',P..'vt:'..pool,tenant,'')
   call('ZADD',rk,'NX',math.max(tonumber(v[1] or '0'),tonumber(v[2] or '0')),tenant)
 end
-local function uncount(pool,lane,n)
-  if call('HINCRBY',P..'qn',pool..' '..lane,-n)<=0 then call('HDEL',P..'qn',pool..' '..lane) end
-end
 local function dequeue(id,tenant,pool,lane,prio)
   local rk=ring(pool,lane,prio)
   if call('ZREM',rk..':'..tenant,id)==1 then
-    uncount(pool,lane,1)
+    count(pool,lane,-1)
     if call('EXISTS',rk..':'..tenant)==0 then call('ZREM',rk,tenant) end
   end
 end
@@ -127,29 +161,28 @@ local function schedule(id,tenant,pool,lane,prio,created,deadline,delay)
 end
 -- What the world is told of an end.
 local ENDS={'state','tenant','topic','trace','worker','result_ptr','exec_ms','error_code','error','arts'}
-local ENDWORKER=5
 local function endof(id)
   local m=call('HMGET',P..'job:meta:'..id,unpack(ENDS))
   local out={id} for i=1,#ENDS do out[i+1]=m[i] or '' end
   return out
 end
--- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields.
-local function finish(id,tenant,to,fence,sets)
+-- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields. Answers the end;
+-- 'told' is that end, by who has read the record already.
+local function finish(id,tenant,to,fence,sets,idem,told)
   local rk=P..'job:meta:'..id
   call('HSET',rk,'state',to,'updated_at',us,'ended',ms,unpack(sets))
   call('DEL',P..'job:req:'..id)
   call('PEXPIRE',rk,META)
   call('PEXPIRE',P..'job:events:'..id,META)
   call('PEXPIRE',P..'ctx:'..id,DATA)
-  local m=call('HMGET',rk,'idem',unpack(ENDS))
-  if m[1] then call('PEXPIRE',P..'idem:'..tenant..':'..m[1],META) end
-  if foreign(m[1+ENDWORKER]) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
-  local arts=m[1+#ENDS]
-  if arts then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
+  if not told then told,idem=endof(id),call('HGET',rk,'idem') end
+  local worker,arts=told[6],told[11]
+  if idem then call('PEXPIRE',P..'idem:'..tenant..':'..idem,META) end
+  if foreign(worker) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
+  if arts~='' then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})
   ev(id,tenant,to,fence)
-  local out={id} for i=1,#ENDS do out[i+1]=m[i+1] or '' end
-  return out
+  return told
 end
 `;
 

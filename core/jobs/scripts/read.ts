@@ -8,8 +8,8 @@ export const view = jobScript(
 local h=call('HGETALL',P..'job:meta:'..ARGV[5])
 local tenant
 for i=1,#h,2 do if h[i]=='tenant' then tenant=h[i+1] end end
-if not tenant or ARGV[7]~='1' and tenant~=ARGV[6] then return {false,EV} end
-return {h,EV}`,
+if not tenant or ARGV[7]~='1' and tenant~=ARGV[6] then return reply(false) end
+return reply(h)`,
 );
 
 /** Jobs that one page looks at, at most, when a filter passes few. */
@@ -68,7 +68,7 @@ while #out<limit and looked<${pageLook} do
 end
 local next=false
 if last and (more or call('ZCARD',jobs)>start) then next=last end
-return {{out,next},EV,BAD}`,
+return reply({out,next})`,
 );
 
 // ARGV[5]: trace, [6] tenant, [7] how many to look at; a larger trace is answered in part, whichever part.
@@ -87,15 +87,15 @@ for _,key in ipairs({P..'trace:'..ARGV[5],P..'trace:'..ARGV[5]..':'..ARGV[6]}) d
     if r then out[#out+1]=r end
   end
 end
-return {out,EV,BAD}`,
+return reply(out)`,
 );
 
 // ARGV[5]: id, [6] tenant.
 export const transitions = jobScript(
   'transitions',
   /* lua */ `
-if call('HGET',P..'job:meta:'..ARGV[5],'tenant')~=ARGV[6] then return {false,EV} end
-return {call('LRANGE',P..'job:events:'..ARGV[5],0,-1),EV}`,
+if call('HGET',P..'job:meta:'..ARGV[5],'tenant')~=ARGV[6] then return reply(false) end
+return reply(call('LRANGE',P..'job:events:'..ARGV[5],0,-1))`,
 );
 
 // ARGV[5]: id, [6] tenant. {0}: no such job; {1, text or nothing}.
@@ -103,9 +103,9 @@ export const result = jobScript(
   'result',
   /* lua */ `
 local m=call('HMGET',P..'job:meta:'..ARGV[5],'tenant','result_ptr')
-if m[1]~=ARGV[6] then return {{0,false},EV} end
+if m[1]~=ARGV[6] then return reply({0,false}) end
 local key=m[2] and string.match(m[2],'^redis://(.+)$')
-return {{1,key and value(P..key)},EV}`,
+return reply({1,key and value(P..key)})`,
 );
 
 // ARGV[5]: tenant, [6] after, [7] limit.
@@ -117,11 +117,11 @@ for _,e in ipairs(call('XRANGE',P..'ev:'..ARGV[5],ARGV[6]=='' and '-' or '('..AR
   local f={} for i=1,#e[2],2 do f[e[2][i]]=e[2][i+1] end
   out[#out+1]={e[1],f.prev,ARGV[5],f.job,f.state,f.fence,f.ts}
 end
-return {out,EV}`,
+return reply(out)`,
 );
 
 export const depths = jobScript(
   'depths',
   /* lua */ `
-return {call('HGETALL',P..'qn'),EV}`,
+return reply(call('HGETALL',P..'qn'))`,
 );

@@ -35,12 +35,12 @@ for _,id in ipairs(call('ZRANGE',P..'slots:'..ARGV[5],0,-1)) do
   local r=guard(id,false,row,id)
   if r then out[#out+1]=r end
 end
-return {out,EV,BAD}`,
+return reply(out)`,
 );
 
 // ARGV[5]: worker. Slots in use in this partition.
 export const used = jobScript(
   'used',
   /* lua */ `
-return {{call('ZCOUNT',P..'slots:'..ARGV[5],'('..ms,'+inf')},EV}`,
+return reply({call('ZCOUNT',P..'slots:'..ARGV[5],'('..ms,'+inf')})`,
 );

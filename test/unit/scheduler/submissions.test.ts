@@ -131,7 +131,7 @@ describe('a job that exists on the bus alone', () => {
     rig.bus.post({ subject: subjects.submit, data: rig.packetOf(rig.request({ topic: 'job.other' }, id)) });
     await rig.settle();
     expect(worker.ran).toEqual([id]);
-    expect(refusals()).toEqual(['conflict']);
+    expect(refusals()).toEqual(['digest']);
   });
 
   test.each([
