@@ -8,11 +8,14 @@ export function short(value: string, max = 500): string {
   return value.length <= max ? value : `${value.slice(0, max - 1)}…`;
 }
 
+/** REQUIRE_HUMAN is one where the store knows that a person approved the job under that policy. */
+const allowing: ReadonlySet<string> = new Set(['ALLOW', 'ALLOW_WITH_CONSTRAINTS', 'REQUIRE_HUMAN']);
+
 /** Nothing runs without a stored allow. Throws `internal`: whoever asks for that is wrong himself. */
 export function checkGate({ id, to, policy, decision }: Gate): void {
   if (to !== 'PENDING' && policy === undefined)
     throw new CortexError('internal', `gate of ${id} without a policy version`);
-  if (to === 'SCHEDULED' && decision !== 'ALLOW' && decision !== 'ALLOW_WITH_CONSTRAINTS') {
+  if (to === 'SCHEDULED' && !allowing.has(decision)) {
     throw new CortexError('internal', `gate of ${id} to SCHEDULED with decision ${decision}`);
   }
 }

@@ -43,6 +43,8 @@ export interface JobRecord {
   reason: string;
   rule: string;
   policy: PolicyVersion | undefined;
+  /** A person's word: for which body, under which policy, whose. */
+  approval: { readonly digest: string; readonly hash: string; readonly principal: string } | undefined;
   constraints: string;
   cost: number;
   pool: string;

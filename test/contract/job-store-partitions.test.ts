@@ -123,6 +123,11 @@ async function everything(rig: Rig): Promise<void> {
     await raw.events(tenant, '', 10);
   }
   await raw.depths();
+  const human = all((tenant) => rig.subject({ tenant, pool: 'h' }));
+  await raw.create(human.map((job) => job.new));
+  await raw.gate(human.map((job) => rig.gateOf(job, 'AWAITING_APPROVAL')));
+  await raw.approve(human.map((job) => rig.approveOf(job)));
+  await raw.gate(human.map((job) => rig.gateOf(job, 'SCHEDULED', { decision: 'REQUIRE_HUMAN' })));
 }
 
 describe('on the wire', () => {

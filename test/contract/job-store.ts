@@ -1,5 +1,6 @@
 // What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
 import { describe } from 'vitest';
+import { approvals } from './job-store/approvals.ts';
 import { attempts } from './job-store/attempts.ts';
 import { finishers } from './job-store/finishers.ts';
 import { foreign } from './job-store/foreign.ts';
@@ -25,6 +26,7 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     finishers(open);
     queue(open);
     submission(open);
+    approvals(open);
     workers(open);
     foreign(open);
     reading(open);

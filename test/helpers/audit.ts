@@ -64,6 +64,11 @@ function job_(job: BookedJob, books: Books, context: AuditContext, index: Index)
   must(!job.queued || job.state === 'SCHEDULED', 'in a ready queue');
   must(job.endedAt > 0 === ended, `ended at ${job.endedAt}`);
   must(/^\d+$/.test(job.fence), `fence '${job.fence}'`);
+  // Nothing that needs a person is handed out without the word of one, for this body under the policy that asked.
+  const passed = job.state === 'SCHEDULED' || held;
+  const word = `${job.digest} ${job.policyHash}`;
+  must(!passed || job.decision !== 'REQUIRE_HUMAN' || job.approval === word, `approved is '${job.approval}'`);
+  must(!passed || job.approval === '' || job.approval === word, `approved is still '${job.approval}'`);
 
   const states = job.path.map((line) => line.slice(line.indexOf('|') + 1));
   must(states.at(-1) === job.state, `path ends in ${states.at(-1)}`);

@@ -18,6 +18,12 @@ export interface BookedJob {
   readonly rank: string;
   readonly worker: string;
   readonly traceId: string;
+  readonly digest: string;
+  readonly decision: string;
+  /** Of the policy that decided last. */
+  readonly policyHash: string;
+  /** `<digest> <policy hash>` that a person approved; empty for none. */
+  readonly approval: string;
   readonly notBefore: number;
   readonly runDeadlineAt: number;
   readonly deadlineAt: number;
@@ -107,6 +113,10 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
       rank: field('prio'),
       worker: field('worker'),
       traceId: field('trace'),
+      digest: field('digest'),
+      decision: field('safety_decision'),
+      policyHash: field('policy').replace(/^\d+:/, ''),
+      approval: field('appr'),
       notBefore: Number(field('nb')),
       runDeadlineAt: Number(field('rundl')),
       deadlineAt: Number(field('deadline')),

@@ -15,11 +15,13 @@ export function memoryBooks(memory: Memory): Books {
   };
   for (const record of memory.records.values()) {
     const { id, tenant, state, attempt, queued, pool, lane, worker, traceId, notBefore, runDeadlineAt } = record;
-    const { deadlineAt, endedAt, stoppedAt, path, idempotencyKey } = record;
+    const { deadlineAt, endedAt, stoppedAt, path, idempotencyKey, digest, decision, approval } = record;
     const life = (key: string): Life => lifeOf(memory.values.get(key)?.expiresAt);
     jobs.set(id, {
       ...{ id, tenant, state, attempt, queued, pool, lane, worker, traceId, notBefore, runDeadlineAt },
-      ...{ deadlineAt, endedAt, stoppedAt, path },
+      ...{ deadlineAt, endedAt, stoppedAt, path, digest, decision },
+      policyHash: record.policy?.hash ?? '',
+      approval: approval === undefined ? '' : `${approval.digest} ${approval.hash}`,
       fence: String(record.fence),
       rank: String(record.rank),
       life: {

@@ -8,15 +8,20 @@ export const gate = jobScript(
   /* lua */ `
 return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,reason,rule,policy,cons,pool,lane,timeout,retries,hold,code,message,cost)
   local rk=P..'job:meta:'..id
-  local m=record(id,'digest','prio','created','deadline','safety_reason','policy')
+  local m=record(id,'digest','prio','created','deadline','safety_reason','policy','appr','safety_decision','rule')
   local st,tenant,fence,first=m[1],m[2],m[3],m[9] and 0 or 1
   -- Answers: outcome, state, end, whether no policy had decided before.
   if not st then return {'missing','',false} end
   if m[4]~=digest then return {'digest',st,false} end
   if st~='PENDING' or (to~='PENDING' and not may(st,to)) then return {'state',st,false} end
+  -- A person's word holds for this body under this policy; judged under another one it is void.
+  local hash=string.match(policy,'^%d+:(.*)$')
+  local approved=m[10] and m[10]==digest..' '..(hash or '')
+  if to=='SCHEDULED' and decision=='REQUIRE_HUMAN' and not approved then return {'unapproved',st,false} end
   local prio,created,deadline=need(m[5]),num(m[6]),num(m[7])
+  if m[10] and hash and not approved then call('HDEL',rk,'appr','apprby') end
   if to=='PENDING' then
-    if m[8]~=reason then call('HSET',rk,'safety_decision',decision,'safety_reason',reason,'rule',rule) end
+    if m[8]~=reason or m[11]~=decision or m[12]~=rule then call('HSET',rk,'safety_decision',decision,'safety_reason',reason,'rule',rule) end
     due(id,math.min(now+tonumber(hold),deadline))
     return {'applied',to,false,first}
   end
