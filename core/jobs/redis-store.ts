@@ -125,6 +125,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
           const policy = g.policy === undefined ? '' : formatPolicy(g.policy);
           args.push(g.id, g.digest, g.to, g.decision, short(g.reason), g.rule, policy, g.constraints, g.pool, g.lane);
           args.push(g.timeoutMs, g.maxRetries, g.holdMs, g.errorCode, short(g.errorMessage), g.cost ?? 1);
+          args.push(g.redactedKey ?? '');
         },
         (reply): Gated => {
           const row = list(reply);

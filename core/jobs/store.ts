@@ -52,6 +52,11 @@ export interface Gate {
   readonly policy: PolicyVersion | undefined;
   /** JSON of the constraints that bind the worker; empty for none. */
   readonly constraints: string;
+  /**
+   * For SCHEDULED: the key of the payload that the policy wants instead of the job's own, `ctx:<id>:...` or `ctx:<id>-...`; its lane is then
+   * for workers of ours alone. Absent for none.
+   */
+  readonly redactedKey?: string;
   /** For SCHEDULED. */
   readonly pool: string;
   readonly lane: string;
@@ -60,7 +65,7 @@ export interface Gate {
   /** Longest run of one attempt, ms. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
-  /** For PENDING: look again after this long. */
+  /** For PENDING, and while the redacted payload is not there: look again after this long. */
   readonly holdMs: number;
   /** For DENIED and FAILED. */
   readonly errorCode: string;
@@ -70,9 +75,9 @@ export interface Gate {
 export interface Gated {
   /**
    * `state`: it is no longer PENDING; `digest`: the stored job is another one; `missing`: no such job; `unapproved`: REQUIRE_HUMAN, and
-   * nobody approved this job under this policy.
+   * nobody approved this job under this policy; `waits`: PENDING for `holdMs`, since the redacted payload is not there.
    */
-  readonly outcome: 'applied' | 'state' | 'digest' | 'missing' | 'unapproved';
+  readonly outcome: 'applied' | 'waits' | 'state' | 'digest' | 'missing' | 'unapproved';
   readonly state: JobState | undefined;
   /** No policy had decided about this job before. */
   readonly first: boolean;
@@ -151,7 +156,7 @@ export interface Accept extends JobKey, Fence {
 export type Accepted =
   | {
       readonly outcome: 'run';
-      /** The payload's text, or null when there is none. */
+      /** The payload's text, the redacted one if the policy wants that, or null when there is none. */
       readonly payload: string | null;
       /** The attempt's number, from 1. */
       readonly attempts: number;

@@ -49,6 +49,7 @@ function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
     case 'DEL':
       return args;
     case 'COPY':
+    case 'RENAME':
       return args.slice(0, 2);
     default:
       if (!known.has(name.toUpperCase())) throw new Error(`where are the keys of ${name}?`);
@@ -127,7 +128,11 @@ async function everything(rig: Rig): Promise<void> {
   await raw.create(human.map((job) => job.new));
   await raw.gate(human.map((job) => rig.gateOf(job, 'AWAITING_APPROVAL')));
   await raw.approve(human.map((job) => rig.approveOf(job)));
-  await raw.gate(human.map((job) => rig.gateOf(job, 'SCHEDULED', { decision: 'REQUIRE_HUMAN' })));
+  for (const { tenant, id } of human) await rig.driver.write(tenant, `ctx:${id}-r`, '1');
+  const redacted = (job: Subject) => ({ redactedKey: `ctx:${job.id}-r`, lane: 'job.echo|d' });
+  const asked = { decision: 'REQUIRE_HUMAN' };
+  await raw.gate(human.map((job) => rig.gateOf(job, 'SCHEDULED', { ...asked, ...redacted(job) })));
+  await raw.end(human.map((job) => rig.endOf(job, 'CANCELLED')));
 }
 
 describe('on the wire', () => {
@@ -137,8 +142,8 @@ describe('on the wire', () => {
     const sent = calls.map(({ sent: [name = '', sub = ''] }) =>
       (name.toUpperCase() === 'SCRIPT' ? `SCRIPT ${sub}` : name).toUpperCase(),
     );
-    // `SET res:` is the worker that speaks the bus alone.
-    const ours = sent.filter((_, i) => !calls[i]?.sent[1]?.startsWith('res:'));
+    // `SET res:` is the worker that speaks the bus alone, `SET ctx:` the kernel.
+    const ours = sent.filter((_, i) => !/^(res|ctx):/.test(calls[i]?.sent[1] ?? ''));
     expect(new Set(ours)).toEqual(new Set(['EVALSHA', 'SCRIPT LOAD']));
     const keys = calls.flatMap(({ inner }) => inner.flatMap(keysOf));
     expect(keys.length).toBeGreaterThan(500);
@@ -152,7 +157,10 @@ describe('on the wire', () => {
     const tags = new Set<string>();
     for (const { sent, inner } of calls) {
       const [name = '', ...args] = sent;
-      if (name.toUpperCase() === 'SCRIPT' || (name.toUpperCase() === 'SET' && /^\{0[0-3]\}res:/.test(args[0] ?? '')))
+      if (
+        name.toUpperCase() === 'SCRIPT' ||
+        (name.toUpperCase() === 'SET' && /^\{0[0-3]\}(res|ctx):/.test(args[0] ?? ''))
+      )
         continue;
       if (name.toUpperCase() === 'GET') {
         expect(args).toEqual([expect.stringMatching(/^where:/)]);

@@ -53,7 +53,7 @@ describe('a random walk', () => {
         ...['created', 'existing', 'conflict', 'idempotency_conflict', 'payload_missing']
           .filter((o) => o !== 'conflict')
           .map((o) => `create ${o}`),
-        ...['applied', 'state', 'digest', 'unapproved'].map((o) => `gate ${o}`),
+        ...['applied', 'state', 'digest', 'unapproved', 'waits'].map((o) => `gate ${o}`),
         ...['approved', 'state', 'digest'].map((o) => `approve ${o}`),
         ...['claim ok', 'claim ok regate', 'claim gone', 'accept run', 'accept stale', 'renew ok'],
         ...['keep', 'lost', 'cancelled', 'ended', 'timeout', 'denied'].map((o) => `renewed ${o}`),

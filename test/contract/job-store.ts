@@ -8,6 +8,7 @@ import { pairs } from './job-store/pairs.ts';
 import { queue } from './job-store/queue.ts';
 import { reading } from './job-store/reading.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
+import { redaction } from './job-store/redaction.ts';
 import { submission } from './job-store/submission.ts';
 import { workers } from './job-store/workers.ts';
 
@@ -27,6 +28,7 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     queue(open);
     submission(open);
     approvals(open);
+    redaction(open);
     workers(open);
     foreign(open);
     reading(open);

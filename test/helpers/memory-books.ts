@@ -29,6 +29,7 @@ export function memoryBooks(memory: Memory): Books {
         events: lifeOf(record.expiresAt),
         packet: record.packet === undefined ? 'absent' : 'lasting',
         payload: life(`ctx:${id}`),
+        redacted: life(record.redactedKey),
         result: life(record.resultKey === '' ? `res:${id}` : record.resultKey),
         idempotency:
           idempotencyKey === undefined ? 'absent' : lifeOf(memory.idempotency.get(idempotencyKey)?.expiresAt),
@@ -49,6 +50,8 @@ export function memoryBooks(memory: Memory): Books {
     ids.some(
       (id) =>
         key === `ctx:${id}` ||
+        key === memory.records.get(id)?.redactedKey ||
+        (key.startsWith(`ctx:${id}:`) && memory.values.get(key)?.expiresAt !== Number.POSITIVE_INFINITY) ||
         key === `res:${id}` ||
         key.startsWith(`res:${id}-`) ||
         key.startsWith(`res:${id}:sealed:`),

@@ -141,14 +141,15 @@ local function finish(id,tenant,to,fence,sets)
   call('PEXPIRE',rk,META)
   call('PEXPIRE',P..'job:events:'..id,META)
   call('PEXPIRE',P..'ctx:'..id,DATA)
-  local m=call('HMGET',rk,'idem',unpack(ENDS))
+  local m=call('HMGET',rk,'idem','rctx',unpack(ENDS))
   if m[1] then call('PEXPIRE',P..'idem:'..tenant..':'..m[1],META) end
-  if foreign(m[1+ENDWORKER]) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
-  local arts=m[1+#ENDS]
+  if m[2] then call('PEXPIRE',P..m[2],DATA) end
+  if foreign(m[2+ENDWORKER]) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
+  local arts=m[2+#ENDS]
   if arts then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})
   ev(id,tenant,to,fence)
-  local out={id} for i=1,#ENDS do out[i+1]=m[i+1] or '' end
+  local out={id} for i=1,#ENDS do out[i+1]=m[i+2] or '' end
   return out
 end
 `;

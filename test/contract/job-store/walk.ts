@@ -124,7 +124,14 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
       holdMs: random.below(1500),
       constraints: random.chance(0.2) ? '{"a":1}' : '',
     };
-    const [answer] = await store.gate([rig.gateOf(of, to, random.chance(0.05) ? { ...judged, digest: 'x' } : judged)]);
+    const redactedKey = `ctx:${of.id}${random.pick([':r', '-r'])}`;
+    const redacted =
+      to === 'SCHEDULED' && !asked && of.lane.endsWith('|d') && random.chance(0.6) ? { redactedKey } : {};
+    const sound = 'redactedKey' in redacted && (await rig.stateOf(of)) === 'PENDING';
+    // The kernel writes it, or has written it before, or never does.
+    if (sound && random.chance(0.6)) await rig.driver.write(of.tenant, redactedKey, `"redacted ${random.below(10)}"`);
+    const other = !sound && random.chance(0.05) ? { digest: 'x' } : {};
+    const [answer] = await store.gate([rig.gateOf(of, to, { ...judged, ...redacted, ...other })]);
     note(`gate ${answer?.outcome}`);
   };
   const claim = async (host: Host | undefined): Promise<readonly HandOut[]> => {
