@@ -1,5 +1,6 @@
 // What every job store checks and shortens in the same way before it takes a step. Not the rules of the steps: those are in state.ts.
 import { CortexError, invalid } from '#core/errors.ts';
+import { parseLane } from './lane.ts';
 import type { JobState } from './state.ts';
 import type { Gate, StopReason } from './store.ts';
 
@@ -8,13 +9,19 @@ export function short(value: string, max = 500): string {
   return value.length <= max ? value : `${value.slice(0, max - 1)}…`;
 }
 
+/** REQUIRE_HUMAN is one where the store knows that a person approved the job under that policy. */
+const allowing: ReadonlySet<string> = new Set(['ALLOW', 'ALLOW_WITH_CONSTRAINTS', 'REQUIRE_HUMAN']);
+
 /** Nothing runs without a stored allow. Throws `internal`: whoever asks for that is wrong himself. */
-export function checkGate({ id, to, policy, decision }: Gate): void {
+export function checkGate({ id, to, policy, decision, redactedKey, lane }: Gate): void {
   if (to !== 'PENDING' && policy === undefined)
     throw new CortexError('internal', `gate of ${id} without a policy version`);
-  if (to === 'SCHEDULED' && decision !== 'ALLOW' && decision !== 'ALLOW_WITH_CONSTRAINTS') {
+  if (to === 'SCHEDULED' && !allowing.has(decision)) {
     throw new CortexError('internal', `gate of ${id} to SCHEDULED with decision ${decision}`);
   }
+  // A worker that speaks the bus alone reads what the packet names.
+  if (to === 'SCHEDULED' && redactedKey !== undefined && !parseLane(lane).direct)
+    throw new CortexError('internal', `gate of ${id} with a redacted payload for any worker`);
 }
 
 /** Throws `invalid_argument` for a name that is not `[a-z0-9-]{1,40}`. */

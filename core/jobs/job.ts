@@ -75,6 +75,8 @@ export interface JobView {
   readonly safetyReason: string;
   readonly rule: string;
   readonly policy: string;
+  /** Who approved it, where the policy wanted a person. */
+  readonly approvedBy: string;
   readonly pool: string;
   readonly worker: string;
   readonly fence: string;

@@ -41,7 +41,7 @@ export function acceptJob(memory: Memory, item: Accept): Accepted {
   }
   return {
     outcome: 'run',
-    payload: textAt(memory, `ctx:${item.id}`) ?? null,
+    payload: textAt(memory, record.redactedKey || `ctx:${item.id}`) ?? null,
     attempts: record.attempts,
     waitedMs: record.startedAt - record.queuedAt,
     remainingMs: Math.min(record.runDeadlineAt, record.deadlineAt) - now,

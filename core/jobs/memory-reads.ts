@@ -24,6 +24,7 @@ export function viewOf(record: JobRecord): JobView {
     safetyDecision: record.decision,
     safetyReason: record.reason,
     policy: record.policy === undefined ? '' : formatPolicy(record.policy),
+    approvedBy: record.approval?.principal ?? '',
     errorCode: record.errorCode,
     errorMessage: record.errorMessage,
     resultPtr: record.resultKey === '' ? '' : pointer(record.resultKey),

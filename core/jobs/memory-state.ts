@@ -43,7 +43,11 @@ export interface JobRecord {
   reason: string;
   rule: string;
   policy: PolicyVersion | undefined;
+  /** A person's word: for which body, under which policy, whose. */
+  approval: { readonly digest: string; readonly hash: string; readonly principal: string } | undefined;
   constraints: string;
+  /** Key of the payload that the policy wants instead of the job's own; empty for none. */
+  redactedKey: string;
   cost: number;
   pool: string;
   lane: string;
@@ -229,7 +233,8 @@ export function finish(memory: Memory, record: JobRecord, to: EndState): JobEnd 
   record.endedAt = at;
   record.packet = undefined;
   record.expiresAt = at + metaTtlMs;
-  for (const key of [`ctx:${record.id}`, ...record.artifactKeys]) expire(memory.values, key, at + dataTtlMs);
+  for (const key of [`ctx:${record.id}`, record.redactedKey, ...record.artifactKeys])
+    expire(memory.values, key, at + dataTtlMs);
   endLasting(memory, `res:${record.id}`);
   if (record.idempotencyKey !== undefined) expire(memory.idempotency, record.idempotencyKey, record.expiresAt);
   memory.due.set(record.id, at + announceMs);

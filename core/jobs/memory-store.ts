@@ -1,6 +1,8 @@
 // The job store in memory: the twin of the Redis store, for tests of whatever uses a store, with a clock that they step. It passes the
 // same contract; it is one process's own and forgets everything with it.
+import { checkApproval } from './approval.ts';
 import type { JobEvent } from './job.ts';
+import { approveJob } from './memory-approvals.ts';
 import {
   acceptJob,
   commitForeignResult,
@@ -50,6 +52,11 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       step(() => {
         for (const item of items) checkGate(item);
         return items.map((item) => gateJob(memory, item));
+      }),
+    approve: (items) =>
+      step(() => {
+        for (const item of items) checkApproval(item);
+        return items.map((item) => approveJob(memory, item));
       }),
     claim: each(claimJobs),
     accept: each(acceptJob),

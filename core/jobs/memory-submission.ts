@@ -1,6 +1,8 @@
 // The twin's create and gate.
 import { short } from './checks.ts';
 import type { NewJob } from './job.ts';
+import { isApproved } from './memory-approvals.ts';
+import { redact, redactedPayload } from './memory-redaction.ts';
 import {
   endOf,
   finish,
@@ -67,7 +69,18 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
     ...{ id, tenant, topic, traceId, principal, parentId, rank, digest, packet, idempotencyKey },
     ...{ createdAt: now, deadlineAt: now + job.deadlineMs, updatedAt: 0, expiresAt: Number.POSITIVE_INFINITY },
     ...{ state: 'PENDING', path: [], fence: 0, attempt: '', worker: '', instance: '' },
-    ...{ decision: '', reason: '', rule: '', policy: undefined, constraints: '', cost: 1, pool: '', lane: '' },
+    ...{
+      decision: '',
+      reason: '',
+      rule: '',
+      policy: undefined,
+      approval: undefined,
+      constraints: '',
+      redactedKey: '',
+      cost: 1,
+      pool: '',
+      lane: '',
+    },
     ...{ timeoutMs: 0, maxRetries: 0, queued: false, queuedAt: 0, notBefore: 0, firstHandOutAt: 0 },
     ...{ runDeadlineAt: 0, startedAt: 0, endedAt: 0, stoppedAt: 0, attempts: 0, failures: 0, losses: 0 },
     ...{ openHandOuts: 0, committed: false, execMs: 0, errorCode: '', errorMessage: '' },
@@ -77,19 +90,31 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
 
 export function gateJob(memory: Memory, item: Gate): Gated {
   const record = recordOf(memory, item.id);
-  const refused = (outcome: 'state' | 'digest' | 'missing'): Gated => ({
+  const refused = (outcome: Exclude<Gated['outcome'], 'applied'>): Gated => ({
     ...{ outcome, state: record?.state, first: false, end: undefined },
   });
   if (record === undefined) return refused('missing');
   if (record.digest !== item.digest) return refused('digest');
-  const { to } = item;
+  let { to, reason } = item;
   if (record.state !== 'PENDING' || (to !== 'PENDING' && !mayGo(record.state, to))) return refused('state');
+  const approved = isApproved(record, item);
+  if (to === 'SCHEDULED' && item.decision === 'REQUIRE_HUMAN' && !approved) return refused('unapproved');
+  let redactedKey: string | undefined = '';
+  if (to === 'SCHEDULED' && item.redactedKey !== undefined) {
+    redactedKey = redactedPayload(memory, item.id, item.redactedKey);
+    if (redactedKey === undefined) {
+      to = 'PENDING';
+      reason = `waits: the payload that the policy wants instead, ${item.redactedKey}, is not there`;
+    }
+  }
+  if (item.policy !== undefined && !approved) record.approval = undefined;
 
   const now = memory.options.now();
   const first = record.policy === undefined;
-  const done = (): Gated => ({ outcome: 'applied', state: to, first, end: isEnd(to) ? endOf(record, to) : undefined });
+  const outcome = redactedKey === undefined ? 'waits' : 'applied';
+  const done = (): Gated => ({ outcome, state: to, first, end: isEnd(to) ? endOf(record, to) : undefined });
   record.decision = item.decision;
-  record.reason = short(item.reason);
+  record.reason = short(reason);
   record.rule = item.rule;
   if (to === 'PENDING') {
     memory.due.set(record.id, Math.min(now + item.holdMs, record.deadlineAt));
@@ -108,6 +133,7 @@ export function gateJob(memory: Memory, item: Gate): Gated {
   record.timeoutMs = item.timeoutMs;
   record.maxRetries = item.maxRetries;
   record.constraints = item.constraints;
+  redact(memory, record, redactedKey ?? '');
   record.cost = item.cost ?? 1;
   if (to === 'SCHEDULED') schedule(memory, record, 0);
   else memory.due.set(record.id, record.deadlineAt);

@@ -163,6 +163,7 @@ export function viewOf(id: string, reply: Reply): JobView {
     safetyReason: s('safety_reason'),
     rule: s('rule'),
     policy: s('policy'),
+    approvedBy: s('apprby'),
     pool: s('pool'),
     worker: s('worker'),
     fence: s('fence'),

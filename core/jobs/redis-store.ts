@@ -3,6 +3,7 @@
 import { int, list, type Reply, script, text } from '#core/redis/redis.ts';
 import { checkArtifactName, checkGate, short, stopReason } from './checks.ts';
 import { formatPolicy, type NewJob } from './job.ts';
+import { approvals } from './redis-approvals.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { reads } from './redis-reads.ts';
 import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf, toBase64 } from './redis-record.ts';
@@ -103,6 +104,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
 
   return {
     ...reads(calls),
+    ...approvals(calls),
     ...workerCalls(calls, requeue),
     requeue,
 
@@ -123,6 +125,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
           const policy = g.policy === undefined ? '' : formatPolicy(g.policy);
           args.push(g.id, g.digest, g.to, g.decision, short(g.reason), g.rule, policy, g.constraints, g.pool, g.lane);
           args.push(g.timeoutMs, g.maxRetries, g.holdMs, g.errorCode, short(g.errorMessage), g.cost ?? 1);
+          args.push(g.redactedKey ?? '');
         },
         (reply): Gated => {
           const row = list(reply);

@@ -1,7 +1,7 @@
 // The state machine of a job: one table, which every script receives as an argument and every test is generated from.
 //
 //   PENDING             accepted, waits for the gate (or for a human kernel, a throttle, the kernel's return)
-//   AWAITING_APPROVAL   the policy wants a person; no route leads there yet, the edges are in force
+//   AWAITING_APPROVAL   the policy wants a person; the store has every step, the gate does not lead there yet
 //   SCHEDULED           allowed; waits in its pool's ready queue, or for its back-off to pass
 //   DISPATCHED          handed to one worker under a fence; that worker has not said yes yet
 //   RUNNING             accepted by that worker, under a lease that it renews

@@ -8,6 +8,7 @@
 // - Every operation may be repeated: the same call again does nothing twice. It answers the same, or that the job has moved on.
 // - Steps are reported to `onEvents` after they are stored, in order.
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
+import type { Approve, Approved } from './approval.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
 import type { Page, PageQuery, PoolDepth } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
@@ -43,6 +44,7 @@ export interface Gate {
   readonly digest: string;
   /** Where the job goes. PENDING keeps it waiting (`holdMs`) with the reason shown; FAILED is for a topic without a pool. */
   readonly to: 'SCHEDULED' | 'DENIED' | 'PENDING' | 'AWAITING_APPROVAL' | 'FAILED';
+  /** SCHEDULED takes an allow; or REQUIRE_HUMAN, if a person approved the job under this policy. */
   readonly decision: string;
   readonly reason: string;
   readonly rule: string;
@@ -50,6 +52,11 @@ export interface Gate {
   readonly policy: PolicyVersion | undefined;
   /** JSON of the constraints that bind the worker; empty for none. */
   readonly constraints: string;
+  /**
+   * For SCHEDULED: the key of the payload that the policy wants instead of the job's own, `ctx:<id>:...` or `ctx:<id>-...`; its lane is then
+   * for workers of ours alone. Absent for none.
+   */
+  readonly redactedKey?: string;
   /** For SCHEDULED. */
   readonly pool: string;
   readonly lane: string;
@@ -58,7 +65,7 @@ export interface Gate {
   /** Longest run of one attempt, ms. */
   readonly timeoutMs: number;
   readonly maxRetries: number;
-  /** For PENDING: look again after this long. */
+  /** For PENDING, and while the redacted payload is not there: look again after this long. */
   readonly holdMs: number;
   /** For DENIED and FAILED. */
   readonly errorCode: string;
@@ -66,8 +73,11 @@ export interface Gate {
 }
 
 export interface Gated {
-  /** `state`: it is no longer PENDING; `digest`: the stored job is another one; `missing`: no such job. */
-  readonly outcome: 'applied' | 'state' | 'digest' | 'missing';
+  /**
+   * `state`: it is no longer PENDING; `digest`: the stored job is another one; `missing`: no such job; `unapproved`: REQUIRE_HUMAN, and
+   * nobody approved this job under this policy; `waits`: PENDING for `holdMs`, since the redacted payload is not there.
+   */
+  readonly outcome: 'applied' | 'waits' | 'state' | 'digest' | 'missing' | 'unapproved';
   readonly state: JobState | undefined;
   /** No policy had decided about this job before. */
   readonly first: boolean;
@@ -146,7 +156,7 @@ export interface Accept extends JobKey, Fence {
 export type Accepted =
   | {
       readonly outcome: 'run';
-      /** The payload's text, or null when there is none. */
+      /** The payload's text, the redacted one if the policy wants that, or null when there is none. */
       readonly payload: string | null;
       /** The attempt's number, from 1. */
       readonly attempts: number;
@@ -340,11 +350,13 @@ export interface Registered {
 
 // ---- reading
 
+export type { Approve, Approved } from './approval.ts';
 export type { Page, PageQuery, PoolDepth } from './reading.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
   gate(items: readonly Gate[]): Promise<readonly Gated[]>;
+  approve(items: readonly Approve[]): Promise<readonly Approved[]>;
   claim(items: readonly Claim[]): Promise<readonly Claimed[]>;
   accept(items: readonly Accept[]): Promise<readonly Accepted[]>;
   renew(items: readonly Renew[]): Promise<readonly Renewed[]>;

@@ -67,7 +67,8 @@ export function planGate(job: GateJob, verdict: Verdict, pools: Pools, timeouts:
   }
   const { request } = job;
   const redacted = verdict.redactedContextPtr !== '';
-  if (redacted && !isOwnPayload(verdict.redactedContextPtr, job.id)) {
+  const payload = payloadOf(verdict.redactedContextPtr, job.id);
+  if (redacted && payload === undefined) {
     // To run it on the payload as it is would undo what the policy asked for.
     return {
       ...judged,
@@ -92,6 +93,8 @@ export function planGate(job: GateJob, verdict: Verdict, pools: Pools, timeouts:
       labels: request.labels,
       direct: constraints !== undefined || redacted,
     }),
+    // Written in place, it is where the job's own was. Elsewhere the kernel may be slower to write it than to answer.
+    ...(payload === undefined || payload === ownPayload(job.id) ? {} : { redactedKey: payload, holdMs: holdMs.human }),
     ...(constraints?.budgets === undefined ? limits : bounded(limits, constraints.budgets)),
   };
 }
@@ -112,7 +115,16 @@ function bounded(limits: TopicLimits, budgets: NonNullable<PolicyConstraints['bu
   };
 }
 
-function isOwnPayload(pointer: string, id: string): boolean {
+const ownPayload = (id: string): string => `ctx:${id}`;
+
+/** A longer key names nothing that anybody would write. */
+const longestKey = 256;
+
+/** The key behind a pointer to a payload, if it is one of the job's: `ctx:<id>`, `ctx:<id>:...`, `ctx:<id>-...`. */
+function payloadOf(pointer: string, id: string): string | undefined {
   const key = parsePointer(pointer);
-  return key.ok && key.value === `ctx:${id}`;
+  if (!key.ok || key.value.length > longestKey) return undefined;
+  const own = ownPayload(id);
+  const its = key.value === own || key.value.startsWith(`${own}:`) || key.value.startsWith(`${own}-`);
+  return its ? key.value : undefined;
 }

@@ -1,5 +1,5 @@
 // What the gateway reads from its environment.
-import { storeEnv } from '#core/jobs/store-env.ts';
+import { storeEnv, storeProblems } from '#core/jobs/store-env.ts';
 import { type Address, formatAddress, isLoopback } from '#core/process/address.ts';
 import { type Env, EnvError, type EnvValues, readEnv } from '#core/process/env.ts';
 import { address, decimal, int, path, text, url } from '#core/process/variables.ts';
@@ -61,6 +61,7 @@ export function parseGatewayConfig(env: Env): GatewayConfig {
   const { rateLimit, rateBurst, ...values } = read.value;
   const open = values.apiKey === undefined && values.apiKeysPath === undefined;
   const problems = [
+    ...storeProblems(values),
     ...(isSubjectToken(values.tenant) ? [] : ['TENANT_ID: may hold letters, digits, ".", "_" and "-", 128 at most']),
     ...(open
       ? [...onlyHere('GATEWAY_HTTP_ADDR', values.httpAddr), ...onlyHere('GATEWAY_RPC_ADDR', values.rpcAddr)]

@@ -6,9 +6,8 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import type { JobStore } from '#core/jobs/store.ts';
-import { storeTtls } from '#core/jobs/store-env.ts';
+import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
-import { parseEnv } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
@@ -29,7 +28,7 @@ await runProcess({
   metricsPort: orchestratorMetricsPort,
   metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_'] }),
   config(env) {
-    const values = parseEnv(orchestratorEnv, env);
+    const values = parseStoreEnv(orchestratorEnv, env);
     const { timeoutsPath } = values;
     const text = existsSync(timeoutsPath) ? readFileSync(timeoutsPath, 'utf8') : undefined;
     return { ...values, timeouts: parseTimeoutsText({ path: timeoutsPath, text }), hasTimeouts: text !== undefined };

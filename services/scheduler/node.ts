@@ -6,12 +6,11 @@ import { createEvents } from '#core/events.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import { storeTtls } from '#core/jobs/store-env.ts';
+import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
 import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
-import { parseEnv } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { type FoundFile, parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
@@ -24,7 +23,7 @@ await runProcess({
   name,
   metricsPort: schedulerMetricsPort,
   config(env) {
-    const values = parseEnv(schedulerEnv, env);
+    const values = parseStoreEnv(schedulerEnv, env);
     const timeoutsFile = findFile(values.timeoutsPath);
     const files = parseSchedulerFiles({ pools: findFile(values.poolsPath), timeouts: timeoutsFile });
     return { ...values, ...files, builtInTimeouts: timeoutsFile.text === undefined };

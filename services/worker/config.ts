@@ -1,6 +1,6 @@
 // The worker process's configuration, from its environment.
-import { storeEnv } from '#core/jobs/store-env.ts';
-import { type Env, type EnvValues, type EnvVar, parseEnv } from '#core/process/env.ts';
+import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
+import type { Env, EnvValues, EnvVar } from '#core/process/env.ts';
 import { int, list, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
@@ -50,7 +50,7 @@ export type WorkerConfig = EnvValues<typeof workerEnv>;
 
 /** Throws EnvError with every problem. */
 export function parseWorkerConfig(env: Env): WorkerConfig {
-  return parseEnv(workerEnv, env);
+  return parseStoreEnv(workerEnv, env);
 }
 
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */

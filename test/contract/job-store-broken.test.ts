@@ -27,6 +27,11 @@ const operations: readonly {
 }[] = [
   { name: 'create', from: 'PENDING', run: (_, store, jobs) => store.create(jobs.map((job) => job.new)) },
   { name: 'gate', from: 'PENDING', run: (rig, store, jobs) => store.gate(jobs.map((job) => rig.gateOf(job))) },
+  {
+    name: 'approve',
+    from: 'AWAITING_APPROVAL',
+    run: (rig, store, jobs) => store.approve(jobs.map((job) => rig.approveOf(job))),
+  },
   { name: 'accept', from: 'DISPATCHED', run: (rig, store, jobs) => store.accept(jobs.map(rig.acceptOf)) },
   {
     name: 'renew',

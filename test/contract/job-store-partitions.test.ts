@@ -49,6 +49,7 @@ function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
     case 'DEL':
       return args;
     case 'COPY':
+    case 'RENAME':
       return args.slice(0, 2);
     default:
       if (!known.has(name.toUpperCase())) throw new Error(`where are the keys of ${name}?`);
@@ -56,7 +57,7 @@ function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
   }
 }
 const known = new Set(
-  'GET SET TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
+  'GET SET TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
     ' ',
   ),
 );
@@ -123,6 +124,15 @@ async function everything(rig: Rig): Promise<void> {
     await raw.events(tenant, '', 10);
   }
   await raw.depths();
+  const human = all((tenant) => rig.subject({ tenant, pool: 'h' }));
+  await raw.create(human.map((job) => job.new));
+  await raw.gate(human.map((job) => rig.gateOf(job, 'AWAITING_APPROVAL')));
+  await raw.approve(human.map((job) => rig.approveOf(job)));
+  for (const { tenant, id } of human) await rig.driver.write(tenant, `ctx:${id}-r`, '1');
+  const redacted = (job: Subject) => ({ redactedKey: `ctx:${job.id}-r`, lane: 'job.echo|d' });
+  const asked = { decision: 'REQUIRE_HUMAN' };
+  await raw.gate(human.map((job) => rig.gateOf(job, 'SCHEDULED', { ...asked, ...redacted(job) })));
+  await raw.end(human.map((job) => rig.endOf(job, 'CANCELLED')));
 }
 
 describe('on the wire', () => {
@@ -132,8 +142,8 @@ describe('on the wire', () => {
     const sent = calls.map(({ sent: [name = '', sub = ''] }) =>
       (name.toUpperCase() === 'SCRIPT' ? `SCRIPT ${sub}` : name).toUpperCase(),
     );
-    // `SET res:` is the worker that speaks the bus alone.
-    const ours = sent.filter((_, i) => !calls[i]?.sent[1]?.startsWith('res:'));
+    // `SET res:` is the worker that speaks the bus alone, `SET ctx:` the kernel.
+    const ours = sent.filter((_, i) => !/^(res|ctx):/.test(calls[i]?.sent[1] ?? ''));
     expect(new Set(ours)).toEqual(new Set(['EVALSHA', 'SCRIPT LOAD']));
     const keys = calls.flatMap(({ inner }) => inner.flatMap(keysOf));
     expect(keys.length).toBeGreaterThan(500);
@@ -147,7 +157,10 @@ describe('on the wire', () => {
     const tags = new Set<string>();
     for (const { sent, inner } of calls) {
       const [name = '', ...args] = sent;
-      if (name.toUpperCase() === 'SCRIPT' || (name.toUpperCase() === 'SET' && /^\{0[0-3]\}res:/.test(args[0] ?? '')))
+      if (
+        name.toUpperCase() === 'SCRIPT' ||
+        (name.toUpperCase() === 'SET' && /^\{0[0-3]\}(res|ctx):/.test(args[0] ?? ''))
+      )
         continue;
       if (name.toUpperCase() === 'GET') {
         expect(args).toEqual([expect.stringMatching(/^where:/)]);

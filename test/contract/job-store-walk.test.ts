@@ -1,10 +1,9 @@
 // Random walks: Redis and its twin in step, Redis with four partitions, and the twin alone for longer ones. CORTEX_SEED=n walks one seed.
 import { describe, expect, test } from 'vitest';
-import { createMemoryStore } from '#core/jobs/memory-store.ts';
 import { memoryStage } from '../helpers/memory-job-store.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
-import { inStep } from './job-store/in-step.ts';
-import { createRig, type MakeStore } from './job-store/rig.ts';
+import { withTwin } from './job-store/in-step.ts';
+import { createRig } from './job-store/rig.ts';
 import { walk } from './job-store/walk.ts';
 
 const stage = redisStage();
@@ -13,24 +12,7 @@ const given = process.env['CORTEX_SEED'];
 const seeds = (n: number): number[] =>
   given === undefined ? Array.from({ length: n }, (_, i) => i + 1) : [Number(given)];
 
-/** Redis, and the twin beside it; the books and the keys are those of Redis. */
-const both: MakeStore = async (options) => {
-  const driver = await stage.make(options);
-  let randoms = 0;
-  const twin = createMemoryStore({ now: options.now, random: () => (++randoms).toString(16).padStart(16, '0') });
-  const store = inStep(driver.store, twin);
-  const { values } = twin.memory;
-  return {
-    ...driver,
-    store,
-    other: store,
-    async write(tenant, key, value) {
-      await driver.write(tenant, key, value);
-      if (value === undefined) values.delete(key);
-      else values.set(key, { value, expiresAt: Number.POSITIVE_INFINITY });
-    },
-  };
-};
+const both = withTwin(stage.make);
 
 describe('a random walk', () => {
   test.each(seeds(long ? 100 : 4))('on Redis and its twin in step, seed %d', { timeout: 120_000 }, async (seed) => {
@@ -53,7 +35,8 @@ describe('a random walk', () => {
         ...['created', 'existing', 'conflict', 'idempotency_conflict', 'payload_missing']
           .filter((o) => o !== 'conflict')
           .map((o) => `create ${o}`),
-        ...['applied', 'state', 'digest'].map((o) => `gate ${o}`),
+        ...['applied', 'state', 'digest', 'unapproved', 'waits'].map((o) => `gate ${o}`),
+        ...['approved', 'state', 'digest'].map((o) => `approve ${o}`),
         ...['claim ok', 'claim ok regate', 'claim gone', 'accept run', 'accept stale', 'renew ok'],
         ...['keep', 'lost', 'cancelled', 'ended', 'timeout', 'denied'].map((o) => `renewed ${o}`),
         ...['committed', 'retry', 'stale'].flatMap((o) => [`commit ${o}`, `foreign ${o}`]),

@@ -1,5 +1,6 @@
 // What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
 import { describe } from 'vitest';
+import { approvals } from './job-store/approvals.ts';
 import { attempts } from './job-store/attempts.ts';
 import { finishers } from './job-store/finishers.ts';
 import { foreign } from './job-store/foreign.ts';
@@ -7,6 +8,7 @@ import { pairs } from './job-store/pairs.ts';
 import { queue } from './job-store/queue.ts';
 import { reading } from './job-store/reading.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
+import { redaction } from './job-store/redaction.ts';
 import { submission } from './job-store/submission.ts';
 import { workers } from './job-store/workers.ts';
 
@@ -25,6 +27,8 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     finishers(open);
     queue(open);
     submission(open);
+    approvals(open);
+    redaction(open);
     workers(open);
     foreign(open);
     reading(open);

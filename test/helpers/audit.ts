@@ -55,6 +55,7 @@ function job_(job: BookedJob, books: Books, context: AuditContext, index: Index)
   must(life.events === lasting, `the transitions are ${life.events}`);
   must(life.packet === (ended ? 'absent' : 'lasting'), `the packet is ${life.packet}`);
   must(life.payload === 'absent' || life.payload === lasting, `the payload is ${life.payload}`);
+  must(life.redacted === 'absent' || life.redacted === lasting, `the redacted payload is ${life.redacted}`);
   if (ended) must(life.result !== 'lasting', `the result is ${life.result}`);
   must(life.idempotency === 'absent' || life.idempotency === lasting, `the idempotency entry is ${life.idempotency}`);
   for (const artifact of job.artifacts) must(artifact !== 'lasting', `an artifact is ${artifact}`);
@@ -64,6 +65,11 @@ function job_(job: BookedJob, books: Books, context: AuditContext, index: Index)
   must(!job.queued || job.state === 'SCHEDULED', 'in a ready queue');
   must(job.endedAt > 0 === ended, `ended at ${job.endedAt}`);
   must(/^\d+$/.test(job.fence), `fence '${job.fence}'`);
+  // Nothing that needs a person is handed out without the word of one, for this body under the policy that asked.
+  const passed = job.state === 'SCHEDULED' || held;
+  const word = `${job.digest} ${job.policyHash}`;
+  must(!passed || job.decision !== 'REQUIRE_HUMAN' || job.approval === word, `approved is '${job.approval}'`);
+  must(!passed || job.approval === '' || job.approval === word, `approved is still '${job.approval}'`);
 
   const states = job.path.map((line) => line.slice(line.indexOf('|') + 1));
   must(states.at(-1) === job.state, `path ends in ${states.at(-1)}`);

@@ -18,6 +18,12 @@ export interface BookedJob {
   readonly rank: string;
   readonly worker: string;
   readonly traceId: string;
+  readonly digest: string;
+  readonly decision: string;
+  /** Of the policy that decided last. */
+  readonly policyHash: string;
+  /** `<digest> <policy hash>` that a person approved; empty for none. */
+  readonly approval: string;
   readonly notBefore: number;
   readonly runDeadlineAt: number;
   readonly deadlineAt: number;
@@ -25,8 +31,10 @@ export interface BookedJob {
   readonly stoppedAt: number;
   /** Transitions as they stand in `job:events`. */
   readonly path: readonly string[];
-  /** Of each key that is the job's: record, events, packet, payload, result, artifacts, idempotency entry. */
-  readonly life: Readonly<Record<'record' | 'events' | 'packet' | 'payload' | 'result' | 'idempotency', Life>>;
+  /** Of each key that is the job's: record, events, packet, payload, redacted payload, result, artifacts, idempotency entry. */
+  readonly life: Readonly<
+    Record<'record' | 'events' | 'packet' | 'payload' | 'redacted' | 'result' | 'idempotency', Life>
+  >;
   readonly artifacts: readonly Life[];
 }
 
@@ -93,7 +101,18 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
     const result = field('result_ptr').replace('redis://', '');
     const artifacts = field('arts') === '' ? [] : field('arts').split(' ');
     const idem = `idem:${tenant}:${field('idem')}`;
-    for (const key of [name, `job:events:${id}`, `job:req:${id}`, `ctx:${id}`, `res:${id}`, result, idem, ...artifacts])
+    const redacted = field('rctx');
+    for (const key of [
+      name,
+      `job:events:${id}`,
+      `job:req:${id}`,
+      `ctx:${id}`,
+      redacted,
+      `res:${id}`,
+      result,
+      idem,
+      ...artifacts,
+    ])
       belongs(key, tenant);
     jobs.set(id, {
       id,
@@ -107,6 +126,10 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
       rank: field('prio'),
       worker: field('worker'),
       traceId: field('trace'),
+      digest: field('digest'),
+      decision: field('safety_decision'),
+      policyHash: field('policy').replace(/^\d+:/, ''),
+      approval: field('appr'),
       notBefore: Number(field('nb')),
       runDeadlineAt: Number(field('rundl')),
       deadlineAt: Number(field('deadline')),
@@ -118,6 +141,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
         events: life(`job:events:${id}`),
         packet: life(`job:req:${id}`),
         payload: life(`ctx:${id}`),
+        redacted: life(redacted),
         result: life(result === '' ? `res:${id}` : result),
         idempotency: field('idem') === '' ? 'absent' : life(idem),
       },
@@ -187,6 +211,8 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
       ids.some((id) => rest.startsWith(`${id}-`) || rest.startsWith(`${id}:sealed:`))
     ) {
       // An artifact of an attempt that is void.
+    } else if (kind === 'ctx' && entry.expiresAt >= 0 && ids.some((id) => rest.startsWith(`${id}:`))) {
+      // The redacted payload of an earlier verdict.
     } else if (!claimed.has(name)) strays.push(entry.key);
   }
   return { jobs, due, queues, rings, depths, slots, tenants, recent, traces, streams, strays };

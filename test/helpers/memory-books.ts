@@ -15,11 +15,13 @@ export function memoryBooks(memory: Memory): Books {
   };
   for (const record of memory.records.values()) {
     const { id, tenant, state, attempt, queued, pool, lane, worker, traceId, notBefore, runDeadlineAt } = record;
-    const { deadlineAt, endedAt, stoppedAt, path, idempotencyKey } = record;
+    const { deadlineAt, endedAt, stoppedAt, path, idempotencyKey, digest, decision, approval } = record;
     const life = (key: string): Life => lifeOf(memory.values.get(key)?.expiresAt);
     jobs.set(id, {
       ...{ id, tenant, state, attempt, queued, pool, lane, worker, traceId, notBefore, runDeadlineAt },
-      ...{ deadlineAt, endedAt, stoppedAt, path },
+      ...{ deadlineAt, endedAt, stoppedAt, path, digest, decision },
+      policyHash: record.policy?.hash ?? '',
+      approval: approval === undefined ? '' : `${approval.digest} ${approval.hash}`,
       fence: String(record.fence),
       rank: String(record.rank),
       life: {
@@ -27,6 +29,7 @@ export function memoryBooks(memory: Memory): Books {
         events: lifeOf(record.expiresAt),
         packet: record.packet === undefined ? 'absent' : 'lasting',
         payload: life(`ctx:${id}`),
+        redacted: life(record.redactedKey),
         result: life(record.resultKey === '' ? `res:${id}` : record.resultKey),
         idempotency:
           idempotencyKey === undefined ? 'absent' : lifeOf(memory.idempotency.get(idempotencyKey)?.expiresAt),
@@ -47,6 +50,8 @@ export function memoryBooks(memory: Memory): Books {
     ids.some(
       (id) =>
         key === `ctx:${id}` ||
+        key === memory.records.get(id)?.redactedKey ||
+        (key.startsWith(`ctx:${id}:`) && memory.values.get(key)?.expiresAt !== Number.POSITIVE_INFINITY) ||
         key === `res:${id}` ||
         key.startsWith(`res:${id}-`) ||
         key.startsWith(`res:${id}:sealed:`),

@@ -54,6 +54,8 @@ export interface ScriptedWorker {
   readonly got: readonly Held[];
   /** Ids that it accepted, once for each time. */
   readonly ran: readonly string[];
+  /** What it was given to run, in the same order. */
+  readonly payloads: readonly (string | null)[];
   /** Ids whose success was committed. */
   readonly committed: readonly string[];
   /** Jobs it vanished with. */
@@ -92,6 +94,7 @@ export async function scriptedWorker(
   const instance = `i-${id}`;
   const got: Held[] = [];
   const ran: string[] = [];
+  const payloads: (string | null)[] = [];
   const committed: string[] = [];
   const holds = new Map<string, Held>();
   const away = new Map<string, Held>();
@@ -111,8 +114,10 @@ export async function scriptedWorker(
   };
   const accept = async (job: Held): Promise<boolean> => {
     const [answer] = await store.accept([{ ...key(job), worker: id, instance, leaseMs }]);
-    if (answer?.outcome === 'run') ran.push(job.id);
-    return answer?.outcome === 'run';
+    if (answer?.outcome !== 'run') return false;
+    ran.push(job.id);
+    payloads.push(answer.payload);
+    return true;
   };
   const work = async (job: Held, deed: Deed): Promise<void> => {
     if (deed === 'ignore') return;
@@ -161,6 +166,7 @@ export async function scriptedWorker(
     id,
     got,
     ran,
+    payloads,
     committed,
     vanished: away,
     holds,

@@ -22,19 +22,19 @@ export const accept = jobScript(
   /* lua */ `${why}
 return each(5,${acceptStride},{'stale','unknown'},function(id,fence,attempt,worker,inst,lease)
   local rk=P..'job:meta:'..id
-  local m=record(id,'attempt','worker','inst','timeout','deadline','attempts','rundl','queued','started')
-  local st,slots=m[1],P..'slots:'..worker
+  local m=record(id,'attempt','worker','inst','timeout','deadline','attempts','rundl','queued','started','rctx')
+  local st,slots,payload=m[1],P..'slots:'..worker,P..(m[13] or 'ctx:'..id)
   local same=held(st) and m[3]==fence and m[4]==attempt and m[5]==worker and m[6]==inst
   if not same or num(call('ZSCORE',slots,id) or '0')<=now then return {'stale',why(st)} end
   local attempts,deadline,queued=num(m[9] or '0'),num(m[8]),num(m[11])
-  if st=='RUNNING' then return {'run',value(P..'ctx:'..id),attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
+  if st=='RUNNING' then return {'run',value(payload),attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
   if deadline<=now then return {'stale','timeout'} end
   local till,rundl=now+tonumber(lease),now+num(m[7])
   call('HSET',rk,'state','RUNNING','updated_at',us,'started',ms,'attempts',f0(attempts+1),'rundl',f0(rundl),'hand','0')
   add(slots,f0(till),id)
   due(id,math.min(till,rundl,deadline))
   ev(id,m[2],'RUNNING',fence)
-  return {'run',value(P..'ctx:'..id),attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
+  return {'run',value(payload),attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
 end)`,
 );
 

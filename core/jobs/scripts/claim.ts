@@ -3,6 +3,7 @@
 // pops that tenant's oldest job, checks state, policy and deadline, and adds the job's cost, over the tenant's weight, to the tenant in the whole pool
 // (start-time fair queueing: Goyal, Vin, Cheng 1996). Stale ring scores are corrected when met.
 import { jobScript, mostBytes, slotsMs } from './prelude.ts';
+import { tidy } from './tidy.ts';
 
 /** Fixed arguments of one claim, before its lanes. */
 export const claimHead = 12;
@@ -18,7 +19,7 @@ export const mostPerClaim = 1000;
 
 export const claim = jobScript(
   'claim',
-  /* lua */ `
+  /* lua */ `${tidy}
 local out={}
 local a=5
 while a<=#ARGV do
@@ -136,6 +137,7 @@ while a<=#ARGV do
       local z={virtual,''}
       for t in pairs(moved) do z[#z+1]=vts[t] z[#z+1]=t end
       call('ZADD',vk,'GT',unpack(z))
+      if now%16<1 then tidy(pool) end -- now and then is enough
     end
     for lane,k in pairs(taken) do count(pool,lane,-k) end
   end

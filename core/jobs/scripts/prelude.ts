@@ -167,17 +167,21 @@ local function endof(id)
   return out
 end
 -- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields. Answers the end;
--- 'told' is that end, by who has read the record already.
-local function finish(id,tenant,to,fence,sets,idem,told)
+-- 'told' is that end, with 'idem' and 'rctx', by who has read the record already.
+local function finish(id,tenant,to,fence,sets,told,idem,rctx)
   local rk=P..'job:meta:'..id
   call('HSET',rk,'state',to,'updated_at',us,'ended',ms,unpack(sets))
   call('DEL',P..'job:req:'..id)
   call('PEXPIRE',rk,META)
   call('PEXPIRE',P..'job:events:'..id,META)
   call('PEXPIRE',P..'ctx:'..id,DATA)
-  if not told then told,idem=endof(id),call('HGET',rk,'idem') end
+  if not told then
+    local m=call('HMGET',rk,'idem','rctx')
+    told,idem,rctx=endof(id),m[1],m[2]
+  end
   local worker,arts=told[6],told[11]
   if idem then call('PEXPIRE',P..'idem:'..tenant..':'..idem,META) end
+  if rctx then call('PEXPIRE',P..rctx,DATA) end
   if foreign(worker) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
   if arts~='' then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})

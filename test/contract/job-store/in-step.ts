@@ -2,7 +2,9 @@
 // entries, how long a key of Redis still lives) is left out.
 import { isDeepStrictEqual } from 'node:util';
 import { CortexError } from '#core/errors.ts';
+import { createMemoryStore } from '#core/jobs/memory-store.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import type { MakeStore } from './rig.ts';
 
 /** A store that answers what `first` answers, as long as `second` agrees. */
 export function inStep(first: JobStore, second: JobStore): JobStore {
@@ -26,6 +28,27 @@ export function inStep(first: JobStore, second: JobStore): JobStore {
       };
     },
   });
+}
+
+/** A store, and the twin beside it; the books and the keys are those of the store. */
+export function withTwin(make: MakeStore): MakeStore {
+  return async (options) => {
+    const driver = await make(options);
+    let randoms = 0;
+    const twin = createMemoryStore({ now: options.now, random: () => (++randoms).toString(16).padStart(16, '0') });
+    const store = inStep(driver.store, twin);
+    const { values } = twin.memory;
+    return {
+      ...driver,
+      store,
+      other: store,
+      async write(tenant, key, value) {
+        await driver.write(tenant, key, value);
+        if (value === undefined) values.delete(key);
+        else values.set(key, { value, expiresAt: Number.POSITIVE_INFINITY });
+      },
+    };
+  };
 }
 
 function codeOf(reason: unknown): unknown {

@@ -5,7 +5,18 @@ import type { JobEvent, JobView, NewJob, PolicyVersion } from '#core/jobs/job.ts
 import { createKeys, type Keys } from '#core/jobs/keys.ts';
 import { pseudoPrefix } from '#core/jobs/lane.ts';
 import type { EndState, JobState } from '#core/jobs/state.ts';
-import type { Claim, Claimed, Commit, End, ForeignResult, Gate, HandOut, JobStore, Requeue } from '#core/jobs/store.ts';
+import type {
+  Approve,
+  Claim,
+  Claimed,
+  Commit,
+  End,
+  ForeignResult,
+  Gate,
+  HandOut,
+  JobStore,
+  Requeue,
+} from '#core/jobs/store.ts';
 import { systemIds } from '#core/system.ts';
 import { audit } from '../../helpers/audit.ts';
 import type { Books } from '../../helpers/books.ts';
@@ -74,6 +85,11 @@ export const policy: PolicyVersion = { sequence: 1, hash: 'h1' };
 export const aMinute = 60_000;
 
 export type Rig = Awaited<ReturnType<typeof createRig>>;
+
+function decisionOf(to: Gate['to'], { constraints }: Spec): string {
+  if (to === 'SCHEDULED') return constraints === undefined ? 'ALLOW' : 'ALLOW_WITH_CONSTRAINTS';
+  return to === 'AWAITING_APPROVAL' ? 'REQUIRE_HUMAN' : 'DENY';
+}
 
 /** An empty stage. */
 export async function createRig(make: MakeStore, partitions: number) {
@@ -158,7 +174,7 @@ export async function createRig(make: MakeStore, partitions: number) {
     tenant: job.tenant,
     digest: job.new.digest,
     to,
-    decision: to === 'SCHEDULED' ? (job.spec.constraints === undefined ? 'ALLOW' : 'ALLOW_WITH_CONSTRAINTS') : 'DENY',
+    decision: decisionOf(to, job.spec),
     reason: to === 'SCHEDULED' ? '' : 'for a reason',
     rule: 'rule1',
     policy: job.spec.policy ?? policy,
@@ -171,6 +187,10 @@ export async function createRig(make: MakeStore, partitions: number) {
     errorCode: to === 'DENIED' || to === 'FAILED' ? 'gate_error' : '',
     errorMessage: '',
     ...more,
+  });
+
+  const approveOf = (job: Subject, more: Partial<Approve> = {}): Approve => ({
+    ...{ id: job.id, tenant: job.tenant, digest: job.new.digest, principal: 'a person', ...more },
   });
 
   const claimOf = (job: Subject, more: Partial<Claim> = {}): Claim => ({
@@ -247,6 +267,7 @@ export async function createRig(make: MakeStore, partitions: number) {
     newJob,
     subject,
     gateOf,
+    approveOf,
     claimOf,
     keyOf,
     acceptOf,

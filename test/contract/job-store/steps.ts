@@ -58,6 +58,28 @@ export const steps: readonly Step[] = [
       rig.one(await rig.store.gate([rig.gateOf(job, 'SCHEDULED', { digest: 'another' })])).outcome === 'applied',
   },
   {
+    name: 'gate to SCHEDULED of what needs a person',
+    to: 'SCHEDULED',
+    from: [],
+    run: async (rig, job) =>
+      rig.one(await rig.store.gate([rig.gateOf(job, 'SCHEDULED', { decision: 'REQUIRE_HUMAN' })])).outcome ===
+      'applied',
+  },
+  {
+    name: 'approve',
+    to: 'PENDING',
+    from: ['AWAITING_APPROVAL'],
+    run: async (rig, job) => rig.one(await rig.store.approve([rig.approveOf(job)])).outcome === 'approved',
+  },
+  ...([{ digest: 'another' }, { tenant: 'somebody-else' }] as const).map(
+    (more): Step => ({
+      name: `approve with another ${Object.keys(more).join()}`,
+      to: 'PENDING',
+      from: [],
+      run: async (rig, job) => rig.one(await rig.store.approve([rig.approveOf(job, more)])).outcome === 'approved',
+    }),
+  ),
+  {
     name: 'claim',
     to: 'DISPATCHED',
     from: ['SCHEDULED'],

@@ -2,7 +2,7 @@
 // without a stored allow of the policy in force.
 import { describe, expect, test } from 'vitest';
 import type { JobStore } from '#core/jobs/store.ts';
-import type { Rig, Subject } from './rig.ts';
+import { policy, type Rig, type Subject } from './rig.ts';
 
 export function submission(open: () => Promise<Rig>): void {
   describe('create', () => {
@@ -173,7 +173,7 @@ export function submission(open: () => Promise<Rig>): void {
       expect(await rig.snapshot()).toBe(before);
     });
 
-    test('holds a job that nobody can judge, with the reason to be seen, until it is looked at again', async () => {
+    test('holds a job that nobody can judge, or that is throttled, with the reason to be seen, until it is looked at again', async () => {
       const rig = await open();
       const job = await rig.pending();
       const hold = rig.gateOf(job, 'PENDING', { policy: undefined, decision: '', reason: 'kernel away', holdMs: 5000 });
@@ -189,6 +189,13 @@ export function submission(open: () => Promise<Rig>): void {
       rig.advance(1);
       const [due] = (await rig.store.due(10, 1000)).jobs;
       expect(due).toMatchObject({ id: job.id, digest: job.new.digest, principal: 'someone', packet: job.new.packet });
+      // Throttled next, in the same words: the decision is the last one.
+      await rig.store.gate([{ ...hold, decision: 'THROTTLE', policy, rule: 'r2', holdMs: 2500 }]);
+      expect(await rig.view(job)).toMatchObject({ state: 'PENDING', safetyDecision: 'THROTTLE', rule: 'r2' });
+      rig.advance(2499);
+      expect((await rig.store.due(10, 1000)).jobs).toEqual([]);
+      rig.advance(1);
+      expect((await rig.store.due(10, 1000)).jobs).toMatchObject([{ id: job.id, state: 'PENDING' }]);
       // Never beyond the job's own deadline.
       const short = await rig.pending({ deadlineMs: 2000 });
       await rig.store.gate([rig.gateOf(short, 'PENDING', { holdMs: 60_000 })]);

@@ -32,6 +32,7 @@ const weights = {
     create: 9,
     again: 2,
     gate: 14,
+    approve: 3,
     claim: 16,
     accept: 16,
     renew: 10,
@@ -115,8 +116,22 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
   const gate = async (of: Subject | undefined): Promise<void> => {
     if (of === undefined) return;
     const to = random.weighted({ SCHEDULED: 20, PENDING: 3, AWAITING_APPROVAL: 1, DENIED: 1, FAILED: 1 });
-    const judged = { policy: policy(), holdMs: random.below(1500), constraints: random.chance(0.2) ? '{"a":1}' : '' };
-    const [answer] = await store.gate([rig.gateOf(of, to, random.chance(0.05) ? { ...judged, digest: 'x' } : judged)]);
+    // What needs a person goes on if one approved it.
+    const asked = to === 'AWAITING_APPROVAL' || (to === 'SCHEDULED' && random.chance(0.1));
+    const judged = {
+      ...(asked ? { decision: 'REQUIRE_HUMAN' } : {}),
+      policy: policy(),
+      holdMs: random.below(1500),
+      constraints: random.chance(0.2) ? '{"a":1}' : '',
+    };
+    const redactedKey = `ctx:${of.id}${random.pick([':r', '-r'])}`;
+    const redacted =
+      to === 'SCHEDULED' && !asked && of.lane.endsWith('|d') && random.chance(0.6) ? { redactedKey } : {};
+    const sound = 'redactedKey' in redacted && (await rig.stateOf(of)) === 'PENDING';
+    // The kernel writes it, or has written it before, or never does.
+    if (sound && random.chance(0.6)) await rig.driver.write(of.tenant, redactedKey, `"redacted ${random.below(10)}"`);
+    const other = !sound && random.chance(0.05) ? { digest: 'x' } : {};
+    const [answer] = await store.gate([rig.gateOf(of, to, { ...judged, ...redacted, ...other })]);
     note(`gate ${answer?.outcome}`);
   };
   const claim = async (host: Host | undefined): Promise<readonly HandOut[]> => {
@@ -211,6 +226,14 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
       if (job !== undefined) note(`again ${rig.one(await store.create([job.new])).outcome}`);
     },
     gate: () => gate(random.pick(jobs)),
+    approve: async () => {
+      const views = await Promise.all(jobs.map((job) => rig.view(job)));
+      const waiting = jobs.filter((_, i) => views[i]?.state === 'AWAITING_APPROVAL');
+      const job = random.pick(waiting.length > 0 ? waiting : jobs);
+      if (job === undefined) return;
+      const [answer] = await store.approve([rig.approveOf(job, random.chance(0.1) ? { digest: 'x' } : {})]);
+      note(`approve ${answer?.outcome}`);
+    },
     claim: () => claim(random.pick(hosts)),
     accept: async () => {
       const one = someHeld();

@@ -216,7 +216,7 @@ describe('a kernel that neither allows nor denies', () => {
   test('a payload that the policy wants replaced is not run as it is', async () => {
     await open();
     const worker = await rig.worker({ id: 'w1' });
-    rig.checker.overrule(({ jobId }) => ({ redactedContextPtr: `redis://ctx:${jobId}-redacted` }));
+    rig.checker.overrule(() => ({ redactedContextPtr: 'redis://ctx:somewhere' }));
     const id = await rig.submit();
     await rig.advance(3_000);
     expect(await rig.view(id)).toMatchObject({
@@ -225,6 +225,28 @@ describe('a kernel that neither allows nor denies', () => {
     });
     expect(worker.got).toEqual([]);
   });
+
+  test.each([':', '-'])(
+    'a payload redacted to ctx:<id>%s... is waited for, and then what a worker of ours runs',
+    async (mark) => {
+      await open();
+      rig.checker.overrule(({ jobId }) => ({ redactedContextPtr: `redis://ctx:${jobId}${mark}redacted` }));
+      const cap = await rig.cap({ id: 'c1', topic: 'job.echo' });
+      const worker = await rig.worker({ id: 'w1' });
+      const id = await rig.submit({ payload: '{"prompt":"secret"}' });
+      await rig.advance(3_000);
+      expect(await rig.view(id)).toMatchObject({
+        state: 'PENDING',
+        safetyReason: expect.stringContaining('is not there'),
+      });
+      expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(0);
+      await rig.write('default', `ctx:${id}${mark}redacted`, '{"prompt":"***"}');
+      await rig.reach(id, 'SUCCEEDED', 8_000);
+      expect(worker.payloads).toEqual(['{"prompt":"***"}']);
+      expect(cap.got).toEqual([]);
+      expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(1);
+    },
+  );
 });
 
 test('constraints are stored before the hand-out and go along with it, to workers of ours alone', async () => {

@@ -84,7 +84,7 @@ describe('the lane', () => {
   });
 });
 
-test.each(['redis://ctx:other', 'redis://ctx:j1-redacted', 'nonsense'])(
+test.each(['redis://ctx:other', 'redis://ctx:j10', 'redis://res:j1', `redis://ctx:j1:${'x'.repeat(300)}`, 'nonsense'])(
   'a redacted payload at %s is waited for, not ignored',
   (redactedContextPtr) => {
     expect(plan({ redactedContextPtr })).toMatchObject({
@@ -94,6 +94,19 @@ test.each(['redis://ctx:other', 'redis://ctx:j1-redacted', 'nonsense'])(
     });
   },
 );
+
+test.each(['ctx:j1:redacted', 'ctx:j1-redacted', 'ctx/j1-redacted'])(
+  'a redacted payload at %s of the job is run in place of its own, by workers of ours alone',
+  (key) => {
+    const gate = plan({ redactedContextPtr: `redis://${key}` });
+    expect(gate).toMatchObject({ to: 'SCHEDULED', redactedKey: key.replace('/', ':'), holdMs: 5_000 });
+    expect(parseLane(gate.lane).direct).toBe(true);
+  },
+);
+
+test("a payload that was redacted in place is the job's own", () => {
+  expect(plan({ redactedContextPtr: 'redis://ctx:j1' })).not.toHaveProperty('redactedKey');
+});
 
 describe('constraints', () => {
   test('go along as JSON', () => {
