@@ -7,8 +7,8 @@ import { HttpError } from '#core/http/errors.ts';
 import type { NewJob } from '#core/jobs/job.ts';
 import type { Created } from '#core/jobs/store.ts';
 import { digestOf, newJob } from '#core/jobs/submission.ts';
+import { doorbell } from '#core/protocol/doorbell.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
-import { subjects } from '#core/protocol/subjects.ts';
 import { JobMetadataSchema, type JobRequest, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import type { GatewayDeps } from './deps.ts';
 
@@ -80,7 +80,7 @@ export function createSubmitJob(
         throw new CortexError('internal', `job ${jobId} lost the payload that was stored with it`);
     }
     const replayed = created.id !== jobId;
-    if (!replayed) post({ subject: subjects.submit, data: job.packet });
+    if (!replayed) post(doorbell(job.packet));
     log.debug('submitted', { job_id: created.id, trace_id: created.traceId, tenant, topic: job.topic, replayed });
     return { jobId: created.id, traceId: created.traceId, replayed };
   };
