@@ -2,17 +2,19 @@
 // store every two seconds, because news may be lost and the store is the truth. Waiting is bounded in time and in number.
 import type { Subscription } from '#core/bus/bus.ts';
 import { CortexError } from '#core/errors.ts';
-import type { JobEvent, JobView } from '#core/jobs/job.ts';
+import type { JobEvent } from '#core/jobs/job.ts';
 import { isEnd, isState } from '#core/jobs/state.ts';
+import type { Seen } from '#core/jobs/store.ts';
 import { tenantEvents } from '#core/protocol/subjects.ts';
 import type { GatewayDeps } from './deps.ts';
+import type { ReadJob } from './read-job.ts';
 
 export interface Waiters {
   /**
    * The job once it has ended, or as it is after `ms`, or as it is now when too many wait already; undefined when the tenant has no
    * such job. Throws CortexError `unavailable` when the process stops, `canceled` when the signal aborts, and what the store throws.
    */
-  wait(id: string, tenant: string, ms: number, signal: AbortSignal): Promise<JobView | undefined>;
+  wait(id: string, tenant: string, ms: number, signal: AbortSignal): Promise<Seen | undefined>;
   /** How many wait now. */
   readonly waiting: number;
   /** Tenants whose events are listened to now. */
@@ -21,10 +23,10 @@ export interface Waiters {
   stop(): void;
 }
 
-export type WaiterDeps = Pick<
-  GatewayDeps,
-  'store' | 'subscribe' | 'clock' | 'log' | 'maxWaiters' | 'maxWaitersPerTenant'
->;
+export interface WaiterDeps
+  extends Pick<GatewayDeps, 'subscribe' | 'clock' | 'log' | 'maxWaiters' | 'maxWaitersPerTenant'> {
+  readonly readJob: ReadJob;
+}
 
 /** Milliseconds between two looks at the store without news. */
 const lookMs = 2_000;
@@ -38,7 +40,7 @@ interface Hub {
 }
 
 export function createWaiters(deps: WaiterDeps): Waiters {
-  const { store, subscribe, clock, log, maxWaiters = 1_000, maxWaitersPerTenant = 200 } = deps;
+  const { readJob, subscribe, clock, log, maxWaiters = 1_000, maxWaitersPerTenant = 200 } = deps;
   const hubs = new Map<string, Hub>();
   const stopping = new AbortController();
   let waiting = 0;
@@ -75,7 +77,7 @@ export function createWaiters(deps: WaiterDeps): Waiters {
   };
   const wait: Waiters['wait'] = async (id, tenant, ms, signal) => {
     // No room is no error: the answer is the one of a wait that was over at once, and the caller asks again.
-    if (waiting >= maxWaiters || (hubs.get(tenant)?.waiting ?? 0) >= maxWaitersPerTenant) return store.view(id, tenant);
+    if (waiting >= maxWaiters || (hubs.get(tenant)?.waiting ?? 0) >= maxWaitersPerTenant) return readJob(id, tenant);
     const until = clock.monotonic() + ms;
     const hub = hubs.get(tenant) ?? open(tenant);
     hub.waiting++;
@@ -91,9 +93,9 @@ export function createWaiters(deps: WaiterDeps): Waiters {
       await pause(bell, Math.min(ms, lookMs));
       for (;;) {
         if (aborted.aborted) throw reason(signal);
-        const job = await store.view(id, tenant);
+        const seen = await readJob(id, tenant);
         const left = until - clock.monotonic();
-        if (job === undefined || isEnd(job.state) || left <= 0) return job;
+        if (seen === undefined || isEnd(seen.job.state) || left <= 0) return seen;
         await pause(bell, Math.min(left, lookMs));
       }
     } finally {

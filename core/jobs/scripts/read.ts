@@ -1,5 +1,5 @@
-// Reading: view, page, trace, transitions, result, events, depths. Bounded work, one round trip each, nothing is written.
-import { jobScript } from './prelude.ts';
+// Reading: view, page, trace, transitions, look, events, depths. Bounded work, one round trip each, nothing is written.
+import { jobScript, mostBytes } from './prelude.ts';
 
 // ARGV[5]: id, [6] tenant, [7] '1' for any tenant.
 export const view = jobScript(
@@ -98,14 +98,21 @@ if call('HGET',P..'job:meta:'..ARGV[5],'tenant')~=ARGV[6] then return {false,EV}
 return {call('LRANGE',P..'job:events:'..ARGV[5],0,-1),EV}`,
 );
 
-// ARGV[5]: id, [6] tenant. {0}: no such job; {1, text or nothing}.
-export const result = jobScript(
-  'result',
+// Per job: id, tenant. {record, the result's text or nothing}; nothing for no such job; 0 for a result that the answer has no room for:
+// it is not even read. The first always has room.
+export const look = jobScript(
+  'look',
   /* lua */ `
-local m=call('HMGET',P..'job:meta:'..ARGV[5],'tenant','result_ptr')
-if m[1]~=ARGV[6] then return {{0,false},EV} end
-local key=m[2] and string.match(m[2],'^redis://(.+)$')
-return {{1,key and value(P..key)},EV}`,
+local room=${mostBytes}
+return each(5,2,false,function(id,tenant)
+  local m=record(id,'result_ptr')
+  if not m[1] or m[2]~=tenant then return false end
+  local key=m[4] and string.match(m[4],'^redis://(.+)$')
+  if key and room<=0 then return 0 end
+  local text=key and value(P..key)
+  if text then room=room-#text end
+  return {call('HGETALL',P..'job:meta:'..id),text}
+end)`,
 );
 
 // ARGV[5]: tenant, [6] after, [7] limit.

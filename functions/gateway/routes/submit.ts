@@ -15,12 +15,12 @@ import type { SubmitJob, SubmitJobs } from '../submit-job.ts';
 import { waitMs } from '../wait-query.ts';
 import type { Waiters } from '../waiters.ts';
 
-export interface SubmitRouteDeps extends Pick<GatewayDeps, 'store' | 'log'> {
+export interface SubmitRouteDeps extends Pick<GatewayDeps, 'log'> {
   readonly submitJob: SubmitJobs;
   readonly waiters: Waiters;
 }
 
-export function submitRoutes({ store, log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
+export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
   /** Submits, and answers now or after the wait. */
   const accept = async (c: AppContext, submission: SubmitJob): Promise<Response> => {
     const ms = waitMs(c.req.query('wait'));
@@ -31,8 +31,8 @@ export function submitRoutes({ store, log, submitJob, waiters }: SubmitRouteDeps
     if (ms === 0) return c.json(ids, 202);
     const { signal } = c.req.raw;
     try {
-      const job = await waiters.wait(jobId, submission.tenant, ms, signal);
-      if (job !== undefined) return c.json({ ...ids, ...(await detailOf(store, job)) }, isEnd(job.state) ? 200 : 202);
+      const seen = await waiters.wait(jobId, submission.tenant, ms, signal);
+      if (seen !== undefined) return c.json({ ...ids, ...detailOf(seen) }, isEnd(seen.job.state) ? 200 : 202);
     } catch (error) {
       if (signal.aborted) throw error;
       // The job is accepted, and an error would make the client submit it once more.

@@ -2,19 +2,17 @@
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
-import type { JobView } from '#core/jobs/job.ts';
 import { silentLog } from '#core/log.ts';
-import { type SubmitRouteDeps, submitRoutes } from '../../../functions/gateway/routes/submit.ts';
+import { submitRoutes } from '../../../functions/gateway/routes/submit.ts';
 import type { Waiters } from '../../../functions/gateway/waiters.ts';
 import type { AppEnv } from '../../../functions/http/route.ts';
 
 const away = new CortexError('unavailable', 'away');
 
-function post(wait: Waiters['wait'], result: () => Promise<string | null> = async () => null): Promise<Response> {
+function post(wait: Waiters['wait']): Promise<Response> {
   const routes = submitRoutes({
     submitJob: async () => ({ jobId: 'j1', traceId: 't1', replayed: true }),
     waiters: { wait } as Waiters,
-    store: { result } as unknown as SubmitRouteDeps['store'],
     log: silentLog,
   });
   const app = new Hono<AppEnv>();
@@ -29,14 +27,6 @@ function post(wait: Waiters['wait'], result: () => Promise<string | null> = asyn
 test.each([
   ['the wait fails', () => post(() => Promise.reject(away))],
   ['the record is gone', () => post(async () => undefined)],
-  [
-    'the result cannot be read',
-    () =>
-      post(
-        async () => ({ id: 'j1', tenant: 't', state: 'SUCCEEDED', resultPtr: 'redis://res:j1' }) as JobView,
-        () => Promise.reject(away),
-      ),
-  ],
 ])('%s: 202 with the ids', async (_, send) => {
   const response = await send();
   expect(response.status).toBe(202);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
 import type { JobView } from '#core/jobs/job.ts';
 import type { JobState } from '#core/jobs/state.ts';
+import type { Seen } from '#core/jobs/store.ts';
 import { silentLog } from '#core/log.ts';
 import { createWaiters, type WaiterDeps } from '../../../functions/gateway/waiters.ts';
 import { createFakeClock, settle } from '../../helpers/clock.ts';
@@ -16,13 +17,13 @@ function scene(options: Partial<Pick<WaiterDeps, 'maxWaiters' | 'maxWaitersPerTe
   let failure: Error | undefined;
   let looks = 0;
   const handles = new Set<Handle>();
-  const view = async (): Promise<JobView | undefined> => {
+  const readJob = async (): Promise<Seen | undefined> => {
     looks++;
     if (failure !== undefined) throw failure;
-    return state === undefined ? undefined : ({ id: 'j', state } as JobView);
+    return state === undefined ? undefined : { job: { id: 'j', state } as JobView, result: null };
   };
   const waiters = createWaiters({
-    store: { view } as unknown as WaiterDeps['store'],
+    readJob,
     subscribe: async (_subject, handle) => {
       handles.add(handle);
       return { close: async () => void handles.delete(handle) };
@@ -56,7 +57,7 @@ test('news of the end wakes at once', async () => {
   await settle();
   become('SUCCEEDED');
   tell(ended);
-  expect(await answer).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await answer).toMatchObject({ job: { state: 'SUCCEEDED' } });
   expect(clock.monotonic()).toBe(0);
   expect(handles.size).toBe(0);
 });
@@ -72,7 +73,7 @@ test('news of other jobs, of other steps, and nonsense wake nobody', async () =>
   expect(looks()).toBe(before);
   become('FAILED');
   tell(ended);
-  expect(await answer).toMatchObject({ state: 'FAILED' });
+  expect(await answer).toMatchObject({ job: { state: 'FAILED' } });
 });
 
 test('an end between the look and the sleep is not missed', async () => {
@@ -82,7 +83,7 @@ test('an end between the look and the sleep is not missed', async () => {
   while (handles.size === 0) await Promise.resolve();
   tell(ended);
   become('SUCCEEDED');
-  expect(await answer).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await answer).toMatchObject({ job: { state: 'SUCCEEDED' } });
 });
 
 test('a job that is gone is undefined, also when it goes meanwhile', async () => {
@@ -103,7 +104,7 @@ test('the time is kept, whatever the news', async () => {
   }
   expect(waiters.waiting).toBe(1);
   await clock.advance(1_000);
-  expect(await answer).toMatchObject({ state: 'RUNNING' });
+  expect(await answer).toMatchObject({ job: { state: 'RUNNING' } });
   expect(waiters.waiting).toBe(0);
 });
 
@@ -111,27 +112,27 @@ test("one too many learns how things are now, and takes nobody's place", async (
   const { clock, wait, become, tell, waiters, handles } = scene({ maxWaiters: 3 });
   const three = [wait(), wait(), wait()];
   await settle();
-  expect(await wait()).toMatchObject({ state: 'RUNNING' });
+  expect(await wait()).toMatchObject({ job: { state: 'RUNNING' } });
   expect(clock.monotonic()).toBe(0);
   expect(waiters.waiting).toBe(3);
   expect(handles.size).toBe(1);
   become('SUCCEEDED');
   tell(ended);
   await Promise.all(three);
-  expect(await wait()).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await wait()).toMatchObject({ job: { state: 'SUCCEEDED' } });
 });
 
 test('a tenant that takes all its places leaves room for others', async () => {
   const { wait, become, tell, waiters } = scene({ maxWaiters: 5, maxWaitersPerTenant: 2 });
   const two = [wait(), wait()];
   await settle();
-  expect(await wait()).toMatchObject({ state: 'RUNNING' });
+  expect(await wait()).toMatchObject({ job: { state: 'RUNNING' } });
   const other = waiters.wait('j', 'other', 30_000, new AbortController().signal);
   await settle();
   expect(waiters.waiting).toBe(3);
   become('SUCCEEDED');
   tell(ended);
-  for (const job of await Promise.all([...two, other])) expect(job).toMatchObject({ state: 'SUCCEEDED' });
+  for (const job of await Promise.all([...two, other])) expect(job).toMatchObject({ job: { state: 'SUCCEEDED' } });
   expect(waiters.waiting).toBe(0);
 });
 
@@ -148,14 +149,14 @@ describe.each([
     expect(looks()).toBeLessThanOrEqual(5);
     become('TIMEOUT');
     await clock.advance(2_000);
-    expect(await answer).toMatchObject({ state: 'TIMEOUT' });
+    expect(await answer).toMatchObject({ job: { state: 'TIMEOUT' } });
   });
 
   test('the time is kept', async () => {
     const { clock, wait } = scene({ subscribe });
     const answer = wait(1_000);
     await clock.advance(1_000);
-    expect(await answer).toMatchObject({ state: 'RUNNING' });
+    expect(await answer).toMatchObject({ job: { state: 'RUNNING' } });
   });
 });
 
