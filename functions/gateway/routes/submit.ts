@@ -24,21 +24,25 @@ export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): read
   /** Submits, and answers now or after the wait. */
   const accept = async (c: AppContext, submission: SubmitJob): Promise<Response> => {
     const ms = waitMs(c.req.query('wait'));
-    const { jobId, traceId, replayed } = await submitJob(submission);
-    const ids = { job_id: jobId, trace_id: traceId };
-    c.header('Location', `/api/v1/jobs/${jobId}`);
-    if (replayed) c.header(replayedHeader, 'true');
-    if (ms === 0) return c.json(ids, 202);
-    const { signal } = c.req.raw;
+    // Who listens before there is a job misses no end of it.
+    const place = ms === 0 ? undefined : waiters.enter(submission.tenant);
     try {
-      const seen = await waiters.wait(jobId, submission.tenant, ms, signal);
-      if (seen !== undefined) return c.json({ ...ids, ...detailOf(seen) }, isEnd(seen.job.state) ? 200 : 202);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      // The job is accepted, and an error would make the client submit it once more.
-      log.warn('cannot tell the end of a job just accepted', { job_id: jobId, trace_id: traceId, error });
+      const { jobId, traceId, replayed } = await submitJob({ ...submission, onId: place?.expect });
+      const ids = { job_id: jobId, trace_id: traceId };
+      c.header('Location', `/api/v1/jobs/${jobId}`);
+      if (replayed) c.header(replayedHeader, 'true');
+      if (place === undefined) return c.json(ids, 202);
+      const { signal } = c.req.raw;
+      const seen = await place.wait(jobId, ms, signal).catch((error: unknown) => {
+        if (signal.aborted) throw error;
+        // The job is accepted, and an error would make the client submit it once more.
+        log.warn('cannot tell the end of a job just accepted', { job_id: jobId, trace_id: traceId, error });
+      });
+      if (seen === undefined) return c.json(ids, 202);
+      return c.json({ ...ids, ...detailOf(seen) }, isEnd(seen.job.state) ? 200 : 202);
+    } finally {
+      place?.leave();
     }
-    return c.json(ids, 202);
   };
   const submit = async (c: AppContext): Promise<Response> => {
     const identity = c.get('identity');

@@ -51,6 +51,13 @@ test('submissions of one turn are one call to the store', async () => {
   }
 });
 
+test('who wants to know the id learns it before there is a record', async () => {
+  const { submit, calls } = scene(created);
+  const told: [string, number][] = [];
+  const { jobId } = await submit({ ...job, onId: (id) => void told.push([id, calls.length]) });
+  expect(told).toEqual([[jobId, 0]]);
+});
+
 test('the id names the partition of the tenant', async () => {
   const keys = createKeys(16);
   const { submit } = scene(created, 16);

@@ -181,3 +181,114 @@ test('a client that has left, and a gateway that stops, end the wait', async () 
   await settle();
   expect([waiters.waiting, handles.size, clock.waiting]).toEqual([0, 0, 0]);
 });
+
+describe('who enters before there is a job', () => {
+  const never = (): AbortSignal => new AbortController().signal;
+  /** A tenant that is listened to already, because somebody else waits: its job is `k`. */
+  async function listened(options: Parameters<typeof scene>[0] = {}) {
+    const here = scene(options);
+    const other = here.waiters.wait('k', 'default', 60_000, never());
+    await settle();
+    const looked = here.looks();
+    return { ...here, other, since: () => here.looks() - looked };
+  }
+
+  test('looks once, when the end is told', async () => {
+    const { waiters, become, tell, since, clock } = await listened();
+    const place = waiters.enter('default');
+    place.expect('j');
+    const answer = place.wait('j', 30_000, never());
+    await clock.advance(1_900);
+    expect(since()).toBe(0);
+    become('SUCCEEDED');
+    tell(ended);
+    expect(await answer).toMatchObject({ job: { state: 'SUCCEEDED' } });
+    expect(since()).toBe(1);
+    place.leave();
+    expect(waiters.waiting).toBe(1);
+  });
+
+  test('does not miss an end that was told before it waited', async () => {
+    const { waiters, become, tell, since, clock } = await listened();
+    const place = waiters.enter('default');
+    place.expect('j');
+    become('SUCCEEDED');
+    tell(ended);
+    expect(await place.wait('j', 30_000, never())).toMatchObject({ job: { state: 'SUCCEEDED' } });
+    expect([since(), clock.monotonic()]).toEqual([1, 0]);
+    place.leave();
+  });
+
+  test('looks every two seconds all the same, and when the time is over', async () => {
+    const { waiters, become, since, clock } = await listened();
+    const place = waiters.enter('default');
+    place.expect('j');
+    const short = waiters.enter('default');
+    short.expect('j2');
+    const soon = short.wait('j2', 1_000, never());
+    const answer = place.wait('j', 30_000, never());
+    await clock.advance(1_000);
+    expect(await soon).toMatchObject({ job: { state: 'RUNNING' } });
+    become('FAILED');
+    await clock.advance(1_000);
+    expect(await answer).toMatchObject({ job: { state: 'FAILED' } });
+    expect(since()).toBe(3); // the other one's look among them
+    for (const one of [place, short]) one.leave();
+  });
+
+  test('looks at once at a job that is not the expected one: it may have ended long ago', async () => {
+    const { waiters, become, clock } = await listened();
+    const place = waiters.enter('default');
+    place.expect('j');
+    become('SUCCEEDED');
+    expect(await place.wait('before', 30_000, never())).toMatchObject({ job: { state: 'SUCCEEDED' } });
+    expect(clock.monotonic()).toBe(0);
+    place.leave();
+  });
+
+  test('looks as soon as the bus is listened to when it was not yet, and without a bus after two seconds', async () => {
+    let open: (() => void) | undefined;
+    const { waiters, looks, clock } = scene({
+      subscribe: () => new Promise((resolve) => (open = () => resolve({ close: async () => undefined }))),
+    });
+    const place = waiters.enter('default');
+    place.expect('j');
+    const answer = place.wait('j', 3_000, never());
+    await settle();
+    expect(looks()).toBe(0);
+    open?.();
+    await settle();
+    expect(looks()).toBe(1);
+    await clock.advance(3_000);
+    expect(await answer).toMatchObject({ job: { state: 'RUNNING' } });
+    place.leave();
+    await settle();
+    expect([waiters.waiting, waiters.subscriptions, clock.waiting]).toEqual([0, 0, 0]);
+  });
+
+  test('takes one of the places, and gives it back', async () => {
+    const { waiters, looks } = scene({ maxWaiters: 2 });
+    const places = [waiters.enter('default'), waiters.enter('default')];
+    const tooMany = waiters.enter('default');
+    tooMany.expect('j');
+    expect(await tooMany.wait('j', 30_000, never())).toMatchObject({ job: { state: 'RUNNING' } });
+    tooMany.leave();
+    expect([waiters.waiting, looks()]).toEqual([2, 1]);
+    for (const place of places) place.leave();
+    await settle();
+    expect([waiters.waiting, waiters.subscriptions]).toEqual([0, 0]);
+  });
+
+  test('is told when the gateway stops meanwhile, or the client leaves', async () => {
+    const { waiters, other } = await listened();
+    const [first, second] = [waiters.enter('default'), waiters.enter('default')];
+    first.expect('j');
+    waiters.stop();
+    const left = AbortSignal.abort();
+    await expect(first.wait('j', 30_000, never())).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(second.wait('j', 30_000, left)).rejects.toMatchObject({ code: 'canceled' });
+    await expect(other).rejects.toMatchObject({ code: 'unavailable' });
+    for (const place of [first, second]) place.leave();
+    expect(waiters.waiting).toBe(0);
+  });
+});
