@@ -16,7 +16,7 @@ const noRoom = Symbol('no room');
 
 function seenOf(id: string, reply: Reply): Seen | undefined {
   if (reply === null) return undefined;
-  const [record = null, result] = list(reply);
+  const [record, result] = list(reply);
   return { job: viewOf(id, record), result: typeof result === 'string' ? result : null };
 }
 
@@ -68,7 +68,7 @@ export function reads({ run, each, keys, byTenant, partitionOf }: Calls): Reads 
           ...filter,
         ]),
       );
-      const jobs = list(row[0]).map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
+      const jobs = list(row[0]).map((reply) => viewOf(text(list(reply)[0]), list(reply)[1]));
       const last = typeof row[1] === 'object' && row[1] !== null ? row[1] : undefined;
       const nextCursor = last && formatCursor({ createdAt: int(last[1]), id: text(last[0]) });
       return { jobs, nextCursor };
@@ -76,7 +76,7 @@ export function reads({ run, each, keys, byTenant, partitionOf }: Calls): Reads 
 
     async trace(traceId, tenant) {
       const rows = list(await run(read.trace, keys.ofTenant(tenant), [traceId, tenant, traceLimit]));
-      const jobs = rows.map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
+      const jobs = rows.map((reply) => viewOf(text(list(reply)[0]), list(reply)[1]));
       return jobs.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
     },
 

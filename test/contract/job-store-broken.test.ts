@@ -67,6 +67,14 @@ const operations: readonly {
     run: (rig, store, jobs) => store.end(jobs.map((job) => rig.endOf(job, 'CANCELLED'))),
   },
   {
+    name: 'view',
+    from: 'SUCCEEDED',
+    run: async (_, store, jobs) => {
+      const seen = await Promise.all(jobs.map(({ id, tenant }) => store.view(id, tenant)));
+      return seen.map((job) => job && { id: job.id, state: job.state });
+    },
+  },
+  {
     name: 'look',
     from: 'SUCCEEDED',
     run: async (_, store, jobs) => {
