@@ -1,8 +1,8 @@
-// The twin's reading: view, page, trace, transitions, result, events.
+// The twin's reading: view, look, page, trace, transitions, result, events.
 import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import { formatPolicy, type JobEvent, type JobView } from './job.ts';
 import { type JobRecord, type Memory, recordOf, textAt } from './memory-state.ts';
-import type { Page, PageQuery } from './store.ts';
+import type { JobKey, Page, PageQuery, Seen } from './store.ts';
 
 /** Jobs that one page looks at, at most, when a filter passes few. */
 const pageLook = 1000;
@@ -72,10 +72,11 @@ export function readTrace(memory: Memory, traceId: string, tenant: string): read
     .map(viewOf);
 }
 
-export function readResult(memory: Memory, id: string, tenant: string): string | null | undefined {
+export function readJob(memory: Memory, { id, tenant }: JobKey): Seen | undefined {
   const record = ownRecord(memory, id, tenant);
   if (record === undefined) return undefined;
-  return record.resultKey === '' ? null : (textAt(memory, record.resultKey) ?? null);
+  const result = record.resultKey === '' ? null : (textAt(memory, record.resultKey) ?? null);
+  return { job: viewOf(record), result };
 }
 
 export function readEvents(memory: Memory, tenant: string, after: string, limit: number): readonly JobEvent[] {

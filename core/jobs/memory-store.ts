@@ -12,7 +12,7 @@ import {
   noteStopped,
 } from './memory-attempts.ts';
 import { endJob, noteAnnounced, requeueJob, takeDue } from './memory-lifecycle.ts';
-import { ownRecord, readEvents, readPage, readResult, readTrace, viewOf } from './memory-reads.ts';
+import { ownRecord, readEvents, readJob, readPage, readTrace, viewOf } from './memory-reads.ts';
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
 import { claimJobs, registerWorker, renewJobs, unregisterWorker } from './memory-workers.ts';
@@ -78,10 +78,11 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
         const record = ownRecord(memory, id, tenant);
         return record && viewOf(record);
       }),
+    look: each(readJob),
     page: (query) => step(() => readPage(memory, query)),
     trace: (traceId, tenant) => step(() => readTrace(memory, traceId, tenant)),
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
-    result: (id, tenant) => step(() => readResult(memory, id, tenant)),
+    result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
   };
 }

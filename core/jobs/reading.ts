@@ -1,6 +1,13 @@
-// What is asked of the store by readers, and how it is answered: pages of jobs, depths of queues.
+// What is asked of the store by readers, and how it is answered: jobs with their results, pages of jobs, depths of queues.
 import type { JobView } from './job.ts';
 import type { JobState } from './state.ts';
+
+/** A job in full. */
+export interface Seen {
+  readonly job: JobView;
+  /** The committed result's text: null when there is none (yet, or any more). */
+  readonly result: string | null;
+}
 
 export interface PageQuery {
   readonly tenant: string;

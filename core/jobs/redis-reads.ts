@@ -1,19 +1,43 @@
-// Reading jobs from Redis: one script each, bounded work, nothing is written.
-import { int, list, text } from '#core/redis/redis.ts';
+// Reading jobs from Redis: bounded work in each call, nothing is written.
+import { int, list, type Reply, text } from '#core/redis/redis.ts';
 import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import type { Calls } from './redis-calls.ts';
 import { eventOf, viewOf } from './redis-record.ts';
 import * as read from './scripts/read.ts';
-import type { JobStore } from './store.ts';
+import type { JobKey, JobStore, Seen } from './store.ts';
 
-type Reads = Pick<JobStore, 'view' | 'page' | 'trace' | 'transitions' | 'result' | 'events' | 'depths'>;
+type Reads = Pick<JobStore, 'view' | 'look' | 'page' | 'trace' | 'transitions' | 'result' | 'events' | 'depths'>;
 
 /** Jobs of one trace that are answered at most. */
 const traceLimit = 1000;
 
+/** In place of a job whose result the answer had no room for. */
+const noRoom = Symbol('no room');
+
+function seenOf(id: string, reply: Reply): Seen | undefined {
+  if (typeof reply !== 'object' || reply === null) return undefined;
+  const [record, result] = list(reply);
+  return { job: viewOf(id, record), result: typeof result === 'string' ? result : null };
+}
+
 /** The reading half of the store. */
-export function reads({ run, keys, partitionOf }: Calls): Reads {
+export function reads({ run, each, keys, byTenant, partitionOf }: Calls): Reads {
+  const look = async (jobs: readonly JobKey[]): Promise<(Seen | undefined)[]> => {
+    const seen = await each(
+      read.look,
+      jobs,
+      byTenant,
+      ({ id, tenant }, args) => args.push(id, tenant),
+      (reply, { id }) => (reply === 0 ? noRoom : seenOf(id, reply)),
+    );
+    const rest = jobs.filter((_, i) => seen[i] === noRoom);
+    const later = rest.length === 0 ? [] : await look(rest);
+    return seen.map((one) => (one === noRoom ? later.shift() : one));
+  };
+
   return {
+    look,
+
     async depths() {
       const out = [];
       for (let p = 0; p < keys.partitions; p++) {
@@ -44,7 +68,7 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
           ...filter,
         ]),
       );
-      const jobs = list(row[0]).map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
+      const jobs = list(row[0]).map((reply) => viewOf(text(list(reply)[0]), list(reply)[1]));
       const last = typeof row[1] === 'object' && row[1] !== null ? row[1] : undefined;
       const nextCursor = last && formatCursor({ createdAt: int(last[1]), id: text(last[0]) });
       return { jobs, nextCursor };
@@ -52,7 +76,7 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
 
     async trace(traceId, tenant) {
       const rows = list(await run(read.trace, keys.ofTenant(tenant), [traceId, tenant, traceLimit]));
-      const jobs = rows.map((reply) => viewOf(text(list(reply)[0]), list(reply)[1] ?? null));
+      const jobs = rows.map((reply) => viewOf(text(list(reply)[0]), list(reply)[1]));
       return jobs.toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
     },
 
@@ -62,9 +86,8 @@ export function reads({ run, keys, partitionOf }: Calls): Reads {
     },
 
     async result(id, tenant) {
-      const row = list(await run(read.result, keys.ofTenant(tenant), [id, tenant]));
-      if (int(row[0]) !== 1) return undefined;
-      return typeof row[1] === 'string' ? row[1] : null;
+      const [seen] = await look([{ id, tenant }]);
+      return seen?.result;
     },
 
     async events(tenant, after, limit) {

@@ -3,6 +3,7 @@ import { CortexError } from '#core/errors.ts';
 import { int, list, type Reply, text } from '#core/redis/redis.ts';
 import type { DueJob, HandOut, PendingJob, StopReason } from './store.ts';
 import type { JobEnd, JobEvent, JobView } from './job.ts';
+import { shownFields } from './scripts/shown.ts';
 import { isEnd, isState, type JobState } from './state.ts';
 
 /** Bytes to base64: what is binary travels as text, because the REST transport carries nothing else. */
@@ -136,13 +137,14 @@ export function pendingOf(reply: Reply): PendingJob {
   };
 }
 
-/** A flat HGETALL of a record. */
-export function viewOf(id: string, reply: Reply): JobView {
-  const flat = list(reply);
-  const h = new Map<string, string>();
-  for (let i = 0; i + 1 < flat.length; i += 2) h.set(text(flat[i]), text(flat[i + 1]));
-  const s = (name: string): string => h.get(name) ?? '';
-  const n = (name: string): number => Number(h.get(name) ?? 0);
+type Shown = (typeof shownFields)[number];
+const placeOf = Object.fromEntries(shownFields.map((field, i) => [field, i])) as Readonly<Record<Shown, number>>;
+
+/** The values of shownFields, false for those that the record does not have. */
+export function viewOf(id: string, reply: Reply | undefined): JobView {
+  const values = list(reply);
+  const s = (field: Shown): string => text(values[placeOf[field]]);
+  const n = (field: Shown): number => Number(s(field));
   const progress = s('prog');
   const cut = progress.indexOf('|');
   return {

@@ -10,7 +10,7 @@
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
 import type { Approve, Approved } from './approval.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
-import type { Page, PageQuery, PoolDepth } from './reading.ts';
+import type { Page, PageQuery, PoolDepth, Seen } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
 
 export interface JobKey {
@@ -351,7 +351,7 @@ export interface Registered {
 // ---- reading
 
 export type { Approve, Approved } from './approval.ts';
-export type { Page, PageQuery, PoolDepth } from './reading.ts';
+export type { Page, PageQuery, PoolDepth, Seen } from './reading.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
@@ -380,12 +380,14 @@ export interface JobStore {
   /** Jobs waiting in ready queues, by pool and lane. */
   depths(): Promise<readonly PoolDepth[]>;
   view(id: string, tenant: string | undefined): Promise<JobView | undefined>;
+  /** Jobs with their results, each as of one moment. Undefined where the tenant has no such job. */
+  look(jobs: readonly JobKey[]): Promise<readonly (Seen | undefined)[]>;
   page(query: PageQuery): Promise<Page>;
   /** Oldest first; a trace with very many jobs is answered in part, whichever part. */
   trace(traceId: string, tenant: string): Promise<readonly JobView[]>;
   /** `<unix_s>|<STATE>` in order. Undefined when the tenant has no such job. */
   transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;
-  /** The committed result's text: null when there is none (yet, or any more). Undefined when the tenant has no such job. */
+  /** The result alone, as `look` has it. Undefined when the tenant has no such job. */
   result(id: string, tenant: string): Promise<string | null | undefined>;
   /** The last entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
   events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;

@@ -19,7 +19,7 @@ export const subjects = {
 /** The schedulers share submissions and results through this group; heartbeats reach all of them, without it. */
 export const schedulerGroup = 'cortex-scheduler';
 
-/** Headers of a packet on `worker.<id>.jobs`; hand-out.ts gives them their types. Clients' own headers are never forwarded. */
+/** Headers of a packet on `worker.<id>.jobs` (hand-out.ts gives them their types) and of others. Clients' own are never forwarded. */
 export const headers = {
   fence: 'Cortex-Fence',
   attempt: 'Cortex-Attempt',

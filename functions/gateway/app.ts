@@ -10,6 +10,7 @@ import { requireRole } from '../http/roles.ts';
 import { type AppContext, type AppEnv, honoPath, type Route } from '../http/route.ts';
 import { createCancelJob } from './cancel-job.ts';
 import type { GatewayDeps } from './deps.ts';
+import { createReadJob } from './read-job.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { submitRoutes } from './routes/submit.ts';
@@ -37,11 +38,12 @@ const maxRpcBytes = 512 * 1024;
 export function createGateway(deps: GatewayDeps): Gateway {
   const submitJob = createSubmitJob(deps);
   const cancelJob = createCancelJob(deps);
-  const waiters = createWaiters(deps);
+  const readJob = createReadJob(deps.store);
+  const waiters = createWaiters({ ...deps, readJob });
   const routes: readonly Route[] = [
     ...healthRoutes(deps),
     ...workerRoutes(deps),
-    ...jobRoutes({ ...deps, cancelJob, waiters }),
+    ...jobRoutes({ ...deps, cancelJob, readJob, waiters }),
     ...submitRoutes({ ...deps, submitJob, waiters }),
     ...traceRoutes(deps),
   ];

@@ -73,6 +73,7 @@ await runProcess({
       redis,
       keys: partitions,
       onEvents: postEvents(post),
+      onBroken: (error) => log.error('a record is broken', { error }),
       random,
       ...storeTtls(config),
     });

@@ -1,11 +1,18 @@
 // A job in full for one tenant: its record and, once there is one, its result. Both come from the store, which checks the tenant;
-// no pointer of a worker's is ever followed.
-import type { JobView } from '#core/jobs/job.ts';
-import type { GatewayDeps } from './deps.ts';
+// no pointer of a worker's is ever followed. All that one turn asks for is one call.
+import { coalesce } from '#core/coalesce.ts';
+import type { JobKey, JobStore, Seen } from '#core/jobs/store.ts';
 import { type JobDetailJson, jobDetail, parsedResult } from './views.ts';
 
+/** Undefined when the tenant has no such job. Throws what the store throws. */
+export type ReadJob = (id: string, tenant: string) => Promise<Seen | undefined>;
+
+export function createReadJob(store: Pick<JobStore, 'look'>): ReadJob {
+  const look = coalesce<JobKey, Seen | undefined>((jobs) => store.look(jobs));
+  return (id, tenant) => look({ id, tenant });
+}
+
 /** The job as JSON. */
-export async function detailOf(store: GatewayDeps['store'], job: JobView): Promise<JobDetailJson> {
-  const text = job.resultPtr === '' ? null : await store.result(job.id, job.tenant);
-  return jobDetail(job, parsedResult(text));
+export function detailOf({ job, result }: Seen): JobDetailJson {
+  return jobDetail(job, parsedResult(result));
 }

@@ -7,8 +7,8 @@ import { HttpError } from '#core/http/errors.ts';
 import type { NewJob } from '#core/jobs/job.ts';
 import type { Created } from '#core/jobs/store.ts';
 import { digestOf, newJob } from '#core/jobs/submission.ts';
+import { doorbell } from '#core/protocol/doorbell.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
-import { headers, subjects } from '#core/protocol/subjects.ts';
 import { JobMetadataSchema, type JobRequest, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import type { GatewayDeps } from './deps.ts';
 
@@ -27,6 +27,8 @@ export interface SubmitJob {
   readonly idempotencyKey: string;
   /** What must be the same for two submissions with one key to be the same job. */
   readonly fingerprint: string;
+  /** Called with the id before the record is stored, for who wants to hear of the job's end whenever that is. */
+  readonly onId?: ((jobId: string) => void) | undefined;
   /** The request and the payload (JSON). `createdAt` is RFC 3339 in whole seconds. */
   readonly build: (jobId: string, createdAt: string) => { readonly request: JobFields; readonly payload: unknown };
 }
@@ -65,6 +67,7 @@ export function createSubmitJob(
       payload: JSON.stringify(payload),
       ...idempotency(submission),
     });
+    submission.onId?.(jobId);
     const created = await createOne(job);
     switch (created.outcome) {
       case 'created':
@@ -80,7 +83,7 @@ export function createSubmitJob(
         throw new CortexError('internal', `job ${jobId} lost the payload that was stored with it`);
     }
     const replayed = created.id !== jobId;
-    if (!replayed) post({ subject: subjects.submit, data: job.packet, headers: { [headers.recorded]: '1' } });
+    if (!replayed) post(doorbell(job.packet));
     log.debug('submitted', { job_id: created.id, trace_id: created.traceId, tenant, topic: job.topic, replayed });
     return { jobId: created.id, traceId: created.traceId, replayed };
   };

@@ -4,10 +4,11 @@ import { CortexError } from '#core/errors.ts';
 import type { JobView } from '#core/jobs/job.ts';
 import type { Created, JobStore } from '#core/jobs/store.ts';
 import { newJob } from '#core/jobs/submission.ts';
+import { doorbell } from '#core/protocol/doorbell.ts';
 import { endMessage } from '#core/protocol/end.ts';
 import { cancelPacket, encodePacket } from '#core/protocol/envelope.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
-import { headers, subjects } from '#core/protocol/subjects.ts';
+import { subjects } from '#core/protocol/subjects.ts';
 import type { Publication } from '#core/bus/bus.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
@@ -78,8 +79,7 @@ export function createChildren({ store, ends, post, clock, log }: ChildrenDeps):
       const job = { ...newJob({ request, ...facts }), deadlineMs: spec.deadlineMs };
       const [created] = await persist(() => store.create([job]), untilAborted(signal));
       if (created === undefined) throw new Error('the store left out a job');
-      if (created.outcome === 'created')
-        post({ subject: subjects.submit, data: job.packet, headers: { [headers.recorded]: '1' } });
+      if (created.outcome === 'created') post(doorbell(job.packet));
       else if (created.outcome !== 'existing') throw refused(spec.key, id, created);
       return { id, found: created.outcome === 'existing' };
     },

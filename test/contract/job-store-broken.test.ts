@@ -71,6 +71,22 @@ const operations: readonly {
     from: 'SCHEDULED',
     run: (rig, store, jobs) => store.end(jobs.map((job) => rig.endOf(job, 'CANCELLED'))),
   },
+  {
+    name: 'view',
+    from: 'SUCCEEDED',
+    run: async (_, store, jobs) => {
+      const seen = await Promise.all(jobs.map(({ id, tenant }) => store.view(id, tenant)));
+      return seen.map((job) => job && { id: job.id, state: job.state });
+    },
+  },
+  {
+    name: 'look',
+    from: 'SUCCEEDED',
+    run: async (_, store, jobs) => {
+      const seen = await store.look(jobs.map(({ id, tenant }) => ({ id, tenant })));
+      return seen.map((one) => one && { id: one.job.id, state: one.job.state, result: one.result });
+    },
+  },
   { name: 'announced', from: 'SUCCEEDED', run: (_, store, jobs) => store.announced(jobs) },
 ];
 

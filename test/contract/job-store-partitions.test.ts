@@ -116,6 +116,7 @@ async function everything(rig: Rig): Promise<void> {
     await raw.transitions(id, tenant);
     await raw.result(id, tenant);
   }
+  await raw.look([...jobs, ...bus]);
   for (const tenant of tenants) {
     const query = { tenant, limit: 1, state: undefined, topic: undefined, traceId: undefined };
     const page = await raw.page({ ...query, cursor: undefined, updatedAfter: undefined, updatedBefore: undefined });

@@ -33,7 +33,7 @@ export const pathLength = 1000;
  */
 export const slotsMs = 48 * 3600 * 1000;
 
-/** Packets that one answer carries, about, as base64: a larger one would keep its reader from everything else. */
+/** Packets (as base64) or results that one answer carries, about: a larger one would keep its reader from everything else. */
 export const mostBytes = 1_000_000;
 
 const prelude = /* lua */ `

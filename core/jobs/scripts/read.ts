@@ -1,22 +1,23 @@
-// Reading: view, page, trace, transitions, result, events, depths. Bounded work, one round trip each, nothing is written.
-import { jobScript } from './prelude.ts';
+// Reading: view, page, trace, transitions, look, events, depths. Bounded work, one round trip each, nothing is written.
+import { jobScript, mostBytes } from './prelude.ts';
+import { readScript } from './shown.ts';
 
 // ARGV[5]: id, [6] tenant, [7] '1' for any tenant.
-export const view = jobScript(
+export const view = readScript(
   'view',
   /* lua */ `
-local h=call('HGETALL',P..'job:meta:'..ARGV[5])
-local tenant
-for i=1,#h,2 do if h[i]=='tenant' then tenant=h[i+1] end end
-if not tenant or ARGV[7]~='1' and tenant~=ARGV[6] then return reply(false) end
-return reply(h)`,
+local function row(id)
+  local m=shown(id)
+  return m[1] and (ARGV[7]=='1' or m[2]==ARGV[6]) and m
+end
+return reply(guard(ARGV[5],false,row,ARGV[5]))`,
 );
 
 /** Jobs that one page looks at, at most, when a filter passes few. */
 export const pageLook = 1000;
 
 // ARGV[5]: tenant, [6] limit, [7] cursor id, [8] cursor score, [9] state, [10] topic, [11] trace, [12] after, [13] before (unix s; '' for none).
-export const page = jobScript(
+export const page = readScript(
   'page',
   /* lua */ `
 local tenant,limit,cid,cscore=ARGV[5],tonumber(ARGV[6]),ARGV[7],ARGV[8]
@@ -45,13 +46,12 @@ if cid~='' then
 end
 local out,looked,last,more={},0,false,false
 local function row(id)
-  local rk=P..'job:meta:'..id
   local m=record(id,'topic','trace','updated_at')
   if not m[1] or m[2]~=tenant then return false end
   local at=tonumber(m[6] or '0')
   if state~='' and m[1]~=state or topic~='' and m[4]~=topic or trace~='' and m[5]~=trace then return false end
   if after and at<after or before and at>before then return false end
-  return {id,call('HGETALL',rk)}
+  return {id,shown(id)}
 end
 while #out<limit and looked<${pageLook} do
   local want=math.min(${pageLook}-looked,math.max(limit-#out,20))
@@ -72,14 +72,13 @@ return reply({out,next})`,
 );
 
 // ARGV[5]: trace, [6] tenant, [7] how many to look at; a larger trace is answered in part, whichever part.
-export const trace = jobScript(
+export const trace = readScript(
   'trace',
   /* lua */ `
 local out={}
 local function row(id)
-  local rk=P..'job:meta:'..id
-  local m=record(id)
-  return m[2]==ARGV[6] and {id,call('HGETALL',rk)}
+  local m=shown(id)
+  return m[1] and m[2]==ARGV[6] and {id,m}
 end
 for _,key in ipairs({P..'trace:'..ARGV[5],P..'trace:'..ARGV[5]..':'..ARGV[6]}) do
   for _,id in ipairs(call('SRANDMEMBER',key,ARGV[7])) do
@@ -98,14 +97,21 @@ if call('HGET',P..'job:meta:'..ARGV[5],'tenant')~=ARGV[6] then return reply(fals
 return reply(call('LRANGE',P..'job:events:'..ARGV[5],0,-1))`,
 );
 
-// ARGV[5]: id, [6] tenant. {0}: no such job; {1, text or nothing}.
-export const result = jobScript(
-  'result',
+// Per job: id, tenant. {record, the result's text or nothing}; nothing for no such job; 0 for a result that the answer has no room for:
+// it is not even read. The first always has room.
+export const look = readScript(
+  'look',
   /* lua */ `
-local m=call('HMGET',P..'job:meta:'..ARGV[5],'tenant','result_ptr')
-if m[1]~=ARGV[6] then return reply({0,false}) end
-local key=m[2] and string.match(m[2],'^redis://(.+)$')
-return reply({1,key and value(P..key)})`,
+local room=${mostBytes}
+return each(5,2,false,function(id,tenant)
+  local m=shown(id)
+  if not m[1] or m[2]~=tenant then return false end
+  local key=m[4] and string.match(m[4],'^redis://(.+)$')
+  if key and room<=0 then return 0 end
+  local text=key and value(P..key)
+  if text then room=room-#text end
+  return {m,text}
+end)`,
 );
 
 // ARGV[5]: tenant, [6] after, [7] limit.

@@ -4,17 +4,18 @@ import type { AppContext, Route } from '../../http/route.ts';
 import { type CancelJob, notFound } from '../cancel-job.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { readListQuery } from '../list-query.ts';
-import { detailOf } from '../read-job.ts';
+import { detailOf, type ReadJob } from '../read-job.ts';
 import { jobSummary } from '../views.ts';
 import { waitMs } from '../wait-query.ts';
 import type { Waiters } from '../waiters.ts';
 
 export interface JobRouteDeps extends Pick<GatewayDeps, 'store'> {
   readonly cancelJob: CancelJob;
+  readonly readJob: ReadJob;
   readonly waiters: Waiters;
 }
 
-export function jobRoutes({ store, cancelJob, waiters }: JobRouteDeps): readonly Route[] {
+export function jobRoutes({ store, cancelJob, readJob, waiters }: JobRouteDeps): readonly Route[] {
   const list = async (c: AppContext): Promise<Response> => {
     const { page, paged } = readListQuery(c.req.query(), c.get('identity'));
     const { jobs, nextCursor } = await store.page(page);
@@ -25,9 +26,9 @@ export function jobRoutes({ store, cancelJob, waiters }: JobRouteDeps): readonly
     const { tenant } = c.get('identity');
     const id = jobId(c);
     const ms = waitMs(c.req.query('wait'));
-    const job = ms === 0 ? await store.view(id, tenant) : await waiters.wait(id, tenant, ms, c.req.raw.signal);
-    if (job === undefined) throw notFound();
-    return c.json(await detailOf(store, job));
+    const seen = ms === 0 ? await readJob(id, tenant) : await waiters.wait(id, tenant, ms, c.req.raw.signal);
+    if (seen === undefined) throw notFound();
+    return c.json(detailOf(seen));
   };
   const cancel = async (c: AppContext): Promise<Response> => {
     const id = jobId(c);

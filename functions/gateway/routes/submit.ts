@@ -15,30 +15,34 @@ import type { SubmitJob, SubmitJobs } from '../submit-job.ts';
 import { waitMs } from '../wait-query.ts';
 import type { Waiters } from '../waiters.ts';
 
-export interface SubmitRouteDeps extends Pick<GatewayDeps, 'store' | 'log'> {
+export interface SubmitRouteDeps extends Pick<GatewayDeps, 'log'> {
   readonly submitJob: SubmitJobs;
   readonly waiters: Waiters;
 }
 
-export function submitRoutes({ store, log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
+export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
   /** Submits, and answers now or after the wait. */
   const accept = async (c: AppContext, submission: SubmitJob): Promise<Response> => {
     const ms = waitMs(c.req.query('wait'));
-    const { jobId, traceId, replayed } = await submitJob(submission);
-    const ids = { job_id: jobId, trace_id: traceId };
-    c.header('Location', `/api/v1/jobs/${jobId}`);
-    if (replayed) c.header(replayedHeader, 'true');
-    if (ms === 0) return c.json(ids, 202);
-    const { signal } = c.req.raw;
+    // Who listens before there is a job misses no end of it.
+    const place = ms === 0 ? undefined : waiters.enter(submission.tenant);
     try {
-      const job = await waiters.wait(jobId, submission.tenant, ms, signal);
-      if (job !== undefined) return c.json({ ...ids, ...(await detailOf(store, job)) }, isEnd(job.state) ? 200 : 202);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      // The job is accepted, and an error would make the client submit it once more.
-      log.warn('cannot tell the end of a job just accepted', { job_id: jobId, trace_id: traceId, error });
+      const { jobId, traceId, replayed } = await submitJob({ ...submission, onId: place?.expect });
+      const ids = { job_id: jobId, trace_id: traceId };
+      c.header('Location', `/api/v1/jobs/${jobId}`);
+      if (replayed) c.header(replayedHeader, 'true');
+      if (place === undefined) return c.json(ids, 202);
+      const { signal } = c.req.raw;
+      const seen = await place.wait(jobId, ms, signal).catch((error: unknown) => {
+        if (signal.aborted) throw error;
+        // The job is accepted, and an error would make the client submit it once more.
+        log.warn('cannot tell the end of a job just accepted', { job_id: jobId, trace_id: traceId, error });
+      });
+      if (seen === undefined) return c.json(ids, 202);
+      return c.json({ ...ids, ...detailOf(seen) }, isEnd(seen.job.state) ? 200 : 202);
+    } finally {
+      place?.leave();
     }
-    return c.json(ids, 202);
   };
   const submit = async (c: AppContext): Promise<Response> => {
     const identity = c.get('identity');

@@ -132,6 +132,7 @@ export function reading(open: () => Promise<Rig>): void {
         expect(await rig.store.view(job.id, tenant)).toBeUndefined();
         expect(await rig.store.transitions(job.id, tenant)).toBeUndefined();
         expect(await rig.store.result(job.id, tenant)).toBeUndefined();
+        expect(await rig.store.look([{ id: job.id, tenant }])).toEqual([undefined]);
       }
       expect(await rig.store.view(job.id, undefined)).toMatchObject({ id: job.id, state: 'SUCCEEDED' });
       expect(await rig.store.result(job.id, 't1')).toBe('{"response":"ho"}');
@@ -139,6 +140,38 @@ export function reading(open: () => Promise<Rig>): void {
       expect(await rig.store.transitions('unknown', 't1')).toBeUndefined();
       expect(await rig.store.result('unknown', 't1')).toBeUndefined();
       expect(await rig.store.result((await rig.running()).id, 't1')).toBeNull();
+    });
+
+    test('is looked at with its result, many in one call, each of its own tenant', async () => {
+      const rig = await open();
+      const jobs: Subject[] = [];
+      for (const [i, state] of (['SUCCEEDED', 'RUNNING', 'FAILED', 'PENDING', 'SUCCEEDED', 'none'] as const).entries())
+        jobs.push(await rig.in(state, { tenant: `t${i % 3}` }));
+      const strange = { id: jobs[0]?.id ?? '', tenant: 't1' };
+      const seen = await rig.store.look([...jobs, strange]);
+      expect(seen.map((one) => one?.job.state)).toEqual([
+        ...['SUCCEEDED', 'RUNNING', 'FAILED', 'PENDING', 'SUCCEEDED', undefined, undefined],
+      ]);
+      const text = '{"response":"ho"}';
+      expect(seen.map((one) => one?.result)).toEqual([text, null, null, null, text, undefined, undefined]);
+      for (const [i, { id, tenant }] of jobs.entries()) expect(seen[i]?.job).toEqual(await rig.raw.view(id, tenant));
+      expect(await rig.store.look([])).toEqual([]);
+    });
+
+    test('has its whole result, however much the results of one call are together', async () => {
+      const rig = await open();
+      const lengths = [10, 900_000, 2_000_000, 10, 900_000, 2_000_000, 0];
+      const keys = [];
+      for (const [i, length] of lengths.entries()) {
+        const job = await rig.running({ tenant: `t${i % 2}` });
+        const result = length === 0 ? undefined : JSON.stringify(`${i}`.repeat(length));
+        await rig.raw.commit([rig.commitOf(job, 'SUCCEEDED', { result })]);
+        keys.push(rig.keyOf(job));
+      }
+      const seen = await rig.raw.look(keys);
+      expect(seen.map((one) => one?.job.id)).toEqual(keys.map(({ id }) => id));
+      expect(seen.map((one) => one?.result?.length ?? 0)).toEqual(lengths.map((n) => (n === 0 ? 0 : n + 2)));
+      for (const [i, one] of seen.entries()) if (lengths[i] !== 0) expect(one?.result?.[1]).toBe(`${i}`);
     });
 
     test('tells its way, in unix seconds, transitions only', async () => {

@@ -216,6 +216,7 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
     await reader.view(job.id, random.chance(0.8) ? job.tenant : tenant);
     await reader.transitions(job.id, job.tenant);
     await reader.result(job.id, job.tenant);
+    await reader.look(jobs.slice(-5).map(({ id, tenant: own }) => ({ id, tenant: random.chance(0.8) ? own : tenant })));
     await reader.events(tenant, '', 1000);
   };
 

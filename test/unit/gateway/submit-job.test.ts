@@ -45,6 +45,17 @@ test('submissions of one turn are one call to the store', async () => {
   expect(new Set(all.map(({ jobId }) => jobId)).size).toBe(20);
   expect(new Set(all.map(({ traceId }) => traceId)).size).toBe(20);
   expect(posted).toHaveLength(20);
+  // The record is there: the bell says so.
+  for (const { subject, headers } of posted) {
+    expect([subject, headers]).toEqual(['sys.job.submit', { 'Cortex-Recorded': '1' }]);
+  }
+});
+
+test('who wants to know the id learns it before there is a record', async () => {
+  const { submit, calls } = scene(created);
+  const told: [string, number][] = [];
+  const { jobId } = await submit({ ...job, onId: (id) => void told.push([id, calls.length]) });
+  expect(told).toEqual([[jobId, 0]]);
 });
 
 test('the id names the partition of the tenant', async () => {

@@ -2,26 +2,32 @@
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
-import type { JobView } from '#core/jobs/job.ts';
 import { silentLog } from '#core/log.ts';
-import { type SubmitRouteDeps, submitRoutes } from '../../../functions/gateway/routes/submit.ts';
-import type { Waiters } from '../../../functions/gateway/waiters.ts';
+import { submitRoutes } from '../../../functions/gateway/routes/submit.ts';
+import type { SubmitJobs } from '../../../functions/gateway/submit-job.ts';
+import type { Place, Waiters } from '../../../functions/gateway/waiters.ts';
 import type { AppEnv } from '../../../functions/http/route.ts';
 
 const away = new CortexError('unavailable', 'away');
 
-function post(wait: Waiters['wait'], result: () => Promise<string | null> = async () => null): Promise<Response> {
-  const routes = submitRoutes({
-    submitJob: async () => ({ jobId: 'j1', traceId: 't1', replayed: true }),
-    waiters: { wait } as Waiters,
-    store: { result } as unknown as SubmitRouteDeps['store'],
-    log: silentLog,
-  });
+/** Places that were entered and not left. */
+let entered = 0;
+
+function post(
+  wait: Place['wait'],
+  submitJob: SubmitJobs = async () => ({ jobId: 'j1', traceId: 't1', replayed: true }),
+): Promise<Response> {
+  const enter: Waiters['enter'] = () => {
+    entered++;
+    return { wait, expect: () => undefined, leave: () => void entered-- };
+  };
+  const routes = submitRoutes({ submitJob, waiters: { enter } as Waiters, log: silentLog });
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
     c.set('identity', { keyId: 'k', tenant: 't', principal: 'p', role: 'submitter' });
     await next();
   });
+  app.onError((_, c) => c.text('', 503));
   for (const { method, path, handle } of routes) app.on(method, path, handle);
   return Promise.resolve(app.request('/api/v1/jobs?wait=5', { method: 'POST', body: '{}' }));
 }
@@ -29,18 +35,20 @@ function post(wait: Waiters['wait'], result: () => Promise<string | null> = asyn
 test.each([
   ['the wait fails', () => post(() => Promise.reject(away))],
   ['the record is gone', () => post(async () => undefined)],
-  [
-    'the result cannot be read',
-    () =>
-      post(
-        async () => ({ id: 'j1', tenant: 't', state: 'SUCCEEDED', resultPtr: 'redis://res:j1' }) as JobView,
-        () => Promise.reject(away),
-      ),
-  ],
 ])('%s: 202 with the ids', async (_, send) => {
   const response = await send();
   expect(response.status).toBe(202);
   expect(response.headers.get('location')).toBe('/api/v1/jobs/j1');
   expect(response.headers.get('idempotent-replayed')).toBe('true');
   expect(await response.json()).toEqual({ job_id: 'j1', trace_id: 't1' });
+  expect(entered).toBe(0);
+});
+
+test('a submission that fails leaves the place that it was to wait in', async () => {
+  const response = await post(
+    () => Promise.reject(new Error('nobody waits')),
+    () => Promise.reject(away),
+  );
+  expect(response.status).toBe(503);
+  expect(entered).toBe(0);
 });

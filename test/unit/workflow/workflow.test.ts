@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { defineWorkflow } from '#core/workflow/definition.ts';
+import { headers, subjects } from '#core/protocol/subjects.ts';
 import { JobPriority } from '#proto/cortex/agent/v1/job_pb.ts';
 import { until } from '../../helpers/until.ts';
 import { flow, makeSteps, topics, untilStopped } from './flow.ts';
@@ -40,6 +41,8 @@ test('runs its steps one after the other and ends with its own result', async ()
 test('children inherit tenant, principal, trace, priority, env and workflow', async () => {
   const { steps, world } = await setUp();
   const { host } = await world.orchestrate();
+  const bells: (string | undefined)[] = [];
+  await world.bus.subscribe(subjects.submit, ({ header }) => bells.push(header(headers.recorded)));
   const env = { tenant_id: 'acme', memory_id: 'repo:x' };
   const more = { tenant: 'acme', principal: 'bob', priority: JobPriority.CRITICAL, env };
   const id = await world.submit(flow.topic, { n: 1 }, more);
@@ -57,6 +60,8 @@ test('children inherit tenant, principal, trace, priority, env and workflow', as
     });
   }
   expect(host.workers.map((w) => w.id)).toEqual([parent.worker]);
+  // The parent's own from this test, which says nothing, and those of the children, whose records are there.
+  expect(bells).toEqual([undefined, '1', '1']);
   const given = await world.submit(flow.topic, { n: 1 }, { workflowId: 'wf-7' });
   await world.ended(given);
   expect(steps.ran['job.first'][1]?.context.job.request.workflowId).toBe('wf-7');
