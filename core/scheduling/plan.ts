@@ -67,7 +67,7 @@ export function planGate(job: GateJob, verdict: Verdict, pools: Pools, timeouts:
   }
   const { request } = job;
   const redacted = verdict.redactedContextPtr !== '';
-  const payload = payloadOf(verdict.redactedContextPtr, job.id);
+  const payload = redacted ? payloadOf(verdict.redactedContextPtr, job.id) : undefined;
   if (redacted && payload === undefined) {
     // To run it on the payload as it is would undo what the policy asked for.
     return {
