@@ -11,6 +11,8 @@ export interface Keys {
   ofTenant(tenant: string): number;
   /** The partition of a minted id; undefined for an id from outside when P > 1: ask `where`. */
   ofId(id: string): number | undefined;
+  /** Global: how keys are laid out here. */
+  readonly layout: string;
   /** Global, one per worker: capacity, instance, liveness. */
   worker(id: string): string;
   /** Global, one per id from outside when P > 1: its partition. */
@@ -35,6 +37,7 @@ export function createKeys(partitions = 1): Keys {
   const single = partitions === 1;
   return {
     partitions,
+    layout: 'layout',
     prefix: (p) => (single ? '' : `{${(p + 256).toString(16).slice(1)}}`),
     ofTenant: (tenant) => (single ? 0 : hashTenant(tenant) % partitions),
     ofId: (id) => (single ? 0 : partitionOfMintedId(id)),

@@ -15,13 +15,26 @@ import {
   textAt,
 } from './memory-state.ts';
 import type { Fence } from './job.ts';
+import { mostPayloadBytes } from './scripts/attempt.ts';
 import { isEnd, mayGo } from './state.ts';
 import type { Accept, Accepted, Artifact, Commit, Committed, ForeignResult, Progress, Stopped } from './store.ts';
 
 const holds = (record: JobRecord, { fence, attempt }: Fence): boolean =>
   String(record.fence) === fence && record.attempt === attempt;
 
-export function acceptJob(memory: Memory, item: Accept): Accepted {
+/** Answers until the payloads in the answers are as many bytes as one call carries; what comes then is put off. */
+export function acceptJobs(memory: Memory, items: readonly Accept[]): readonly Accepted[] {
+  let bytes = 0;
+  return items.map((item) => {
+    const answer = acceptJob(memory, item, bytes >= mostPayloadBytes);
+    if (answer.outcome === 'run') bytes += encoder.encode(answer.payload ?? '').length;
+    return answer;
+  });
+}
+
+const encoder = new TextEncoder();
+
+function acceptJob(memory: Memory, item: Accept, full: boolean): Accepted {
   const record = recordOf(memory, item.id);
   const now = memory.options.now();
   const slots = slotsOf(memory, item.worker);
@@ -29,8 +42,9 @@ export function acceptJob(memory: Memory, item: Accept): Accepted {
   if (record === undefined || !isHeld(record) || !holds(record, item)) return stale();
   if (record.worker !== item.worker || record.instance !== item.instance || (slots.get(item.id) ?? 0) <= now)
     return stale();
+  if (record.state === 'DISPATCHED' && record.deadlineAt <= now) return stale('timeout');
+  if (full) return { outcome: 'again' };
   if (record.state === 'DISPATCHED') {
-    if (record.deadlineAt <= now) return stale('timeout');
     record.startedAt = now;
     record.attempts++;
     record.runDeadlineAt = now + record.timeoutMs;

@@ -4,7 +4,7 @@ import { checkApproval } from './approval.ts';
 import type { JobEvent } from './job.ts';
 import { approveJob } from './memory-approvals.ts';
 import {
-  acceptJob,
+  acceptJobs,
   commitForeignResult,
   commitJob,
   keepArtifact,
@@ -59,7 +59,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
         return items.map((item) => approveJob(memory, item));
       }),
     claim: each(claimJobs),
-    accept: each(acceptJob),
+    accept: (items) => step(() => acceptJobs(memory, items)),
     renew: each(renewJobs),
     commit: each(commitJob),
     commitForeign: each(commitForeignResult),

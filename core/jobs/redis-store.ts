@@ -143,6 +143,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         (a, args) => args.push(a.id, a.fence, a.attempt, a.worker, a.instance, a.leaseMs),
         (reply): Accepted => {
           const row = list(reply);
+          if (row[0] === 'again') return { outcome: 'again' };
           if (row[0] !== 'run') return { outcome: 'stale', reason: stopReasonOf(row[1]) };
           const payload = typeof row[1] === 'string' ? row[1] : null;
           const [attempts, waitedMs, remainingMs] = [int(row[2]), int(row[3]), int(row[4])];

@@ -165,7 +165,9 @@ export type Accepted =
       /** ms left of this attempt's time and of the total deadline, whichever is less. */
       readonly remainingMs: number;
     }
-  | { readonly outcome: 'stale'; readonly reason: StopReason };
+  | { readonly outcome: 'stale'; readonly reason: StopReason }
+  /** The payloads before it fill the answer; nothing happened to it. Ask again at once: the first of a call is never put off. */
+  | { readonly outcome: 'again' };
 
 /** Why a handler has to stop. */
 export type StopReason = 'cancelled' | 'timeout' | 'denied' | 'lost' | 'ended' | 'unknown';

@@ -4,6 +4,7 @@ import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
+import { keepLayout } from '#core/jobs/layout.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
@@ -29,7 +30,7 @@ await runProcess({
   metricsPort: gatewayMetricsPort,
   config: parseGatewayConfig,
   metrics: createPromMetrics({ owns: ['cortex_api_gateway_', 'cortex_bus_', 'cortex_redis_'] }),
-  async start({ config, log, clock, metrics, health, resources, stopping: signal }) {
+  async start({ config, log, clock, metrics, health, resources, stopping: signal, fail }) {
     const { tenant, apiKey, apiKeysPath, limit } = config;
     const onError = (error: unknown): void => log.error('a connection failed', { error });
     const keysFile = apiKeysPath === undefined ? undefined : createKeysFile({ path: apiKeysPath, clock, log });
@@ -47,6 +48,8 @@ await runProcess({
       (connection) => connection.close(),
     );
     await redis.assertNoEviction();
+    const partitions = createKeys(1);
+    await keepLayout(redis, partitions, fail);
     health.check('redis', async () => ({ durability: (await redis.durability()).class }));
     health.check('nats', () => bus.ping().then(() => ({})), { required: false });
 
@@ -66,7 +69,6 @@ await runProcess({
       { cortex_bus_dropped_total: () => bus.dropped, cortex_redis_calls_total: () => redis.calls },
     );
     const ids = systemIds(clock);
-    const partitions = createKeys(1);
     const post = bus.post.bind(bus);
     const random = (): string => ids.random().replaceAll('-', '');
     const store = createRedisStore({

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
+import { keepLayout } from '#core/jobs/layout.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import type { JobStore } from '#core/jobs/store.ts';
@@ -51,6 +52,8 @@ await runProcess({
     const redis = await useRedis('redis', callTimeoutMs);
     const redisOfLeases = await useRedis('redis for leases', renewalTimeoutMs);
     await redisOfLeases.assertNoEviction();
+    const keys = createKeys(1);
+    await keepLayout(redisOfLeases, keys, fail);
     health.check('redis', async () => ({ durability: (await redisOfLeases.durability()).class }));
     health.check('nats', () => bus.ping().then(() => ({})), { required: false });
 
@@ -58,7 +61,7 @@ await runProcess({
     const storeOn = (connection: RedisConnection): JobStore =>
       createRedisStore({
         redis: connection,
-        keys: createKeys(1),
+        keys,
         onEvents: postEvents((message) => bus.post(message)),
         random: () => ids.random().replaceAll('-', ''),
         ...storeTtls(config),

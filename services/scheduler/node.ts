@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createEvents } from '#core/events.ts';
 import { createKeys } from '#core/jobs/keys.ts';
+import { keepLayout } from '#core/jobs/layout.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
@@ -34,7 +35,7 @@ await runProcess({
       owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_', 'cortex_redis_'],
       known: { topic: pools.topics.keys() },
     }),
-  async start({ config, log, clock, metrics, health, resources, stopping: signal }) {
+  async start({ config, log, clock, metrics, health, resources, stopping: signal, fail }) {
     const { natsUrl, redisUrl, pools, timeouts, timeoutsPath } = config;
     if (config.builtInTimeouts) log.warn('there is no such file: the built-in time-outs hold', { path: timeoutsPath });
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
@@ -44,6 +45,8 @@ await runProcess({
       (connection) => connection.close(),
     );
     await redis.assertNoEviction();
+    const keys = createKeys();
+    await keepLayout(redis, keys, fail);
     health.check('redis', async () => ({ durability: (await redis.durability()).class }));
     const bus = await resources.use(
       'bus',
@@ -56,7 +59,7 @@ await runProcess({
     );
     const store = createRedisStore({
       redis,
-      keys: createKeys(),
+      keys,
       onEvents: postEvents((message) => bus.post(message)),
       onBroken: (error) => log.error('a record is broken', { error }),
       random: () => randomBytes(8).toString('hex'),

@@ -21,7 +21,8 @@ export const callTimeoutMs = 10_000;
 export const maxCommitBytes = 2 ** 20;
 
 export interface StoreCalls {
-  accept(item: Accept): Promise<Accepted>;
+  /** Asked again by itself when other payloads filled the answer. */
+  accept(item: Accept): Promise<Exclude<Accepted, { outcome: 'again' }>>;
   commit(item: Commit): Promise<Committed>;
   progress(item: Progress): Promise<'ok' | 'stale' | 'missing'>;
   stopped(item: Stopped): Promise<void>;
@@ -30,8 +31,14 @@ export interface StoreCalls {
 
 /** One set per process, so that all its workers share the calls. */
 export function gatherCalls(store: JobStore): StoreCalls {
+  const accept = coalesce((items: Accept[]) => store.accept(items));
   return {
-    accept: coalesce((items) => store.accept(items)),
+    async accept(item) {
+      for (;;) {
+        const answer = await accept(item);
+        if (answer.outcome !== 'again') return answer;
+      }
+    },
     commit: coalesce((items) => store.commit(items), {
       size: (item) => item.result?.length ?? 0, // a character is up to three bytes, but mostly one
       maxBytes: maxCommitBytes,

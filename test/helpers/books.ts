@@ -200,6 +200,8 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
           ...{ state: of(f, 'state'), fence: of(f, 'fence') },
         })),
       );
+    } else if (bare === 'layout') {
+      if (entry.key !== 'layout') strays.push(`${entry.key} is global`);
     } else if (kind === 'vt') {
       // Virtual times: judged by the order of hand-outs.
     } else if (kind === 'w' || kind === 'where') {

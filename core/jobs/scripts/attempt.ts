@@ -15,26 +15,33 @@ end
 
 export const acceptStride = 6;
 
+/** Payloads that one answer carries, about: the one that goes beyond is the last. Bytes; Redis does nothing else while it writes them. */
+export const mostPayloadBytes = 4_000_000;
+
 // DISPATCHED to RUNNING under a lease, with the payload in the answer. Again for the same attempt and instance: the same answer.
-// Refused when the slot has run out, since the slot may have been given away.
+// Refused when the slot has run out, since the slot may have been given away. Put off, unchanged, when the answer holds enough.
 export const accept = jobScript(
   'accept',
   /* lua */ `${why}
+local bytes=0
 return each(5,${acceptStride},{'stale','unknown'},function(id,fence,attempt,worker,inst,lease)
   local rk=P..'job:meta:'..id
   local m=record(id,'attempt','worker','inst','timeout','deadline','attempts','rundl','queued','started','rctx')
-  local st,slots,payload=m[1],P..'slots:'..worker,P..(m[13] or 'ctx:'..id)
+  local st,slots=m[1],P..'slots:'..worker
   local same=held(st) and m[3]==fence and m[4]==attempt and m[5]==worker and m[6]==inst
   if not same or num(call('ZSCORE',slots,id) or '0')<=now then return {'stale',why(st)} end
   local attempts,deadline,queued=num(m[9] or '0'),num(m[8]),num(m[11])
-  if st=='RUNNING' then return {'run',value(payload),attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
-  if deadline<=now then return {'stale','timeout'} end
+  if st~='RUNNING' and deadline<=now then return {'stale','timeout'} end
+  if bytes>=${mostPayloadBytes} then return {'again'} end
+  local payload=value(P..(m[13] or 'ctx:'..id))
+  bytes=bytes+#(payload or '')
+  if st=='RUNNING' then return {'run',payload,attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
   local till,rundl=now+tonumber(lease),now+num(m[7])
   call('HSET',rk,'state','RUNNING','updated_at',us,'started',ms,'attempts',f0(attempts+1),'rundl',f0(rundl),'hand','0')
   add(slots,f0(till),id)
   due(id,math.min(till,rundl,deadline))
   ev(id,m[2],'RUNNING',fence)
-  return {'run',value(payload),attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
+  return {'run',payload,attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
 end)`,
 );
 

@@ -95,6 +95,42 @@ export function attempts(open: () => Promise<Rig>): void {
       expect(await rig.view(job)).toMatchObject({ state: 'RUNNING', attempts: 1, startedAt: rig.now() - 100 });
     });
 
+    test('is put off, unchanged, when the payloads before it fill the answer, and comes with the next call', async () => {
+      const rig = await open();
+      const payload = JSON.stringify('é'.repeat(750_000)); // in bytes 1.5 MB
+      const jobs: Subject[] = [];
+      for (let i = 0; i < 8; i++) jobs.push(await rig.dispatched({ payload }));
+      const gone = jobs[6] as Subject;
+      const late = await rig.dispatched({ deadlineMs: 1500 });
+      await rig.store.end([rig.endOf(gone, 'CANCELLED')]);
+      rig.advance(1600);
+      let asked = [...jobs, late];
+      const rounds: string[][] = [];
+      while (asked.length > 0) {
+        const before = await Promise.all(asked.map((job) => rig.view(job)));
+        const answers = await rig.store.accept(asked.map(rig.acceptOf));
+        rounds.push(answers.map((answer) => (answer.outcome === 'stale' ? answer.reason : answer.outcome)));
+        const bytes = answers.reduce((sum, a) => sum + (a.outcome === 'run' ? (a.payload?.length ?? 0) : 0) * 2, 0);
+        expect(bytes).toBeLessThan(4_000_000 + 1_600_000);
+        const put = answers.map(({ outcome }) => outcome === 'again');
+        for (const [i, view] of before.entries()) {
+          if (put[i] === true) expect(await rig.view(asked[i] as Subject)).toEqual(view);
+        }
+        asked = asked.filter((_, i) => put[i]);
+      }
+      // What has nothing to carry is answered at once.
+      expect(rounds).toEqual([
+        ['run', 'run', 'run', 'again', 'again', 'again', 'cancelled', 'again', 'timeout'],
+        ['run', 'run', 'run', 'again'],
+        ['run'],
+      ]);
+      // Asked a second time, as when an answer was lost, it is bounded in the same way.
+      const running = jobs.filter((job) => job !== gone);
+      const again = await rig.store.accept(running.map(rig.acceptOf));
+      expect(again.map(({ outcome }) => outcome)).toEqual(['run', 'run', 'run', 'again', 'again', 'again', 'again']);
+      for (const job of running) expect(await rig.view(job)).toMatchObject({ state: 'RUNNING', attempts: 1 });
+    });
+
     test('has no payload when there is none, and never more time than the job', async () => {
       const rig = await open();
       const job = await rig.dispatched({ payload: null, deadlineMs: 20_000 });

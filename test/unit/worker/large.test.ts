@@ -54,6 +54,38 @@ test('commits are gathered by bytes as well as by count', async () => {
   expect(batches).toEqual([[small, small, small], [large], [half, half], [half], [large], [large]]);
 });
 
+test('many large payloads at once come in answers of bounded size, and every job runs', async () => {
+  const store = await makeStore();
+  const counted: JobStore = {
+    ...store,
+    async accept(items) {
+      const answers = await store.accept(items);
+      putOff += answers.filter(({ outcome }) => outcome === 'again').length;
+      answered.push(answers.reduce((sum, a) => sum + (a.outcome === 'run' ? (a.payload?.length ?? 0) : 0), 0));
+      return answers;
+    },
+  };
+  const answered: number[] = [];
+  let putOff = 0;
+  const lengths: number[] = [];
+  const large = defineWorker({
+    ...{ topic: 'job.test', pool: 'test', parallel: 32, input: z.string() },
+    handle: (input) => void lengths.push(input.length),
+  });
+  live = await createStage({ store: counted, clock: systemClock, definitions: [large] });
+  const s = live;
+  const payload = 'x'.repeat(2 * 2 ** 20 - 100);
+  const ids = await Promise.all(Array.from({ length: 32 }, () => s.submit({ payload })));
+  await Promise.all((await s.claim(32)).jobs.map((job) => s.send(job)));
+  for (const id of ids) await s.seen('committed', id);
+  expect(lengths).toEqual(ids.map(() => payload.length));
+  // Together in few calls, and no answer much above 4 MB.
+  expect(Math.max(...answered)).toBeLessThan(4_000_000 + 2 ** 21);
+  expect(Math.max(...answered)).toBeGreaterThan(2 ** 21);
+  expect(putOff).toBeGreaterThan(0);
+  expect(s.told.filter((e) => ['aborted', 'stale', 'unaccepted'].includes(e.type))).toEqual([]);
+}, 60_000);
+
 test('signs of life go by a connection of their own: what hangs on the other one costs no lease', async () => {
   const clock = createFakeClock();
   const store = await makeStore(clock);
