@@ -16,6 +16,8 @@ import { chooseSuites, type Suite } from './suites.ts';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = process.env['CORTEX_TEST_RUN'];
 const SUITE_MS = 30 * 60_000;
+/** Hundreds of processes start from the same files: compiled once in a run, they start in half the time. */
+const compileCache = folder === undefined ? {} : { NODE_COMPILE_CACHE: join(folder, 'compiled') };
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const stop = new AbortController();
@@ -65,11 +67,11 @@ async function runVitest(suite: Suite, paths: readonly string[], pattern: string
     join('node_modules', 'vitest', 'vitest.mjs'),
     ...['run', '--config', join('test', 'vitest.config.ts')],
     ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-    ...(suite.alone === true ? ['--no-file-parallelism'] : []),
+    ...(suite.atATime === undefined ? [] : [`--maxWorkers=${suite.atATime}`]),
     ...(pattern === undefined ? [] : ['-t', pattern]),
     ...paths,
   ];
-  const { code } = await run(args, suite.env ?? {}, 'inherit');
+  const { code } = await run(args, { ...compileCache, ...suite.env }, 'inherit');
   return countVitest(existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as unknown) : undefined, code);
 }
 

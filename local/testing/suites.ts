@@ -7,8 +7,8 @@ export interface Suite {
   readonly name: string;
   /** Undefined: the static gates of local/verify.mjs. */
   readonly paths?: readonly string[];
-  /** One file after the other: what is counted or timed wants the machine for itself. */
-  readonly alone?: boolean;
+  /** Files at a time, where the usual number (test/vitest.config.ts) is too many. */
+  readonly atATime?: number;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -18,8 +18,10 @@ const suites: readonly Suite[] = [
   { name: 'contract', paths: ['test/contract'] },
   { name: 'http', paths: ['test/http'] },
   // Long tests skip themselves when CORTEX_E2E is `short`: as part of everything; by name it is `full`.
-  { name: 'e2e', paths: ['test/e2e'], alone: true, env: { CORTEX_E2E: 'full' } },
-  { name: 'bench-counters', paths: ['test/bench'], alone: true },
+  // Each file runs a whole system, and waits for leases and for the dead as long as it works: two of them fill two cores.
+  { name: 'e2e', paths: ['test/e2e'], atATime: 2, env: { CORTEX_E2E: 'full' } },
+  // What is counted depends on how much comes together, so on how busy the machine is.
+  { name: 'bench-counters', paths: ['test/bench'], atATime: 1 },
 ];
 
 /** Runs as part of verify, and by its name. */

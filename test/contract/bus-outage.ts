@@ -22,6 +22,7 @@ export function testOutage(stage: BusStage): void {
     expect(from.dropped).toBe(2);
     await stage.rig.up();
     await until(() => from.state === 'connected' && to.state === 'connected', { timeout: 10_000 });
+    await settled(to); // what it has subscribed to again has reached the server before another client's message does
     await from.publish([stage.message('after', { subject: `${subject}.2` })]);
     await Promise.all([box.has(1), shared.has(1)]);
     expect(words(box.got)).toEqual(['after']);

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { endLeftovers, readRun, type RunNote } from '../../local/bootstrap/checkout.mjs';
 import type { Service } from '../../local/services.ts';
-import { forgetChild, noteChild } from './children.ts';
+import { childEnv, forgetChild, noteChild } from './children.ts';
 import { until } from './until.ts';
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -114,7 +114,7 @@ export function createCheckout(): Checkout {
     root,
     run(script, args = [], env = {}) {
       const command = runCommand(join(root, 'local', script), args, {
-        PATH: process.env['PATH'] ?? '',
+        ...childEnv(),
         NATS_PORT: '0',
         REDIS_PORT: '0',
         FAKE_FILE: misbehaviour,

@@ -5,6 +5,15 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identify } from '../../local/bootstrap/process.mjs';
 
+/**
+ * What a Node process of ours needs of this process's environment, and no more. `npm test` names a folder in which compiled
+ * code is kept for the length of the run: half the cost of a start is compiling the same files again.
+ */
+export function childEnv(): Record<string, string> {
+  const kept = ['PATH', 'NODE_COMPILE_CACHE'].map((name) => [name, process.env[name] ?? ''] as const);
+  return Object.fromEntries(kept.filter(([, value]) => value !== ''));
+}
+
 /** Notes a child process; call it right after the start. */
 export function noteChild(name: string, pid: number): void {
   const file = noteFile(pid);

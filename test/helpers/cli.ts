@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { forgetChild, noteChild } from './children.ts';
+import { childEnv, forgetChild, noteChild } from './children.ts';
 import { until } from './until.ts';
 
 export const cliFile = fileURLToPath(new URL('../../local/cli/main.ts', import.meta.url));
@@ -34,7 +34,7 @@ export interface RunningCli {
 
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
   const { env = {}, cwd = tmpdir(), stdin = '', node = process.execPath } = options;
-  const child = spawn(node, [cliFile, ...args], { cwd, env: { PATH: process.env['PATH'], ...env } });
+  const child = spawn(node, [cliFile, ...args], { cwd, env: { ...childEnv(), ...env } });
   const pid = child.pid as number;
   noteChild('cortex', pid);
   let stdout = '';

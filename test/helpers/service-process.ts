@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { forgetChild, noteChild } from './children.ts';
+import { childEnv, forgetChild, noteChild } from './children.ts';
 import { isStopped } from './stopped.ts';
 import { until } from './until.ts';
 
@@ -46,7 +46,7 @@ export async function startService(
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [entry], {
     cwd: root,
-    env: { PATH: process.env['PATH'], CORTEX_SUPERVISED: '1', METRICS_ADDR: '127.0.0.1:0', ...env },
+    env: { ...childEnv(), CORTEX_SUPERVISED: '1', METRICS_ADDR: '127.0.0.1:0', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const pid = child.pid as number;

@@ -2,20 +2,43 @@
 //   job.test.quick   ends at once
 //   job.test.gate    runs until `test:open` or `test:open:<job>` is there; a progress of 1 says that the handler is in
 import { z } from 'zod';
+import { isRetryable } from '#core/errors.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
 import { script } from '#core/redis/redis.ts';
 import { defineWorker, type WorkerDefinition } from '../../../services/worker/define.ts';
 
-const note = script('note', `return redis.call('RPUSH',KEYS[1],ARGV[1])`);
-/** Between two looks at the gate, ms: the handler's own affair, no test waits for it. */
+// Said again after an answer that was lost, a line is not written twice.
+const note = script(
+  'note',
+  `if ARGV[2]=='again' and redis.call('LPOS',KEYS[1],ARGV[1]) then return 0 end return redis.call('RPUSH',KEYS[1],ARGV[1])`,
+);
+/** Between two looks at the gate, and two tries to reach Redis, ms: the handler's own affair, no test waits for it. */
 const lookMs = 20;
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, lookMs));
+
+/**
+ * Tests take Redis away and stop whole processes. What a handler wants to note or to see then comes later: it must not fail for
+ * that, since a job ends as its handler says.
+ */
+async function patiently<T>(call: (again: boolean) => Promise<T>): Promise<T> {
+  for (let again = false; ; again = true) {
+    try {
+      return await call(again);
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+      await pause();
+    }
+  }
+}
 
 /** What one execution of a handler left behind: `begin <fence> <worker>`, then `end <fence> <worker>` unless it was stopped. */
 export const ranKey = (job: string): string => `test:ran:${job}`;
 export const gateKey = (job?: string): string => (job === undefined ? 'test:open' : `test:open:${job}`);
 
 export function testWorkers(redis: RedisConnection): readonly WorkerDefinition[] {
-  const ran = (job: string, line: string): Promise<unknown> => redis.run(note, [ranKey(job)], [line]);
+  const ran = (job: string, line: string): Promise<unknown> =>
+    patiently((again) => redis.run(note, [ranKey(job)], [line, again ? 'again' : '']));
+  const open = async (key: string): Promise<boolean> => (await patiently(() => redis.get(key))) !== null;
   const quick = defineWorker({
     topic: 'job.test.quick',
     pool: 'test',
@@ -39,8 +62,8 @@ export function testWorkers(redis: RedisConnection): readonly WorkerDefinition[]
           await ran(job.id, `stop ${fence} ${worker}`);
           throw signal.reason;
         }
-        if ((await redis.get(gateKey())) !== null || (await redis.get(gateKey(job.id))) !== null) break;
-        await new Promise((resolve) => setTimeout(resolve, lookMs));
+        if ((await open(gateKey())) || (await open(gateKey(job.id)))) break;
+        await pause();
       }
       await ran(job.id, `end ${fence} ${worker}`);
       return { job_id: job.id, fence, worker };

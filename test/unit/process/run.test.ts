@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { childEnv } from '../../helpers/children.ts';
 import { type ServiceProcess, startService } from '../../helpers/service-process.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -24,7 +25,7 @@ async function start(env: Record<string, string> = {}): Promise<ServiceProcess &
 function runToEnd(env: Record<string, string>): { code: number | null; stderr: string; stdout: string } {
   const { status, stderr, stdout } = spawnSync(process.execPath, [entry], {
     cwd: root,
-    env: { PATH: process.env['PATH'], METRICS_ADDR: '127.0.0.1:0', ...env },
+    env: { ...childEnv(), METRICS_ADDR: '127.0.0.1:0', ...env },
     encoding: 'utf8',
     timeout: 15_000,
   });
