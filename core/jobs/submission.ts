@@ -1,7 +1,7 @@
 // Makes a job for the store out of a JobRequest: one way in for every door (REST, RPC, webhooks, bus, children of a workflow).
 import { sha256 } from '@noble/hashes/sha2.js';
 import { timeLeft } from '#core/protocol/budget.ts';
-import { encodePacket, jobRequestPacket } from '#core/protocol/envelope.ts';
+import { encodeRequestPacket } from '#core/protocol/envelope.ts';
 import { canonicalRequestBytes } from '#core/protocol/canonical.ts';
 import { priorityRank } from '#core/protocol/status.ts';
 import type { JobRequest } from '#proto/cortex/agent/v1/job_pb.ts';
@@ -10,20 +10,22 @@ import type { NewJob } from './job.ts';
 /** A day: how long a job may take from acceptance to its end when nobody says otherwise, ms. */
 export const defaultDeadlineMs = 24 * 3600 * 1000;
 
+const encoder = new TextEncoder();
+
 /** 128 bits of SHA-256 in base64url (22 characters): short enough for a compact Redis hash, too long to forge. */
 export function digestOf(...parts: readonly (Uint8Array | string)[]): string {
-  const hash = sha256.create();
-  const encoder = new TextEncoder();
-  for (const part of parts) {
-    const bytes = typeof part === 'string' ? encoder.encode(part) : part;
+  const pieces = parts.map((part) => (typeof part === 'string' ? encoder.encode(part) : part));
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + 4 + length, 0));
+  const view = new DataView(whole.buffer);
+  let at = 0;
+  for (const piece of pieces) {
     // The length first, so that ('ab','c') and ('a','bc') differ.
-    hash.update(
-      Uint8Array.of(bytes.length & 255, (bytes.length >> 8) & 255, (bytes.length >> 16) & 255, bytes.length >>> 24),
-    );
-    hash.update(bytes);
+    view.setUint32(at, piece.length, true);
+    whole.set(piece, at + 4);
+    at += 4 + piece.length;
   }
   let binary = '';
-  for (const byte of hash.digest().subarray(0, 16)) binary += String.fromCharCode(byte);
+  for (const byte of sha256(whole).subarray(0, 16)) binary += String.fromCharCode(byte);
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
@@ -54,6 +56,9 @@ export function lifetimeOf(request: JobRequest, now: number): number {
 /** The job as `create` takes it; the packet is made once, here, and forwarded byte for byte from then on. */
 export function newJob(submission: Submission): NewJob {
   const { request, tenant } = submission;
+  const head = { traceId: submission.traceId, senderId: submission.sender, atMs: submission.now };
+  // The bytes that are digested are those that go into the packet: encoding a request costs more than anything else here.
+  const bytes = canonicalRequestBytes(request);
   return {
     id: request.jobId,
     tenant,
@@ -62,10 +67,8 @@ export function newJob(submission: Submission): NewJob {
     principal: submission.principal,
     parentId: request.parentJobId,
     rank: priorityRank(request.priority),
-    digest: requestDigest(request, tenant),
-    packet: encodePacket(
-      jobRequestPacket({ traceId: submission.traceId, senderId: submission.sender, atMs: submission.now }, request),
-    ),
+    digest: digestOf(bytes, tenant),
+    packet: encodeRequestPacket(head, bytes),
     payload: submission.payload,
     deadlineMs: lifetimeOf(request, submission.now),
     ...(submission.idempotency === undefined ? {} : { idempotency: submission.idempotency }),

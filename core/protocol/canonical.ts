@@ -13,24 +13,31 @@ export function canonicalRequestBytes(request: JobRequest): Uint8Array {
   return toBinary(JobRequestSchema, sortMaps(JobRequestSchema, request));
 }
 
+/** The message itself where nothing is out of order, as in the packets that we made. */
 function sortMaps<T extends object>(schema: DescMessage, message: T): T {
-  const copy = { ...message } as Record<string, unknown>;
+  let copy: Record<string, unknown> | undefined;
   for (const field of schema.fields) {
     if (field.oneof !== undefined) continue; // JobRequest has none; a test says so for every type inside it
-    const value = copy[field.localName];
+    const value = (message as Record<string, unknown>)[field.localName];
     if (value === undefined) continue;
-    if (field.fieldKind === 'map') copy[field.localName] = sortKeys(value as Record<string, unknown>);
-    else if (field.fieldKind === 'message') copy[field.localName] = sortMaps(field.message, value as object);
+    let sorted = value;
+    if (field.fieldKind === 'map') sorted = sortKeys(value as Record<string, unknown>);
+    else if (field.fieldKind === 'message') sorted = sortMaps(field.message, value as object);
     else if (field.fieldKind === 'list' && field.listKind === 'message') {
       const { message: item } = field;
-      copy[field.localName] = (value as object[]).map((entry) => sortMaps(item, entry));
+      sorted = (value as object[]).map((entry) => sortMaps(item, entry));
     }
+    if (sorted === value) continue;
+    copy ??= { ...message } as Record<string, unknown>;
+    copy[field.localName] = sorted;
   }
-  return copy as T;
+  return (copy ?? message) as T;
 }
 
 // Keys that look like array indices come first in any object, in numeric order: another order than by text, the same every time.
 // Object.fromEntries and not assignment, because a key may be `__proto__`.
 function sortKeys(map: Record<string, unknown>): Record<string, unknown> {
+  const keys = Object.keys(map);
+  if (keys.every((key, i) => i === 0 || (keys[i - 1] ?? '') < key)) return map;
   return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

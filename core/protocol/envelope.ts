@@ -2,6 +2,7 @@
 // packet with one known payload and a usable id; whether its sender may send it is decided by whoever takes it.
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { CortexError, invalid } from '#core/errors.ts';
 import { isId } from '#core/protocol/ids.ts';
@@ -91,6 +92,15 @@ export function jobRequestPacket(head: PacketHead, request: MessageInitShape<typ
   return packet(head, { case: 'jobRequest', value: request });
 }
 
+/** The bytes of such a packet around a request that is encoded already: its fields come behind those of the head, by their numbers. */
+export function encodeRequestPacket(head: PacketHead, request: Uint8Array): Uint8Array {
+  return new BinaryWriter()
+    .raw(encodePacket(packet(head)))
+    .tag(BusPacketSchema.field.jobRequest.number, WireType.LengthDelimited)
+    .bytes(request)
+    .finish();
+}
+
 /** How a job ended. */
 export function jobResultPacket(head: PacketHead, result: MessageInitShape<typeof JobResultSchema>): BusPacket {
   return packet(head, { case: 'jobResult', value: result });
@@ -118,12 +128,12 @@ export function alertPacket(head: PacketHead, alert: MessageInitShape<typeof Sys
 
 type PayloadInit = NonNullable<MessageInitShape<typeof BusPacketSchema>['payload']>;
 
-function packet(head: PacketHead, payload: PayloadInit): BusPacket {
+function packet(head: PacketHead, payload?: PayloadInit): BusPacket {
   return create(BusPacketSchema, {
     traceId: head.traceId,
     senderId: head.senderId,
     createdAt: timestampFromMs(head.atMs),
     protocolVersion,
-    payload,
+    ...(payload === undefined ? {} : { payload }),
   });
 }
