@@ -12,7 +12,11 @@ import {
   type HandlerContext,
   type Interceptor,
 } from '@connectrpc/connect';
-import { universalServerRequestFromFetch, universalServerResponseToFetch } from '@connectrpc/connect/protocol';
+import {
+  universalServerRequestFromFetch,
+  type UniversalServerResponse,
+  universalServerResponseToFetch,
+} from '@connectrpc/connect/protocol';
 import { createConnectTransport } from '@connectrpc/connect-web';
 import type { Context, Env, Hono } from 'hono';
 import type { CortexError } from '#core/errors.ts';
@@ -70,16 +74,17 @@ export interface MountOptions<E extends Env> extends RpcServerOptions {
 
 /** Mounts every method at its path. Unknown paths are left to the app. */
 export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, options: MountOptions<E> = {}): void {
-  const router = createConnectRouter({ grpc: false, grpcWeb: true, connect: true, ...routerOptions(options) });
+  const served = routerOptions(options);
+  const { readMaxBytes } = served;
+  const router = createConnectRouter({ grpc: false, grpcWeb: true, connect: true, ...served });
   routes(router);
   for (const handler of router.handlers) {
     app.all(handler.requestPath, async (c) => {
       const { method, url, headers: header, signal } = c.req.raw;
-      const request = { httpVersion: '', method, url, header, signal, body: bodyOf(c.req.raw) };
+      const request = { httpVersion: '', method, url, header, signal, body: bodyOf(c.req.raw, readMaxBytes) };
       const values = options.contextValues?.(c);
-      return universalServerResponseToFetch(
-        await handler(values === undefined ? request : { ...request, contextValues: values }),
-      );
+      const answer = await handler(values === undefined ? request : { ...request, contextValues: values });
+      return handler.method.methodKind === 'unary' ? wholeAnswer(answer) : universalServerResponseToFetch(answer);
     });
   }
 }
@@ -88,9 +93,26 @@ export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, option
  * The body, not touched before it is asked for: a stream that is open and never read would keep the Node server from reading past
  * what was refused, and it closes the connection of a client that is about to ask again.
  */
-async function* bodyOf(request: Request): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bodyOf(request: Request, maxBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
+  // Known to be small it is read at once: a web stream costs more than the rest of a call.
+  if (Number(request.headers.get('content-length') ?? 'none') <= maxBytes) {
+    yield new Uint8Array(await request.arrayBuffer());
+    return;
+  }
   const { body } = universalServerRequestFromFetch(request, {});
   yield* body as AsyncIterable<Uint8Array>;
+}
+
+/** An answer of one message, without a web stream around it. */
+async function wholeAnswer({ status, header, body }: UniversalServerResponse): Promise<Response> {
+  if (body === undefined) return new Response(null, { status, headers: header ?? {} });
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of body) chunks.push(chunk as Uint8Array<ArrayBuffer>);
+  const [only] = chunks;
+  return new Response(chunks.length === 1 && only !== undefined ? only : new Blob(chunks), {
+    status,
+    headers: header ?? {},
+  });
 }
 
 /** The outermost interceptor: whatever a handler or a later interceptor throws becomes an error that may be sent. */
