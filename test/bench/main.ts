@@ -2,6 +2,7 @@
 // is in counters.test.ts, because counters do not depend on how busy the machine is.
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
   path: async () => (await import('./path/run.ts')).benchPath,
+  store: async () => (await import('./store/run.ts')).benchStore,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
@@ -11,5 +12,12 @@ if (load === undefined) {
   process.exitCode = 2;
 } else {
   const bench = await load();
-  await bench(args);
+  try {
+    await bench(args);
+  } catch (error) {
+    // A wrong option is told in its sentence; what goes wrong in a run, with where.
+    const option = error instanceof Error && (error.message.startsWith('--') || 'code' in error);
+    console.error(option ? (error as Error).message : error);
+    process.exitCode = option ? 2 : 1;
+  }
 }
