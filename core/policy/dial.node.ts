@@ -1,6 +1,6 @@
 // How a Node process reaches the safety kernel, from its environment: with or without TLS, and whom it trusts then.
 import type { RpcClientOptions } from '#core/http/connect.ts';
-import { createPinnedFetch } from '#core/http/pinned-fetch.node.ts';
+import { createShortFetch } from '#core/http/short-fetch.node.ts';
 import { addressUrl } from '#core/process/address.ts';
 import type { EnvValues } from '#core/process/env.ts';
 import { readCa } from '#core/process/tls.node.ts';
@@ -15,9 +15,8 @@ export function kernelDial(
   return {
     baseUrl: addressUrl(addr, tls ? 'https' : 'http'),
     ...(token !== undefined && { token }),
-    ...(tls &&
-      kernelCa !== undefined && {
-        fetch: createPinnedFetch(readCa({ variable: 'SAFETY_KERNEL_TLS_CA', path: kernelCa })),
-      }),
+    fetch: createShortFetch(
+      tls && kernelCa !== undefined ? { ca: readCa({ variable: 'SAFETY_KERNEL_TLS_CA', path: kernelCa }) } : {},
+    ),
   };
 }

@@ -5,7 +5,7 @@ import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createPinnedFetch } from '#core/http/pinned-fetch.node.ts';
+import { createShortFetch } from '#core/http/short-fetch.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
 import { systemClock } from '#core/system.ts';
 import { DecisionType, SafetyKernel } from '#proto/cortex/agent/v1/safety_pb.ts';
@@ -64,7 +64,7 @@ describe('the checker', () => {
   const clock = systemClock;
 
   test('trusts the given authority', async () => {
-    const checker = createRpcChecker({ baseUrl: url, clock, fetch: createPinnedFetch(readFileSync(ca.right)) });
+    const checker = createRpcChecker({ baseUrl: url, clock, fetch: createShortFetch({ ca: readFileSync(ca.right) }) });
     const inputs = Array.from({ length: 600 }, () => checkInput());
     const { verdicts } = await checker.check(inputs);
     expect(new Set(verdicts.map((v) => v.decision))).toEqual(new Set(['ALLOW']));
@@ -74,7 +74,7 @@ describe('the checker', () => {
   test.each([
     [
       'another authority',
-      () => createRpcChecker({ baseUrl: url, clock, fetch: createPinnedFetch(readFileSync(ca.wrong)) }),
+      () => createRpcChecker({ baseUrl: url, clock, fetch: createShortFetch({ ca: readFileSync(ca.wrong) }) }),
     ],
     ['those of the system alone', () => createRpcChecker({ baseUrl: url, clock })],
   ])('with %s refuses the kernel', async (_, make) => {
@@ -87,7 +87,7 @@ describe('the checker', () => {
     const plain = await startService(entry, { SAFETY_KERNEL_ADDR: '127.0.0.1:0' }, ['rpc', 'metrics']);
     try {
       const baseUrl = (plain.urls['rpc'] ?? '').replace('http:', 'https:');
-      const fetch = createPinnedFetch(readFileSync(ca.right));
+      const fetch = createShortFetch({ ca: readFileSync(ca.right) });
       const ask = (timeoutMs: number) =>
         failure(createRpcChecker({ baseUrl, clock, fetch, timeoutMs }).check([checkInput()]));
       expect(await ask(2_000)).toMatch(/^unavailable: .*no TLS connection could be made \((EPROTO|ERR_SSL_\w+)\)$/);
