@@ -3,9 +3,9 @@ import { Hono } from 'hono';
 import { CortexError, isRetryable, toCortexError } from '#core/errors.ts';
 import { mountConnect, type RpcServerOptions } from '#core/http/connect.ts';
 import { HttpError, httpStatus } from '#core/http/errors.ts';
-import { requestId } from '#core/http/request-id.ts';
 import { authenticate } from '../http/auth.ts';
-import { answerError, observed, plainAnswers } from '../http/observe.ts';
+import { answers } from '../http/answer.ts';
+import { answerError, observed } from '../http/observe.ts';
 import { requireRole } from '../http/roles.ts';
 import { type AppContext, type AppEnv, honoPath, type Route } from '../http/route.ts';
 import { createCancelJob } from './cancel-job.ts';
@@ -50,7 +50,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const rpc = cortexApi({ ...deps, submitJob });
 
   const app = new Hono<AppEnv>();
-  app.use(requestId(deps.ids), plainAnswers);
+  app.use(answers(deps.ids));
   for (const route of routes) {
     const { role } = route;
     // Health is not counted, or probes would drown what people do.

@@ -43,7 +43,7 @@ export function cortexApi({ store, submitJob }: RpcDeps): Routes {
           principal: actingPrincipal(identity, request.principalId),
           sender: 'api-gateway',
           idempotencyKey: idempotencyKey(context.requestHeader.get(idempotencyHeader) ?? undefined),
-          fingerprint: JSON.stringify(request),
+          fingerprint: () => JSON.stringify(request),
           build: (id, createdAt) => jobFromRpc(request, tenant, id, createdAt),
         });
         return { jobId, traceId };

@@ -25,8 +25,8 @@ export interface SubmitJob {
   readonly sender: string;
   /** Empty: every submission is a job of its own. */
   readonly idempotencyKey: string;
-  /** What must be the same for two submissions with one key to be the same job. */
-  readonly fingerprint: string;
+  /** What must be the same for two submissions with one key to be the same job; asked for with a key alone. */
+  readonly fingerprint: () => string;
   /** Called with the id before the record is stored, for who wants to hear of the job's end whenever that is. */
   readonly onId?: ((jobId: string) => void) | undefined;
   /** The request and the payload (JSON). `createdAt` is RFC 3339 in whole seconds. */
@@ -107,7 +107,7 @@ function jobRequest(jobId: string, { tenant, principal, idempotencyKey }: Submit
 function idempotency(submission: SubmitJob): Pick<NewJob, 'idempotency'> {
   const { idempotencyKey: key, principal, sender, fingerprint } = submission;
   // Each principal has keys of its own at each door: who happens to choose somebody else's hears nothing of that one's job.
-  return key === '' ? {} : { idempotency: { key: `${sender} ${principal} ${key}`, digest: digestOf(fingerprint) } };
+  return key === '' ? {} : { idempotency: { key: `${sender} ${principal} ${key}`, digest: digestOf(fingerprint()) } };
 }
 
 /** Whole seconds, UTC, as the original wrote times: `2026-01-02T03:04:05Z`. */

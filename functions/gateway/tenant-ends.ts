@@ -15,8 +15,8 @@ export interface TenantEnds {
 }
 
 export interface Ear {
-  /** The server knows of the subscription: whatever happens from now on is heard, unless it is lost. */
-  readonly hears: boolean;
+  /** Whether the server knows of the subscription: whatever happens from then on is heard, unless it is lost. */
+  hears(): boolean;
   /** Resolves when the server knows of it, or when it could not be had. Never rejects. */
   readonly ready: Promise<unknown>;
   /** Calls `ring` when the job is said to have ended, in place of the job before. */
@@ -68,9 +68,7 @@ export function createTenantEnds({ subscribe, log }: Pick<GatewayDeps, 'subscrib
       hub.listeners++;
       let off: (() => void) | undefined;
       return {
-        get hears() {
-          return hub.hears;
-        },
+        hears: () => hub.hears,
         ready: hub.subscription,
         on(job, ring) {
           off?.();

@@ -68,7 +68,7 @@ export function createWaiters(deps: WaiterDeps): Waiters {
     return {
       expect(id) {
         ear.on(id, bell.ring);
-        if (ear.hears) expected = id;
+        if (ear.hears()) expected = id;
       },
       async wait(id, ms, signal) {
         const until = clock.monotonic() + ms;

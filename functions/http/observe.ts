@@ -1,18 +1,10 @@
-// What happens around every route: headers that each answer carries, errors as problem JSON and in the log, and the two metrics.
-import { createMiddleware } from 'hono/factory';
+// What happens around every route: errors as problem JSON and in the log, and the two metrics.
 import { isRetryable, toCortexError } from '#core/errors.ts';
 import { httpStatus, problemResponse } from '#core/http/errors.ts';
 import type { Log } from '#core/log.ts';
 import type { Metrics } from '#core/metrics/metrics.ts';
 import type { Clock } from '#core/system.ts';
-import type { AppContext, AppEnv, Route } from './route.ts';
-
-/** On every answer: its type is what it says, and no cache keeps it. */
-export const plainAnswers = createMiddleware<AppEnv>(async (c, next) => {
-  await next();
-  c.res.headers.set('X-Content-Type-Options', 'nosniff');
-  c.res.headers.set('Cache-Control', 'no-store');
-});
+import type { AppContext, Route } from './route.ts';
 
 /** Problem JSON for anything thrown. What is our fault is logged with its causes; what is only away for a while is a warning. */
 export function answerError(error: unknown, c: AppContext, log: Log): Response {

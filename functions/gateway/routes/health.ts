@@ -1,4 +1,5 @@
 // GET /health: needs no key, tells no secret. It names the durability class of Redis, since that is what an accepted job rests on.
+import { answer } from '../../http/answer.ts';
 import type { Route } from '../../http/route.ts';
 import type { GatewayDeps } from '../deps.ts';
 
@@ -10,7 +11,7 @@ export function healthRoutes({ health }: Pick<GatewayDeps, 'health'>): readonly 
       role: undefined,
       handle: async (c) => {
         const { healthy, body } = await health();
-        return c.json(body, healthy ? 200 : 503);
+        return answer(c, body, healthy ? 200 : 503);
       },
     },
   ];

@@ -1,5 +1,6 @@
 // The jobs of a tenant: list, look, cancel. Submitting has its own file.
 import { isJobId } from '#core/jobs/job.ts';
+import { answer } from '../../http/answer.ts';
 import type { AppContext, Route } from '../../http/route.ts';
 import { type CancelJob, notFound } from '../cancel-job.ts';
 import type { GatewayDeps } from '../deps.ts';
@@ -20,7 +21,7 @@ export function jobRoutes({ store, cancelJob, readJob, waiters }: JobRouteDeps):
     const { page, paged } = readListQuery(c.req.query(), c.get('identity'));
     const { jobs, nextCursor } = await store.page(page);
     const items = jobs.map(jobSummary);
-    return c.json(paged ? { items, next_cursor: nextCursor ?? null } : items);
+    return answer(c, paged ? { items, next_cursor: nextCursor ?? null } : items);
   };
   const get = async (c: AppContext): Promise<Response> => {
     const { tenant } = c.get('identity');
@@ -28,12 +29,12 @@ export function jobRoutes({ store, cancelJob, readJob, waiters }: JobRouteDeps):
     const ms = waitMs(c.req.query('wait'));
     const seen = ms === 0 ? await readJob(id, tenant) : await waiters.wait(id, tenant, ms, c.req.raw.signal);
     if (seen === undefined) throw notFound();
-    return c.json(detailOf(seen));
+    return answer(c, detailOf(seen));
   };
   const cancel = async (c: AppContext): Promise<Response> => {
     const id = jobId(c);
     const { state, cancelled } = await cancelJob(c.get('identity'), id);
-    return c.json(cancelled ? { id, state } : { id, state, reason: 'job already terminal' });
+    return answer(c, cancelled ? { id, state } : { id, state, reason: 'job already terminal' });
   };
   return [
     { method: 'GET', path: '/api/v1/jobs', role: 'viewer', handle: list },

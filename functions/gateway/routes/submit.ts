@@ -3,6 +3,7 @@
 import { invalid } from '#core/errors.ts';
 import { readJson } from '#core/http/body.ts';
 import { isEnd } from '#core/jobs/state.ts';
+import { answer } from '../../http/answer.ts';
 import { parseFields } from '../../http/fields.ts';
 import { actingPrincipal, actingTenant } from '../../http/roles.ts';
 import type { AppContext, Route } from '../../http/route.ts';
@@ -29,17 +30,16 @@ export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): read
     try {
       const { jobId, traceId, replayed } = await submitJob({ ...submission, onId: place?.expect });
       const ids = { job_id: jobId, trace_id: traceId };
-      c.header('Location', `/api/v1/jobs/${jobId}`);
-      if (replayed) c.header(replayedHeader, 'true');
-      if (place === undefined) return c.json(ids, 202);
+      const headers = { location: `/api/v1/jobs/${jobId}`, ...(replayed && { [replayedHeader]: 'true' }) };
+      if (place === undefined) return answer(c, ids, 202, headers);
       const { signal } = c.req.raw;
       const seen = await place.wait(jobId, ms, signal).catch((error: unknown) => {
         if (signal.aborted) throw error;
         // The job is accepted, and an error would make the client submit it once more.
         log.warn('cannot tell the end of a job just accepted', { job_id: jobId, trace_id: traceId, error });
       });
-      if (seen === undefined) return c.json(ids, 202);
-      return c.json({ ...ids, ...detailOf(seen) }, isEnd(seen.job.state) ? 200 : 202);
+      if (seen === undefined) return answer(c, ids, 202, headers);
+      return answer(c, { ...ids, ...detailOf(seen) }, isEnd(seen.job.state) ? 200 : 202, headers);
     } finally {
       place?.leave();
     }
@@ -54,7 +54,7 @@ export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): read
       principal: actingPrincipal(identity, body.principal_id),
       sender: 'api-gateway-http',
       idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader), body.meta?.idempotency_key),
-      fingerprint: JSON.stringify([body, session]),
+      fingerprint: () => JSON.stringify([body, session]),
       build: (id, createdAt) => jobFromBody(body, tenant, body.memory_id || session || `session:${id}`, createdAt),
     });
   };
@@ -66,7 +66,7 @@ export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): read
       principal,
       sender: 'api-gateway-repo-review',
       idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader)),
-      fingerprint: JSON.stringify(body),
+      fingerprint: () => JSON.stringify(body),
       build: (id, createdAt) => jobFromReview(body, tenant, id, createdAt),
     });
   };

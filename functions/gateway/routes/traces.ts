@@ -1,5 +1,6 @@
 // GET /api/v1/traces/{id}: the tenant's jobs of one trace; an unknown trace has none.
 import { isId } from '#core/protocol/ids.ts';
+import { answer } from '../../http/answer.ts';
 import type { Route } from '../../http/route.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { jobSummary } from '../views.ts';
@@ -14,7 +15,7 @@ export function traceRoutes({ store }: Pick<GatewayDeps, 'store'>): readonly Rou
         const id = c.req.param('id') ?? '';
         const jobs = isId(id) ? await store.trace(id, c.get('identity').tenant) : [];
         // The store answers in any order, as a set does.
-        return c.json(jobs.toSorted((a, b) => a.createdAt - b.createdAt).map(jobSummary));
+        return answer(c, jobs.toSorted((a, b) => a.createdAt - b.createdAt).map(jobSummary));
       },
     },
   ];

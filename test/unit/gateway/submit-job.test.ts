@@ -11,7 +11,7 @@ import { createSubmitJob, rfc3339, type SubmitJob } from '../../../functions/gat
 import { createFakeClock } from '../../helpers/clock.ts';
 
 const job: SubmitJob = {
-  ...{ tenant: 'acme', principal: 'ann', sender: 'test', idempotencyKey: '', fingerprint: '{}' },
+  ...{ tenant: 'acme', principal: 'ann', sender: 'test', idempotencyKey: '', fingerprint: () => '{}' },
   build: (id) => ({ request: { topic: 'job.echo' }, payload: { id } }),
 };
 
