@@ -17,7 +17,7 @@ if (load === undefined) {
   } catch (error) {
     // A wrong option is told in its sentence; what goes wrong in a run, with where.
     const option = error instanceof Error && (error.message.startsWith('--') || 'code' in error);
-    console.error(option ? (error as Error).message : error);
+    console.error(option ? error.message : error);
     process.exitCode = option ? 2 : 1;
   }
 }
