@@ -22,6 +22,8 @@ export interface RunNote {
 	readonly health: Readonly<Record<string, string>>;
 	/** Without name and password, as `redis`. */
 	readonly nats: string;
+	/** The WebSocket listener of a nats-server of ours; empty with somebody else's. */
+	readonly nats_ws: string;
 	readonly redis: string;
 	readonly children: readonly NotedChild[];
 }

@@ -27,7 +27,7 @@ export function claimRun(root) {
     started_at: new Date().toISOString(),
     state: 'starting',
   };
-  writeRun(root, { ...run, urls: {}, health: {}, nats: '', redis: '', children: [] });
+  writeRun(root, { ...run, urls: {}, health: {}, nats: '', nats_ws: '', redis: '', children: [] });
 }
 
 /** Replaces the note. It is this user's alone: it says what runs where, and as what. */

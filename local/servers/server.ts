@@ -2,7 +2,7 @@
 // answered with its own identity, ended by pid. Used by `npm start` and by the tests alike.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findServer, type ServerName } from './find.ts';
@@ -14,6 +14,8 @@ export interface ServerSpec {
   /** The folder of its data and of its log file `<name>.log`; made when missing. */
   readonly dir: string;
   readonly args: readonly string[];
+  /** Written into the folder before the start, by name: what the server reads from files. */
+  readonly files?: Readonly<Record<string, string>>;
   /** A process group of its own, so that Ctrl-C at the terminal does not reach it before its users. */
   readonly detached?: boolean;
   /** Told the pid at once, so that it can be noted before the server is ready. */
@@ -30,6 +32,22 @@ export interface RunningServer {
 /** Flags that nats-server 2.9.10 accepts; `identity` is the name it will answer with. */
 export function natsArgs(port: number, identity: string, more: readonly string[] = []): string[] {
   return ['--addr', '127.0.0.1', '--port', String(port), '--name', identity, ...more];
+}
+
+/** What nats-server has no flag for, as a configuration file for `-c`: a WebSocket listener on loopback. */
+export function natsWebSocketConfig(port: number): string {
+  // A page in a browser may open a WebSocket to this machine, wherever the page comes from. A browser says where; other clients
+  // say nothing and are let in.
+  const origins = ['127.0.0.1', 'localhost'].map((host) => `"http://${host}:${port}"`);
+  return [
+    'websocket {',
+    '  host: "127.0.0.1"',
+    `  port: ${port}`,
+    '  no_tls: true',
+    `  allowed_origins: [${origins.join(', ')}]`,
+    '}',
+    '',
+  ].join('\n');
 }
 
 export interface RedisSettings {
@@ -64,6 +82,7 @@ export async function launchServer(spec: ServerSpec, patience = 15_000): Promise
   const command = findServer(spec.name);
   if (command === undefined) throw new ServerDidNotStart(`${spec.name} is not installed`, false);
   mkdirSync(spec.dir, { recursive: true });
+  for (const [name, text] of Object.entries(spec.files ?? {})) writeFileSync(join(spec.dir, name), text);
   const logFile = join(spec.dir, `${spec.name}.log`);
   const log = openSync(logFile, 'a');
   const child = spawn(command, spec.args, {

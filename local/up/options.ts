@@ -16,6 +16,7 @@ export interface UpOptions {
   readonly redisUrl: string | undefined;
   /** Where to look first for a free port for a server of ours; 0 asks the system. */
   readonly natsPort: number;
+  readonly natsWsPort: number;
   readonly redisPort: number;
   readonly appendfsync: 'always' | 'everysec';
   /** Per service and port name, as `scheduler.metrics`. */
@@ -37,13 +38,14 @@ npm run dev                     the same, and restarts a service when its files 
 
 const fsyncs = ['everysec', 'always'] as const;
 const port = { min: 0, max: 65_535 };
-const firstPort = (server: string) => `first port tried for the ${server} that npm start starts; 0: any free one`;
+const firstPort = (what: string) => `first port tried for the ${what} that npm start starts; 0: any free one`;
 
 /** The variables that `npm start` reads for itself; the services read their own, mostly from its hands. */
 export const upEnv = {
   natsUrl: url('NATS_URL', undefined, 'the NATS server to use; npm start then starts none', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', undefined, 'the Redis server to use; npm start then starts none', ['redis', 'rediss']),
   natsPort: int('NATS_PORT', '4222', firstPort('nats-server'), port),
+  natsWsPort: int('NATS_WS_PORT', '4223', firstPort('WebSocket listener of the nats-server'), port),
   redisPort: int('REDIS_PORT', '6379', firstPort('redis-server'), port),
   appendfsync: choice('REDIS_APPENDFSYNC', 'everysec', 'when the Redis of npm start writes to disk', fsyncs),
   ownKey: text('CORTEX_API_KEY', undefined, 'the key for the job that proves a start', { secret: true }),

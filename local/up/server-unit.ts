@@ -5,44 +5,45 @@ import { join } from 'node:path';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { ServerName } from '../servers/find.ts';
 import { freePort, nextFreePort } from '../servers/ports.ts';
-import { endServer, launchServer, ServerDidNotStart } from '../servers/server.ts';
+import { endServer, launchServer, ServerDidNotStart, type ServerSpec } from '../servers/server.ts';
 import type { Unit } from './keep.ts';
 
 export interface ServerPlan {
   readonly name: ServerName;
   readonly root: string;
-  /** Looked at first; 0 asks the system. */
-  readonly port: number;
-  readonly args: (port: number, dir: string) => string[];
+  /** Looked at first, its main port before any other; 0 asks the system. */
+  readonly ports: readonly number[];
+  /** How it is started on the ports that were found. */
+  readonly start: (ports: readonly number[], dir: string) => Pick<ServerSpec, 'args' | 'files'>;
   /** Called when it has been spawned, and once more when it is ready: it may have renamed itself. */
   readonly noted: (name: string, pid: number, ready: boolean) => void;
 }
 
 export interface ServerUnit extends Unit {
-  /** The port that the first launch found; 0 before. Later launches use it again. */
-  port(): number;
+  /** The ports that the first launch found; none before. Later launches use them again. */
+  ports(): readonly number[];
 }
 
 export function serverUnit(plan: ServerPlan): ServerUnit {
   const short = plan.name === 'nats-server' ? 'nats' : 'redis';
   const dir = join(plan.root, '.cortex', short);
-  let settled = 0;
+  let settled: readonly number[] = [];
 
-  const launchOn = (port: number) =>
+  const launchOn = (ports: readonly number[]) =>
     launchServer({
       name: plan.name,
-      port,
+      port: ports[0] ?? 0,
       dir,
-      args: plan.args(port, dir),
+      ...plan.start(ports, dir),
       detached: true,
       spawned: (pid) => plan.noted(plan.name, pid, false),
     });
 
   const launchAnywhere = async () => {
-    for (let port = await choose(plan.port); ; port = await choose(port)) {
+    for (let ports = await choose(plan.ports); ; ports = await choose(ports)) {
       try {
-        const server = await launchOn(port);
-        settled = port;
+        const server = await launchOn(ports);
+        settled = ports;
         return server;
       } catch (error) {
         // Two checkouts that start in the same second may have found the same port free.
@@ -53,10 +54,10 @@ export function serverUnit(plan: ServerPlan): ServerUnit {
 
   return {
     name: plan.name,
-    port: () => settled,
+    ports: () => settled,
     async launch(signal) {
       signal.throwIfAborted();
-      const server = settled === 0 ? await launchAnywhere() : await launchOn(settled);
+      const server = settled.length === 0 ? await launchAnywhere() : await launchOn(settled);
       plan.noted(plan.name, server.pid, true);
       return {
         pid: server.pid,
@@ -68,7 +69,15 @@ export function serverUnit(plan: ServerPlan): ServerUnit {
   };
 }
 
-const choose = (from: number): Promise<number> => (from === 0 ? freePort() : nextFreePort(from));
+/** A free port for each wish, itself or one above it; what another one wishes for is left to that one. */
+async function choose(wishes: readonly number[]): Promise<number[]> {
+  const chosen: number[] = [];
+  for (const wish of wishes) {
+    const others = new Set([...chosen, ...wishes.filter((other) => other !== wish)]);
+    chosen.push(wish === 0 ? await freePort() : await nextFreePort(wish, others));
+  }
+  return chosen;
+}
 
 /** Throws Stop when nothing accepts connections at a given URL: a typing error shows at once. */
 export async function assertReachable(variable: 'NATS_URL' | 'REDIS_URL', url: string): Promise<void> {

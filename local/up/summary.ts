@@ -3,7 +3,7 @@ import type { RunNote } from '../bootstrap/checkout.mjs';
 import { withoutSecrets } from './server-unit.ts';
 
 export interface Summary {
-  readonly note: Pick<RunNote, 'urls' | 'nats' | 'redis'>;
+  readonly note: Pick<RunNote, 'urls' | 'nats' | 'nats_ws' | 'redis'>;
   readonly seconds: number;
   /** How the start was proved, as one sentence. */
   readonly proof: string;
@@ -14,12 +14,13 @@ export interface Summary {
 export function summarize({ note, seconds, proof, needsKey, logFolder }: Summary): string {
   const gateway = note.urls['gateway'] ?? '';
   const key = needsKey ? " -H 'x-api-key: YOUR KEY'" : '';
+  const webSocket = note.nats_ws === '' ? '' : `   (WebSocket: ${note.nats_ws})`;
   return `
 CortexOS is ready (${seconds.toFixed(1)} s). ${proof}
 
   gateway   ${gateway}   (gRPC and Connect: ${note.urls['gateway_rpc'] ?? 'none'})
   safety    ${note.urls['safety'] ?? 'none'}
-  NATS      ${withoutSecrets(note.nats)}
+  NATS      ${withoutSecrets(note.nats)}${webSocket}
   Redis     ${withoutSecrets(note.redis)}
   logs      ${logFolder}
 

@@ -7,14 +7,14 @@ import { Stop } from '../bootstrap/stop.mjs';
 import type { ServerName } from '../servers/find.ts';
 import { ensureServers } from '../servers/install.ts';
 import { thisMachine } from '../servers/machine.ts';
-import { natsArgs, redisArgs } from '../servers/server.ts';
+import { natsArgs, natsWebSocketConfig, redisArgs } from '../servers/server.ts';
 import type { Service } from '../services.ts';
 import { type Kept, keepAlive } from './keep.ts';
 import { LOOPBACK, parseUpOptions, type UpOptions } from './options.ts';
 import { createOutput } from './output.ts';
 import { proveWithOneJob } from './proof.ts';
 import { createRunNote, type RunNoteWriter } from './run-note.ts';
-import { assertReachable, serverUnit, withoutSecrets } from './server-unit.ts';
+import { assertReachable, type ServerPlan, serverUnit, withoutSecrets } from './server-unit.ts';
 import { healthUrl, type ServiceHost, serviceUnit } from './service-unit.ts';
 import { summarize } from './summary.ts';
 import { takenPorts } from './taken.ts';
@@ -91,6 +91,8 @@ function neededServers(options: UpOptions): ServerName[] {
 
 interface ServerUrls {
   readonly nats: string;
+  /** The same server over WebSocket; empty when it is somebody else's. */
+  readonly nats_ws: string;
   readonly redis: string;
 }
 
@@ -102,34 +104,52 @@ async function startServers(
 ): Promise<ServerUrls> {
   const noted: RunNoteWriter['child'] = (...child) => note.child(...child);
   const { root, say } = input;
-  const start = async (name: ServerName, port: number, args: (port: number, dir: string) => string[]) => {
-    const unit = serverUnit({ name, root, port, args, noted });
+  const start = async (plan: Pick<ServerPlan, 'name' | 'ports' | 'start'>): Promise<string[]> => {
+    const unit = serverUnit({ ...plan, root, noted });
     const one = keepAlive(unit, { say, ending: input.stop });
     kept.push(one);
     await one.start();
-    if (port !== 0 && unit.port() !== port) say(`port ${port} is in use: ${name} listens on ${unit.port()}`);
-    return `${LOOPBACK}:${unit.port()}`;
+    const found = unit.ports();
+    plan.ports.forEach((wish, i) => {
+      if (wish !== 0 && found[i] !== wish) say(`port ${wish} is in use: ${plan.name} listens on ${found[i]}`);
+    });
+    return found.map((port) => `${LOOPBACK}:${port}`);
   };
-  const natsUrl = async () => {
-    if (options.natsUrl === undefined) {
-      return `nats://${await start('nats-server', options.natsPort, (port) => natsArgs(port, `cortex-${process.pid}`))}`;
+  const nats = async (): Promise<Pick<ServerUrls, 'nats' | 'nats_ws'>> => {
+    if (options.natsUrl !== undefined) {
+      await assertReachable('NATS_URL', options.natsUrl);
+      return { nats: options.natsUrl, nats_ws: '' };
     }
-    await assertReachable('NATS_URL', options.natsUrl);
-    return options.natsUrl;
+    const [tcp = '', ws = ''] = await start({
+      name: 'nats-server',
+      ports: [options.natsPort, options.natsWsPort],
+      start: ([port = 0, wsPort = 0]) => ({
+        args: natsArgs(port, `cortex-${process.pid}`, ['-c', 'nats.conf']),
+        files: { 'nats.conf': natsWebSocketConfig(wsPort) },
+      }),
+    });
+    return { nats: `nats://${tcp}`, nats_ws: `ws://${ws}` };
   };
-  const redisUrl = async () => {
-    if (options.redisUrl === undefined) {
-      const { appendfsync } = options;
-      const args = (port: number, dir: string) => redisArgs({ port, dir, appendonly: true, appendfsync });
-      return `redis://${await start('redis-server', options.redisPort, args)}`;
+  const redis = async (): Promise<Pick<ServerUrls, 'redis'>> => {
+    if (options.redisUrl !== undefined) {
+      await assertReachable('REDIS_URL', options.redisUrl);
+      return { redis: options.redisUrl };
     }
-    await assertReachable('REDIS_URL', options.redisUrl);
-    return options.redisUrl;
+    const { appendfsync } = options;
+    const [address = ''] = await start({
+      name: 'redis-server',
+      ports: [options.redisPort],
+      start: ([port = 0], dir) => ({ args: redisArgs({ port, dir, appendonly: true, appendfsync }) }),
+    });
+    return { redis: `redis://${address}` };
   };
-  const [nats, redis] = await allOrThrow([natsUrl(), redisUrl()]);
-  if (nats === undefined || redis === undefined) throw new Error('a server has no address');
-  note.set({ nats: withoutSecrets(nats), redis: withoutSecrets(redis) });
-  return { nats, redis };
+  // Both are waited for: nothing is still starting when the clean-up begins.
+  const [bus, store] = await Promise.allSettled([nats(), redis()]);
+  if (bus.status === 'rejected') throw bus.reason;
+  if (store.status === 'rejected') throw store.reason;
+  const urls = { ...bus.value, ...store.value };
+  note.set({ ...urls, nats: withoutSecrets(urls.nats), redis: withoutSecrets(urls.redis) });
+  return urls;
 }
 
 function createHost(input: UpInput, options: UpOptions, note: RunNoteWriter, urls: ServerUrls): ServiceHost {

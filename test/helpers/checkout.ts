@@ -116,6 +116,7 @@ export function createCheckout(): Checkout {
       const command = runCommand(join(root, 'local', script), args, {
         ...childEnv(),
         NATS_PORT: '0',
+        NATS_WS_PORT: '0',
         REDIS_PORT: '0',
         FAKE_FILE: misbehaviour,
         ...env,

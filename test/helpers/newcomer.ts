@@ -50,7 +50,7 @@ export function createNewcomer(): Newcomer {
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((one) => !one.includes('node_modules'));
   const env = { ...childEnv(), PATH: path.join(delimiter), HOME: home, npm_config_update_notifier: 'false' };
   const anywhere = Object.fromEntries(services.flatMap(({ ports }) => ports.map((p) => [p.variable, '127.0.0.1:0'])));
-  const freely = { ...anywhere, NATS_PORT: '0', REDIS_PORT: '0' };
+  const freely = { ...anywhere, NATS_PORT: '0', NATS_WS_PORT: '0', REDIS_PORT: '0' };
   const open = new Set<Running>();
 
   const start = (command: string, more: Readonly<Record<string, string>> = {}): Running => {

@@ -28,6 +28,7 @@ describe('parseUpOptions', () => {
       natsUrl: undefined,
       redisUrl: undefined,
       natsPort: 4222,
+      natsWsPort: 4223,
       redisPort: 6379,
       appendfsync: 'everysec',
     });

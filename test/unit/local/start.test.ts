@@ -1,7 +1,6 @@
 // `npm start` whole, on real processes: the real first step, supervisor, nats-server and redis-server, and
 // two fake services. What the real services do is other tests' business.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readRun, type RunNote } from '../../../local/bootstrap/checkout.mjs';
@@ -9,6 +8,7 @@ import { isAlive } from '../../../local/bootstrap/process.mjs';
 import { freePort } from '../../../local/servers/ports.ts';
 import { probeNats, probeRedis } from '../../../local/servers/probe.ts';
 import { type Checkout, createCheckout } from '../../helpers/checkout.ts';
+import { natsOverWebSocket } from '../../helpers/nats-web-socket.ts';
 import { startNats, startRedis } from '../../helpers/servers.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -36,11 +36,14 @@ describe('npm start', () => {
     const command = checkout.run('start.mjs');
     const run = await checkout.ready(command);
     expect(alive(run).toSorted()).toEqual(['gateway', 'nats-server', 'redis-server', 'safety']);
-    expect(await probeNats(Number(new URL(run.nats).port))).toBeDefined();
+    const bus = await probeNats(Number(new URL(run.nats).port));
+    expect(bus).toBeDefined();
+    expect(await natsOverWebSocket(run.nats_ws)).toMatchObject({ server_name: bus?.name });
     expect((await probeRedis(Number(new URL(run.redis).port)))?.pid).toBe(pidOf(run, 'redis-server'));
     expect((await fetch(`${run.urls['gateway']}/health`)).status).toBe(200);
     expect(command.output()).toContain('A first job went through');
     expect(command.output()).toContain(`curl -s ${run.urls['gateway']}/api/v1/jobs`);
+    expect(command.output()).toContain(`${run.nats}   (WebSocket: ${run.nats_ws})`);
     expect(existsSync(join(checkout.root, '.cortex', 'redis', 'appendonlydir'))).toBe(true);
 
     command.child.kill('SIGINT');
@@ -108,11 +111,16 @@ describe('npm start', () => {
   it('started in two checkouts in the same moment, gives each its own servers', async () => {
     const other = createCheckout();
     try {
-      const wish = { NATS_PORT: String(await freePort()), REDIS_PORT: String(await freePort()) };
+      const [nats, ws, store] = [await freePort(), await freePort(), await freePort()];
+      const wish = { NATS_PORT: String(nats), NATS_WS_PORT: String(ws), REDIS_PORT: String(store) };
       const commands = [checkout.run('start.mjs', [], wish), other.run('start.mjs', [], wish)] as const;
       const [mine, theirs] = [await checkout.ready(commands[0]), await other.ready(commands[1])];
       expect(mine.nats).not.toBe(theirs.nats);
       expect(mine.redis).not.toBe(theirs.redis);
+      for (const own of [mine, theirs]) {
+        const bus = await probeNats(Number(new URL(own.nats).port));
+        expect(await natsOverWebSocket(own.nats_ws)).toMatchObject({ server_name: bus?.name });
+      }
       expect([alive(mine).length, alive(theirs).length]).toEqual([4, 4]);
     } finally {
       await other.remove();
@@ -208,23 +216,6 @@ describe('npm start', () => {
     expect(command.output()).not.toContain('stopping at once');
   });
 
-  it('starts a crashed service and a killed server again, and says so', async () => {
-    const command = checkout.run('start.mjs');
-    const run = await checkout.ready(command);
-    await fetch(`${run.urls['gateway']}/crash`).catch(() => undefined);
-    await until(() => command.output().includes('gateway runs again'), patient);
-    expect(command.output()).toMatch(/gateway ended \(exit code 9\): starting it again in \d/);
-    // The same addresses as before: nobody needs to be told.
-    expect((await fetch(`${run.urls['gateway']}/health`)).status).toBe(200);
-
-    process.kill(pidOf(run, 'redis-server') ?? 0, 'SIGKILL');
-    await until(() => command.output().includes('redis-server runs again'), patient);
-    const now = readRun(checkout.root);
-    expect((await probeRedis(Number(new URL(run.redis).port)))?.pid).toBe(pidOf(now, 'redis-server'));
-    expect(pidOf(now, 'redis-server')).not.toBe(pidOf(run, 'redis-server'));
-    expect(pidOf(now, 'gateway')).not.toBe(pidOf(run, 'gateway'));
-  });
-
   it('uses the servers that NATS_URL and REDIS_URL name, starts none, and leaves them running', async () => {
     const nats = await startNats();
     const redis = await startRedis();
@@ -232,7 +223,8 @@ describe('npm start', () => {
     const command = checkout.run('start.mjs', [], { NATS_URL: secret(nats.url), REDIS_URL: secret(redis.url) });
     const run = await checkout.ready(command);
     expect(alive(run).toSorted()).toEqual(['gateway', 'safety']);
-    expect(run).toMatchObject({ nats: nats.url, redis: redis.url });
+    expect(run).toMatchObject({ nats: nats.url, nats_ws: '', redis: redis.url });
+    expect(command.output()).not.toContain('WebSocket:');
     expect(readFileSync(runFile(), 'utf8') + command.output()).not.toContain('SECRET');
     expect(statSync(runFile()).mode & 0o777).toBe(0o600);
     expect((await environment(run, 'gateway'))['REDIS_URL']).toBe(secret(redis.url));
@@ -256,95 +248,6 @@ describe('npm start', () => {
     await command.ended;
     expect((await probeRedis(redis.port))?.pid).toBe(redis.pid);
     await redis.stop();
-  });
-});
-
-describe('npm start that cannot', () => {
-  const failed = async (env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) => {
-    const command = checkout.run('start.mjs', args, env);
-    const code = await command.ended;
-    expect(existsSync(runFile())).toBe(false);
-    return { code, output: command.output() };
-  };
-
-  it('names port, holder and variable when a port of ours is taken', async () => {
-    const holder = createServer();
-    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
-    const { port } = holder.address() as AddressInfo;
-    const { code, output } = await failed({ GATEWAY_HTTP_ADDR: `127.0.0.1:${port}` });
-    holder.close();
-    expect(code).toBe(1);
-    expect(output).toMatch(
-      new RegExp(
-        `^cortex: port ${port} \\(gateway HTTP\\) is taken by pid ${process.pid} \\(.*\\): set GATEWAY_HTTP_ADDR=.*\n$`,
-      ),
-    );
-  });
-
-  it.each([
-    ['gateway exits', /gateway ended before it was ready \(exit code 7\)/],
-    ['safety exits', /safety ended before it was ready \(exit code 7\)/],
-    ['jobs fail', /the first job ended as FAILED/],
-  ])('says why and leaves nothing behind: %s', async (what, message) => {
-    checkout.misbehave(what);
-    const command = checkout.run('start.mjs');
-    let last: RunNote | undefined;
-    const watching = setInterval(() => {
-      last = readRun(checkout.root) ?? last;
-    }, 5);
-    expect(await command.ended).toBe(1);
-    clearInterval(watching);
-    expect(command.output()).toMatch(message);
-    expect(last?.children.map((child) => child.name)).toContain('nats-server');
-    if (last !== undefined) expect(alive(last)).toEqual([]);
-    expect(existsSync(runFile())).toBe(false);
-  });
-
-  it('names the entry that does not exist', async () => {
-    rmSync(join(checkout.root, 'functions/gateway/node.ts'));
-    const { code, output } = await failed();
-    expect(code).toBe(1);
-    expect(output).toBe('cortex: missing: functions/gateway/node.ts (gateway)\n');
-  });
-
-  it('names a server by URL that does not answer', async () => {
-    const { code, output } = await failed({ REDIS_URL: 'redis://user:secret@127.0.0.1:1/0' });
-    expect(code).toBe(1);
-    expect(output).toContain('cortex: REDIS_URL: nothing answers at redis://127.0.0.1:1/0');
-    expect(output).not.toContain('secret');
-  });
-
-  it('names an unknown argument', async () => {
-    expect(await failed({}, ['--prots', 'auto'])).toMatchObject({
-      code: 2,
-      output: expect.stringContaining('cortex: --prots: unknown argument') as unknown,
-    });
-  });
-
-  it('gives up at once when it is interrupted before it is ready', async () => {
-    checkout.misbehave('gateway is never ready');
-    const command = checkout.run('start.mjs');
-    const run = await until(() => {
-      const note = readRun(checkout.root);
-      return note?.children.some((child) => child.name === 'gateway') === true ? note : undefined;
-    }, patient);
-    command.child.kill('SIGINT');
-    expect(await command.ended).toBe(130);
-    expect(alive(run)).toEqual([]);
-  });
-});
-
-describe('npm run dev', () => {
-  it('restarts the service whose file has changed, and only that one', async () => {
-    const command = checkout.run('start.mjs', ['--watch']);
-    const before = await checkout.ready(command);
-    const entry = join(checkout.root, 'functions/gateway/node.ts');
-    writeFileSync(entry, `${readFileSync(entry, 'utf8')}// changed\n`);
-    await until(() => command.output().includes('gateway runs again'), patient);
-    expect(command.output()).toContain('functions/gateway/node.ts changed: restarting gateway');
-    const after = readRun(checkout.root);
-    expect(pidOf(after, 'gateway')).not.toBe(pidOf(before, 'gateway'));
-    expect(pidOf(after, 'safety')).toBe(pidOf(before, 'safety'));
   });
 });
 
