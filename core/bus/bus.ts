@@ -1,5 +1,5 @@
 // The bus port. Core semantics only: at most once, no history, queue groups; nothing the system guarantees rests on it.
-// Drivers: memory.ts, nats-tcp.node.ts, later nats-ws.ts. Redis holds the truth, the bus carries the news.
+// Drivers: memory.ts, nats-tcp.node.ts. Redis holds the truth, the bus carries the news.
 
 export interface Publication {
   readonly subject: string;

@@ -1,5 +1,5 @@
 // The Redis port: get, set, run(script). No more, because ioredis and the REST client agree exactly on script replies and
-// disagree on most others. Drivers: ioredis.node.ts (TCP), later upstash.ts (REST).
+// disagree on most others. Drivers: ioredis.node.ts.
 
 import type { LinkState } from '#core/link.ts';
 import type { Durability } from './durability.ts';

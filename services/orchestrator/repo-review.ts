@@ -1,4 +1,4 @@
-// job.workflow.repo.code_review: a scan and the report on it, one after the other. The steps between the two are still to come.
+// job.workflow.repo.code_review: a scan and the report on it, one after the other.
 import { repoReportResult, repoReviewContext, repoScanResult } from '#core/protocol/repo-payloads.ts';
 import { defineWorkflow } from '#core/workflow/definition.ts';
 import { z } from 'zod';
