@@ -6,7 +6,7 @@ import { maxPromptLength } from '#core/protocol/payloads.ts';
 import { priorityFromName } from '#core/protocol/status.ts';
 import { isSubjectToken, isTopic } from '#core/protocol/subjects.ts';
 import { isPrincipal } from '#core/http/api-keys.ts';
-import { amount, flag, labels, line, prose, words } from '../http/fields.ts';
+import { amount, fields, flag, labels, line, prose, words } from '../http/fields.ts';
 import { jobMetadata, metaBody } from './meta-body.ts';
 import type { JobFields } from './submit-job.ts';
 
@@ -17,9 +17,9 @@ const maxInt32 = 2 ** 31 - 1;
 export function topicField(fallback: string) {
   return z
     .string()
-    .nullish()
-    .transform((value) => (value === null || value === undefined || value === '' ? fallback : value))
-    .refine(isTopic, 'must begin with "job." and go on in words between dots, without blanks and wildcards');
+    .overwrite((value) => (value === '' ? fallback : value))
+    .refine(isTopic, 'must begin with "job." and go on in words between dots, without blanks and wildcards')
+    .prefault(fallback);
 }
 
 export const principalField = line(128).refine(
@@ -27,7 +27,7 @@ export const principalField = line(128).refine(
   'must be letters, digits, ".", "_", "@", "+" and "-"',
 );
 
-export const jobBody = z.object({
+export const jobBody = fields({
   prompt: prose(maxPromptLength),
   topic: topicField(defaultTopic),
   adapter_id: line(256),
@@ -56,7 +56,6 @@ export type JobBody = z.output<typeof jobBody>;
 
 /** The request and payload of a body. `memoryId` is already decided. */
 export function jobFromBody(body: JobBody, tenant: string, memoryId: string, createdAt: string) {
-  const context = body.context ?? undefined;
   const request: JobFields = {
     topic: body.topic,
     priority: priorityFromName(body.priority),
@@ -91,7 +90,7 @@ export function jobFromBody(body: JobBody, tenant: string, memoryId: string, cre
     topic: body.topic,
     created_at: createdAt,
     tenant_id: tenant,
-    ...(context === undefined ? {} : { context }),
+    ...(body.context === undefined ? {} : { context: body.context }),
   };
   return { request: meta === undefined ? request : { ...request, meta }, payload };
 }

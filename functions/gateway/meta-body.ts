@@ -3,33 +3,30 @@
 import { z } from 'zod';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { ActorType, type JobMetadataSchema } from '#proto/cortex/agent/v1/job_pb.ts';
-import { labels, line, words } from '../http/fields.ts';
+import { fields, labels, line, words } from '../http/fields.ts';
 
 const actorTypes = { human: ActorType.HUMAN, service: ActorType.SERVICE } as const;
 
-export const metaBody = z
-  .object({
-    actor_id: line(128),
-    actor_type: z
-      .string()
-      .toLowerCase()
-      .pipe(z.enum(['', 'human', 'service'], 'must be human or service'))
-      .nullish()
-      .transform((value) => value ?? ''),
-    idempotency_key: line(255),
-    capability: line(128),
-    risk_tags: words(50, 128),
-    requires: words(50, 128),
-    pack_id: line(128),
-    labels: labels(50),
-  })
-  .nullish();
+export const metaBody = fields({
+  actor_id: line(128),
+  actor_type: z
+    .string()
+    .toLowerCase()
+    .pipe(z.enum(['', 'human', 'service'], 'must be human or service'))
+    .default(''),
+  idempotency_key: line(255),
+  capability: line(128),
+  risk_tags: words(50, 128),
+  requires: words(50, 128),
+  pack_id: line(128),
+  labels: labels(50),
+}).optional();
 
 export type MetaBody = z.output<typeof metaBody>;
 
 /** The message; undefined when there is nothing to say. */
 export function jobMetadata(meta: MetaBody, tenantId: string): MessageInitShape<typeof JobMetadataSchema> | undefined {
-  if (meta === null || meta === undefined) return undefined;
+  if (meta === undefined) return undefined;
   return {
     tenantId,
     actorId: meta.actor_id,

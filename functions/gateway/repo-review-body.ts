@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { repoReviewFields } from '#core/protocol/repo-payloads.ts';
 import { priorityFromName } from '#core/protocol/status.ts';
-import { line } from '../http/fields.ts';
+import { line, nullIsAbsent } from '../http/fields.ts';
 import type { JobFields } from './submit-job.ts';
 
 export const repoReviewTopic = 'job.workflow.repo.code_review';
@@ -25,20 +25,22 @@ function isRepository(text: string): boolean {
   return schemes.includes(protocol) && hostname !== '' && !hostname.startsWith('-');
 }
 
-export const repoReviewBody = repoReviewFields
-  .extend({
-    repo_url: source('a repository').refine(
-      (text) => text === '' || text.startsWith('-') || isRepository(text),
-      'must be an address that begins with https://, http://, ssh:// or git://, or user@host:path',
-    ),
-    branch: source('a branch'),
-    priority: line(64),
-    memory_id: line(512),
-  })
-  .refine((body) => body.repo_url !== '' || body.local_path !== '', {
-    path: ['repo_url'],
-    message: 'repo_url or local_path required',
-  });
+export const repoReviewBody = nullIsAbsent(
+  repoReviewFields
+    .extend({
+      repo_url: source('a repository').refine(
+        (text) => text === '' || text.startsWith('-') || isRepository(text),
+        'must be an address that begins with https://, http://, ssh:// or git://, or user@host:path',
+      ),
+      branch: source('a branch'),
+      priority: line(64),
+      memory_id: line(512),
+    })
+    .refine((body) => body.repo_url !== '' || body.local_path !== '', {
+      path: ['repo_url'],
+      message: 'repo_url or local_path required',
+    }),
+);
 
 export type RepoReviewBody = z.output<typeof repoReviewBody>;
 

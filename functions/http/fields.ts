@@ -57,40 +57,48 @@ function bound(origin: string, how: string, limit: number | bigint): string {
   return `be ${how} ${limit}`;
 }
 
-/** Text without control characters and halves of characters, since it goes into packets, keys and logs. Null is the empty text. */
+/** The fields of an object; null counts as absent, whatever the field. */
+export function fields<S extends z.ZodRawShape>(shape: S) {
+  return nullIsAbsent(z.object(shape));
+}
+
+/** The same for a schema that is there already. */
+export function nullIsAbsent<S extends z.ZodType>(schema: S) {
+  return z.preprocess(withoutNulls, schema);
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const values = Object.values(value);
+  return values.includes(null) ? Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null)) : value;
+}
+
+/** Text without control characters and halves of characters, since it goes into packets, keys and logs. */
 export function line(max: number) {
   return z
     .string()
     .max(max)
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters')
-    .nullish()
-    .transform((value) => value ?? '');
+    .default('');
 }
 
-/** Text of any kind. Null is the empty text. */
+/** Text of any kind. */
 export function prose(max: number) {
-  return z
-    .string()
-    .max(max)
-    .nullish()
-    .transform((value) => value ?? '');
+  return z.string().max(max).default('');
 }
 
-/** A whole number, not negative; 0 and null mean `fallback`. */
+/** A whole number, not negative; 0 means `fallback`. */
 export function amount(max: number, fallback: number) {
   return z
     .int()
     .min(0)
     .max(max)
-    .nullish()
-    .transform((value) => (value === null || value === undefined || value === 0 ? fallback : value));
+    .overwrite((value) => (value === 0 ? fallback : value))
+    .default(fallback);
 }
 
 export function flag() {
-  return z
-    .boolean()
-    .nullish()
-    .transform((value) => value ?? false);
+  return z.boolean().default(false);
 }
 
 /** Counts before it looks at each, since a body has room for a hundred thousand and zod says something of every one. */
@@ -100,8 +108,7 @@ function few<S extends z.ZodType>(max: number, schema: S) {
   return z
     .unknown()
     .refine((value) => entries(value) <= max, { message: `must have at most ${max} entries`, abort: true })
-    .pipe(schema)
-    .optional();
+    .pipe(schema);
 }
 
 /** A list of short texts. */
@@ -110,7 +117,7 @@ export function words(maxItems: number, maxLength: number) {
     .string()
     .max(maxLength)
     .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must not be empty or hold control characters');
-  return few(maxItems, z.array(word).nullish()).transform((value): readonly string[] => value ?? []);
+  return few(maxItems, z.array(word)).default([]);
 }
 
 const labelName = z
@@ -124,6 +131,5 @@ export function labels(maxEntries: number) {
     .string()
     .max(256)
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters');
-  const map = z.record(labelName, text).nullish();
-  return few(maxEntries, map).transform((value): Readonly<Record<string, string>> => value ?? {});
+  return few(maxEntries, z.record(labelName, text)).default({});
 }

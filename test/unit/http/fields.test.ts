@@ -1,10 +1,9 @@
 // Lists and maps with too many entries are refused by their number, before anything is said of each entry.
 import { expect, test } from 'vitest';
-import { z } from 'zod';
 import { HttpError } from '#core/http/errors.ts';
-import { amount, labels, parseFields, words } from '../../../functions/http/fields.ts';
+import { amount, fields, labels, parseFields, words } from '../../../functions/http/fields.ts';
 
-const body = z.object({ labels: labels(3), tags: words(3, 10), n: amount(100, 1) });
+const body = fields({ labels: labels(3), tags: words(3, 10), n: amount(100, 1) });
 
 function problems(value: unknown): HttpError['errors'] {
   try {
