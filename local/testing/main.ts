@@ -30,7 +30,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 process.on('disconnect', () => received('SIGTERM'));
 
 await runCommand(async () => {
-  const { suites, absent, pattern } = chooseSuites(root, process.argv.slice(2));
+  const { suites, absent, pattern, long } = chooseSuites(root, process.argv.slice(2));
   if (suites.some(({ paths }) => paths !== undefined))
     await ensureServers(['nats-server', 'redis-server'], thisMachine, say);
   if (absent.length > 0) say(`not there yet: ${absent.join(', ')}`);
@@ -40,7 +40,7 @@ await runCommand(async () => {
     if (stop.signal.aborted) break;
     say(`\n== ${suite.name}`);
     const begin = Date.now();
-    const ran = suite.paths === undefined ? await runVerify() : await runVitest(suite, suite.paths, pattern);
+    const ran = suite.paths === undefined ? await runVerify() : await runVitest(suite, suite.paths, pattern, long);
     const count = add(ran, await endLeaks());
     total = add(total, count);
     summary.push(`${suite.name.padEnd(16)} ${lastLine(count)} (${((Date.now() - begin) / 1_000).toFixed(1)} s)`);
@@ -60,7 +60,12 @@ async function runVerify(): Promise<Count> {
   return countVerify(output, code);
 }
 
-async function runVitest(suite: Suite, paths: readonly string[], pattern: string | undefined): Promise<Count> {
+async function runVitest(
+  suite: Suite,
+  paths: readonly string[],
+  pattern: string | undefined,
+  long: boolean,
+): Promise<Count> {
   const report = join(folder ?? join(root, 'node_modules', '.cache'), 'vitest.json');
   rmSync(report, { force: true });
   const args = [
@@ -71,7 +76,7 @@ async function runVitest(suite: Suite, paths: readonly string[], pattern: string
     ...(pattern === undefined ? [] : ['-t', pattern]),
     ...paths,
   ];
-  const { code } = await run(args, { ...compileCache, ...suite.env }, 'inherit');
+  const { code } = await run(args, { ...compileCache, ...(long && { CORTEX_LONG: '1' }) }, 'inherit');
   return countVitest(existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as unknown) : undefined, code);
 }
 

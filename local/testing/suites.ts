@@ -9,7 +9,6 @@ export interface Suite {
   readonly paths?: readonly string[];
   /** Files at a time, where the usual number (test/vitest.config.ts) is too many. */
   readonly atATime?: number;
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 const suites: readonly Suite[] = [
@@ -17,9 +16,8 @@ const suites: readonly Suite[] = [
   { name: 'unit', paths: ['test/unit'] },
   { name: 'contract', paths: ['test/contract'] },
   { name: 'http', paths: ['test/http'] },
-  // Long tests skip themselves when CORTEX_E2E is `short`: as part of everything; by name it is `full`.
   // Each file runs a whole system, and waits for leases and for the dead as long as it works: two of them fill two cores.
-  { name: 'e2e', paths: ['test/e2e'], atATime: 2, env: { CORTEX_E2E: 'full' } },
+  { name: 'e2e', paths: ['test/e2e'], atATime: 2 },
   // What is counted depends on how much comes together, so on how busy the machine is.
   { name: 'bench-counters', paths: ['test/bench'], atATime: 1 },
 ];
@@ -33,6 +31,8 @@ export interface Chosen {
   readonly absent: readonly string[];
   /** Only tests whose name matches, as with vitest. */
   readonly pattern: string | undefined;
+  /** Tests that have a long version run that (CORTEX_LONG=1). */
+  readonly long: boolean;
 }
 
 /** Reads names and paths; throws Stop for what is neither. Without any, everything is chosen. */
@@ -40,25 +40,27 @@ export function chooseSuites(root: string, args: readonly string[]): Chosen {
   const chosen: Suite[] = [];
   const paths: string[] = [];
   let pattern: string | undefined;
+  let long = false;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
     const suite = [...suites, architecture].find(({ name }) => name === arg);
     const path = [arg, join('test', arg)].find((one) => arg !== '' && existsSync(join(root, one)));
     if (arg === '-t' && args[i + 1] !== undefined) pattern = args[++i];
+    else if (arg === '--long') long = true;
     else if (suite !== undefined) chosen.push(suite);
     else if (path !== undefined) paths.push(path);
     else {
       const names = [...suites, architecture].map(({ name }) => name).join(', ');
-      throw new Stop(`${arg}: neither a file nor one of ${names}`, 2);
+      throw new Stop(`${arg}: neither a file nor one of ${names}, -t PATTERN, --long`, 2);
     }
   }
   if (paths.length > 0) chosen.push({ name: paths.join(' '), paths });
-  if (chosen.length > 0) return { suites: chosen, absent: [], pattern };
-  const whole = suites.map((suite) => (suite.name === 'e2e' ? { ...suite, env: { CORTEX_E2E: 'short' } } : suite));
+  if (chosen.length > 0) return { suites: chosen, absent: [], pattern, long };
   const there = (suite: Suite) => suite.paths?.some((path) => existsSync(join(root, path))) ?? true;
   return {
-    suites: whole.filter(there),
-    absent: whole.filter((suite) => !there(suite)).map(({ name }) => name),
+    suites: suites.filter(there),
+    absent: suites.filter((suite) => !there(suite)).map(({ name }) => name),
     pattern,
+    long,
   };
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fewTenants, mostLanes, mostTenants } from '#core/jobs/scripts/tidy.ts';
 import { script } from '#core/redis/redis.ts';
+import { long } from '../helpers/long.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { withTwin } from './job-store/in-step.ts';
 import { createRig, policy, type Rig, type Spec } from './job-store/rig.ts';
@@ -125,7 +126,7 @@ test('what is forgotten changes no order', { timeout: 120_000 }, async () => {
       // All that is left, in one order.
       await served(rig, 300, ['job.a', 'job.b', 'job.c']);
     }),
-    { numRuns: process.env['CORTEX_LONG'] === '1' ? 2_000 : 150 },
+    { numRuns: long ? 2_000 : 150 },
   );
   expect(forgot).toBeGreaterThan(2);
 });

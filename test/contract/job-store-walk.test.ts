@@ -1,5 +1,6 @@
 // Random walks: Redis and its twin in step, Redis with four partitions, and the twin alone for longer ones. CORTEX_SEED=n walks one seed.
 import { describe, expect, test } from 'vitest';
+import { long } from '../helpers/long.ts';
 import { memoryStage } from '../helpers/memory-job-store.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { withTwin } from './job-store/in-step.ts';
@@ -7,7 +8,6 @@ import { createRig } from './job-store/rig.ts';
 import { walk } from './job-store/walk.ts';
 
 const stage = redisStage();
-const long = process.env['CORTEX_LONG'] === '1';
 const given = process.env['CORTEX_SEED'];
 const seeds = (n: number): number[] =>
   given === undefined ? Array.from({ length: n }, (_, i) => i + 1) : [Number(given)];

@@ -1,8 +1,10 @@
 // Cancel in every state, over HTTP: the answer, the record, and the handler that is told to stop.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JobState } from '#core/jobs/state.ts';
+import { script, text } from '#core/redis/redis.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { endedOnce, path, quiet, ran } from '../helpers/e2e/truth.ts';
+import { toldKey } from '../helpers/e2e/workers.ts';
 import { until } from '../helpers/until.ts';
 
 let system: System;
@@ -70,6 +72,31 @@ test('RUNNING: the handler is told at once, and its stop is shown', { timeout: 3
   expect(view).toMatchObject({ state: 'CANCELLED', resultPtr: '' });
   await quiet(system);
   await endedOnce(system, [id], 'CANCELLED');
+  await worker.stop();
+});
+
+const leaseOf = script('leaseOf', `return redis.call('ZSCORE',KEYS[1],ARGV[1]) or ''`);
+
+test('RUNNING: the signal comes within 250 ms, by the news and not by the next renewal', {
+  timeout: 30_000,
+}, async () => {
+  const worker = await system.worker('job.test.gate', 'prompt', 1);
+  const lease = async (id: string) => text(await system.db.run(leaseOf, ['slots:prompt'], [id]));
+  const took: number[] = [];
+  // The best of a few: a machine that is busy elsewhere may be late once, a host that does not listen always is.
+  while (took.length < 5 && !took.some((ms) => ms < 250)) {
+    const id = await system.submit('job.test.gate');
+    await until(async () => (await ran(system, id)).length > 0, { message: 'the handler to begin' });
+    // Right after a renewal: the next one is a second away and cannot be what tells the handler.
+    const before = await lease(id);
+    await until(async () => (await lease(id)) !== before, { message: 'the lease to be renewed' });
+    expect((await cancel(id)).status).toBe(200);
+    const answeredAt = Date.now();
+    const toldAt = await until(() => system.db.get(toldKey(id)), { message: 'the handler to be told' });
+    took.push(Number(toldAt) - answeredAt);
+  }
+  expect(Math.min(...took), `ms from the answer to the signal: ${took.join(', ')}`).toBeLessThan(250);
+  await quiet(system);
   await worker.stop();
 });
 

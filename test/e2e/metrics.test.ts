@@ -34,7 +34,7 @@ beforeAll(async () => {
   await until(async () => (await ran(system, lost)).length > 0, { message: 'the handler to begin' });
   await doomed.kill();
   const heir = await system.worker('job.test.gate', 'heir', 1);
-  await system.db.set(gateKey(), '1');
+  await system.db.set(gateKey(lost), '1');
   await system.ended([lost], 15_000);
   // Somebody claims a result that is not theirs.
   const bus = await connectBus({ url: system.nats.url, name: 'stranger', onError: () => undefined });
@@ -101,6 +101,41 @@ test('worker: jobs by topic and status, time in the handler', async () => {
   expect(seen.get('cortex_worker_active_jobs{topic="job.test.quick"}')).toBe(0);
 });
 
+test('worker: handlers told to stop, one that does not, and renewals that did not reach the store', {
+  timeout: 60_000,
+}, async () => {
+  const deaf = await system.worker('job.test.deaf', 'deaf', 2);
+  const id = await system.submit('job.test.deaf');
+  await until(async () => (await ran(system, id)).length > 0, { message: 'the handler to begin' });
+  await system.http('POST', `/api/v1/jobs/${id}/cancel`);
+  const aborts = 'cortex_worker_aborts_total{cause="cancelled",topic="job.test.deaf"}';
+  const unresponsive = 'cortex_worker_unresponsive_total{topic="job.test.deaf"}';
+  const failed = 'cortex_worker_renewals_failed_total';
+  const read = async (series: string): Promise<number> => (await readMetrics(deaf)).get(series) ?? 0;
+  await until(async () => (await read(aborts)) === 1, { message: 'the handler to be told' });
+  expect([await read(unresponsive), await read(failed)]).toEqual([0, 0]);
+  await system.redis.pause();
+  await until(async () => (await read(failed)) > 0, { timeout: 10_000, message: 'a renewal to fail' });
+  system.redis.resume();
+  // Ten seconds after it was told it still runs.
+  await until(async () => (await read(unresponsive)) === 1, { timeout: 15_000, message: 'the handler to be given up' });
+  await system.db.set(gateKey(id), '1');
+  await until(async () => (await system.view(id)).stoppedAt > 0, { message: 'it to stop' });
+  const told = Array.from(await readMetrics(deaf)).filter(([series]) =>
+    series.startsWith('cortex_worker_aborts_total'),
+  );
+  expect(told).toEqual([[aborts, 1]]);
+  expect(await read(unresponsive)).toBe(1);
+  // Who is alive: the first worker and this one. Those that died or left are forgotten within fifteen seconds.
+  const alive = async (pool: string): Promise<number | undefined> =>
+    (await readMetrics(system.schedulers[0]?.process as ServiceProcess)).get(
+      `cortex_scheduler_workers{pool="${pool}"}`,
+    );
+  await until(async () => (await alive('test')) === 2, { timeout: 25_000, message: 'two workers to be alive' });
+  expect(await alive('nobody')).toBe(0);
+  await deaf.stop();
+});
+
 test('safety: checks by decision', async () => {
   const seen = await readMetrics(system.safety.process);
   expect(seen.get('cortex_safety_checks_total{decision="DENY"}')).toBe(2);
@@ -118,4 +153,29 @@ test('scheduler: topics that a submitter makes up do not push ours out', async (
   expect(seen.get('cortex_scheduler_jobs_completed_total{status="JOB_STATUS_CANCELLED",topic="job.test.late"}')).toBe(
     1,
   );
+});
+
+test('gateway: a submission is one call of the store, and two pieces of news that a bus that is away drops', {
+  timeout: 30_000,
+}, async () => {
+  await system.nats.kill();
+  const connected = async (): Promise<boolean> =>
+    ((await system.http('GET', '/health')).body as { nats: { ok: boolean } }).nats.ok;
+  await until(async () => !(await connected()), { message: 'the gateway to notice' });
+  const counted = async (dropped: number): Promise<number> => {
+    const seen = await until(
+      async () => {
+        const now = await readMetrics(system.gateway.process);
+        return (now.get('cortex_bus_dropped_total') ?? 0) >= dropped ? now : undefined;
+      },
+      { message: `${dropped} pieces of news to be counted as dropped` },
+    );
+    expect(seen.get('cortex_bus_dropped_total')).toBe(dropped);
+    return seen.get('cortex_redis_calls_total') ?? 0;
+  };
+  // The doorbell and the event. Both counters are looked at together, so what is seen belongs together.
+  await system.submit('job.test.late');
+  const before = await counted(2);
+  for (let i = 0; i < 5; i++) await system.submit('job.test.late');
+  expect((await counted(12)) - before).toBe(5);
 });

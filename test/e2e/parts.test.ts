@@ -1,6 +1,8 @@
 // Parts of the plane that die under work: scheduler, bus, kernel. Nothing is lost, doubled or stuck.
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { JobState } from '#core/jobs/state.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { endedOnce, quiet } from '../helpers/e2e/truth.ts';
 import { gateKey } from '../helpers/e2e/workers.ts';
@@ -8,16 +10,16 @@ import { until } from '../helpers/until.ts';
 
 let system: System;
 beforeAll(async () => {
-  system = await startSystem();
+  system = await startSystem({ nats: { args: ['-js', '-sd', '{dir}/store'] } });
 }, 60_000);
 afterAll(() => system.stop());
 
 test('kill -9 the scheduler with 200 jobs in flight', { timeout: 60_000 }, async () => {
   const worker = await system.worker('job.test.gate', 'steady', 50);
   const ids = await system.submitMany('job.test.gate', 200);
-  // In flight in every sense: some with the worker, some queued, some perhaps not judged yet.
-  await until(async () => (await system.db.get('job:recent-never')) === null && (await running(ids)) >= 40, {
-    message: 'the worker to be full',
+  // In flight in every sense: with the worker, and in the queue behind it.
+  await until(async () => (await inState(ids, 'RUNNING')) === 50 && (await inState(ids, 'SCHEDULED')) > 0, {
+    message: 'the worker to be full and jobs to wait for it',
   });
   await system.schedulers[0]?.kill();
   await system.db.set(gateKey(), '1');
@@ -32,7 +34,9 @@ test('kill -9 the scheduler with 200 jobs in flight', { timeout: 60_000 }, async
 test('kill -9 nats-server and delete its store with 500 accepted jobs waiting', { timeout: 60_000 }, async () => {
   const ids = await system.submitMany('job.test.quick', 500);
   await system.nats.kill();
-  rmSync(system.nats.dir, { recursive: true, force: true });
+  const store = join(system.nats.dir, 'store');
+  expect(existsSync(join(store, 'jetstream'))).toBe(true);
+  rmSync(store, { recursive: true });
   // Accepted without a bus, too: the record is what counts.
   ids.push(await system.submit('job.test.quick'));
   await system.nats.restart();
@@ -84,9 +88,9 @@ test('the kernel is away for 5 s under load: jobs wait, visibly, and go on', { t
   await worker.stop();
 });
 
-async function running(ids: readonly string[]): Promise<number> {
+async function inState(ids: readonly string[], state: JobState): Promise<number> {
   const views = await Promise.all(ids.map((id) => system.view(id)));
-  return views.filter((view) => view.state === 'RUNNING').length;
+  return views.filter((view) => view.state === state).length;
 }
 
 async function count(): Promise<number> {

@@ -79,6 +79,16 @@ export function startRedis(options: RedisOptions = {}): Promise<TestServer> {
   });
 }
 
+/**
+ * Throws unless a server that this file started listens at the URL: tests kill, flush and fill servers, and somebody may have work of
+ * their own on those of this machine.
+ */
+export function assertOurs(url: string): void {
+  const { host } = new URL(url);
+  if (Array.from(started, ({ host: its }) => its).includes(host)) return;
+  throw new Error(`${host}: no server there was started by this test, so it is not touched`);
+}
+
 interface Wanted {
   readonly name: ServerName;
   readonly scheme: 'nats' | 'redis';
@@ -89,6 +99,8 @@ interface Wanted {
 
 interface Entry {
   readonly name: ServerName;
+  /** Where it listens, with its port. */
+  host: string;
   running: RunningServer | undefined;
   readonly removeDir: () => void;
 }
@@ -99,6 +111,7 @@ async function start(wanted: Wanted): Promise<TestServer> {
   const dir = wanted.dir ?? mkdtempSync(join(tmpdir(), `cortex-${wanted.scheme}-`));
   const entry: Entry = {
     name: wanted.name,
+    host: '',
     running: undefined,
     removeDir: () => {
       if (wanted.dir === undefined) rmSync(dir, { recursive: true, force: true });
@@ -129,6 +142,7 @@ async function start(wanted: Wanted): Promise<TestServer> {
     }
   }
 
+  entry.host = `127.0.0.1:${port}`;
   const current = (): RunningServer => {
     if (entry.running === undefined) throw new Error(`this ${wanted.name} does not run`);
     return entry.running;

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { childEnv, forgetChild, noteChild } from './children.ts';
+import { assertOurs } from './servers.ts';
 import { isStopped } from './stopped.ts';
 import { until } from './until.ts';
 
@@ -37,13 +38,14 @@ const running = new Map<ChildProcess, string>();
 
 /**
  * Starts an entry (`functions/safety/node.ts`) and waits until it has announced all of `names`. Of this process's environment it
- * gets only what it needs to run. Rejects with what it said when it ends before.
+ * gets only what it needs to run, and no server that this file did not start. Rejects with what it said when it ends before.
  */
 export async function startService(
   entry: string,
   env: Readonly<Record<string, string>>,
   names: readonly string[],
 ): Promise<ServiceProcess> {
+  for (const url of [env['NATS_URL'], env['REDIS_URL']]) if (url !== undefined) assertOurs(url);
   const child = spawn(process.execPath, [entry], {
     cwd: root,
     env: { ...childEnv(), CORTEX_SUPERVISED: '1', METRICS_ADDR: '127.0.0.1:0', ...env },

@@ -2,13 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { isEnd } from '#core/jobs/state.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import { long } from '../../helpers/long.ts';
 import type { Rig } from './rig.ts';
 
 export function finishers(open: () => Promise<Rig>): void {
   describe('ten finishers at once', () => {
     test('end a job once, with one result and one event', { timeout: 300_000 }, async () => {
       let rig = await open();
-      const rounds = process.env['CORTEX_LONG'] === '1' ? 1000 : 40;
+      const rounds = long ? 1000 : 40;
       const won = new Map<string, number>();
       for (let round = 0; round < rounds; round++) {
         if (round % 20 === 19) rig = await open(); // the auditor looks at everything each time

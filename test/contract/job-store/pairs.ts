@@ -2,8 +2,38 @@
 // allow is refused and changes nothing, and a second time nothing happens twice.
 import { describe, expect, test } from 'vitest';
 import { edges, isEnd, type JobState, mayGo, states } from '#core/jobs/state.ts';
-import type { Rig } from './rig.ts';
+import type { Rig, Subject } from './rig.ts';
 import { bring, steps } from './steps.ts';
+
+const registrationOf = ({ worker, instance, pool }: Subject) => ({
+  worker,
+  instance,
+  pool,
+  capacity: 1,
+  aliveMs: 10_000,
+});
+
+/** What changes no state, on a job in which it has something to do, `waitMs` after it came there. Steps of the table are in steps.ts. */
+const words: Readonly<
+  Record<string, { from: JobState; waitMs: number; say: (rig: Rig, job: Subject) => Promise<unknown> }>
+> = {
+  renew: {
+    ...{ from: 'RUNNING', waitMs: 500 },
+    say: (rig, job) => rig.store.renew([{ ...registrationOf(job), leaseMs: 4000, jobs: [rig.keyOf(job)] }]),
+  },
+  progress: {
+    ...{ from: 'RUNNING', waitMs: 0 },
+    say: (rig, job) => rig.store.progress([{ ...rig.keyOf(job), percent: 50, message: 'half' }]),
+  },
+  stopped: {
+    ...{ from: 'CANCELLED', waitMs: 500 },
+    say: (rig, job) => rig.store.stopped([{ ...rig.keyOf(job), worker: job.worker }]),
+  },
+  register: { from: 'SCHEDULED', waitMs: 0, say: (rig, job) => rig.store.register(registrationOf(job)) },
+  unregister: { from: 'RUNNING', waitMs: 0, say: (rig, job) => rig.store.unregister(job.worker, job.instance) },
+  due: { from: 'RUNNING', waitMs: 5000, say: (rig) => rig.store.due(10, 1000) },
+  announced: { from: 'SUCCEEDED', waitMs: 0, say: (rig, job) => rig.store.announced([job]) },
+};
 
 export function pairs(open: () => Promise<Rig>): void {
   describe('the table', () => {
@@ -54,6 +84,21 @@ export function pairs(open: () => Promise<Rig>): void {
         }
       },
     );
+
+    test.each(Object.entries(words))('said twice: %s', async (_, { from, waitMs, say }) => {
+      const rig = await open();
+      const job = await rig.in(from);
+      rig.advance(waitMs);
+      const before = await rig.snapshot(true);
+      await say(rig, job);
+      const once = await rig.snapshot(true);
+      expect(once, 'the first time it does something').not.toBe(before);
+      const told = rig.events.length;
+      // The clock stands still, so that not even times may differ.
+      await say(rig, job);
+      expect(await rig.snapshot(true)).toBe(once);
+      expect(rig.events.length).toBe(told);
+    });
 
     test('an end is the end: one event, no live key left, and the store says how it ended', async () => {
       const rig = await open();

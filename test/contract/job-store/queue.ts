@@ -2,6 +2,7 @@
 // never more than it has room for.
 import { describe, expect, test } from 'vitest';
 import type { Claim } from '#core/jobs/store.ts';
+import { long } from '../../helpers/long.ts';
 import { policy, type Rig, type Spec, type Subject } from './rig.ts';
 
 const pool = 'pool';
@@ -273,7 +274,7 @@ export function queue(open: () => Promise<Rig>): void {
     }, async () => {
       const rig = await stage(open, 10);
       const single = rig.keys.partitions === 1;
-      const wanted = process.env['CORTEX_LONG'] === '1' ? 20_000 : single ? 2_000 : 400;
+      const wanted = long ? 20_000 : single ? 2_000 : 400;
       await fill(
         rig,
         times(wanted, (i) => ({ tenant: `t${i % 7}` })),

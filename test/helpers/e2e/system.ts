@@ -9,7 +9,7 @@ import { isEnd, type JobState } from '#core/jobs/state.ts';
 import type { JobView } from '#core/jobs/job.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import { freePort } from '../../../local/servers/ports.ts';
-import { type RedisOptions, startNats, startRedis, type TestServer } from '../servers.ts';
+import { type NatsOptions, type RedisOptions, startNats, startRedis, type TestServer } from '../servers.ts';
 import { type ServiceProcess, startService } from '../service-process.ts';
 import { until } from '../until.ts';
 
@@ -48,6 +48,7 @@ export interface Part {
 
 export interface SystemOptions {
   readonly redis?: RedisOptions;
+  readonly nats?: NatsOptions;
   readonly schedulers?: number;
 }
 
@@ -55,7 +56,7 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 
 /** Starts servers, kernel, schedulers and gateway. No worker: each test starts those it needs. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
-  const [nats, redis] = await Promise.all([startNats(), startRedis(options.redis)]);
+  const [nats, redis] = await Promise.all([startNats(options.nats), startRedis(options.redis)]);
   const [safetyPort, httpPort] = [await freePort(), await freePort()];
   const env = {
     NATS_URL: nats.url,

@@ -1,6 +1,7 @@
 // Workers for end-to-end tests. They note in Redis what they really did, so that a test can tell what ran from what was told.
 //   job.test.quick   ends at once
 //   job.test.gate    runs until `test:open` or `test:open:<job>` is there; a progress of 1 says that the handler is in
+//   job.test.deaf    the same, but it does not heed its signal, and `test:open:<job>:<worker>` opens for one worker alone
 import { z } from 'zod';
 import { isRetryable } from '#core/errors.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
@@ -33,7 +34,10 @@ async function patiently<T>(call: (again: boolean) => Promise<T>): Promise<T> {
 
 /** What one execution of a handler left behind: `begin <fence> <worker>`, then `end <fence> <worker>` unless it was stopped. */
 export const ranKey = (job: string): string => `test:ran:${job}`;
-export const gateKey = (job?: string): string => (job === undefined ? 'test:open' : `test:open:${job}`);
+export const gateKey = (job?: string, worker?: string): string =>
+  ['test:open', job, worker].filter((part) => part !== undefined).join(':');
+/** When the handler's signal came, ms since 1970 by the clock of this machine. */
+export const toldKey = (job: string): string => `test:told:${job}`;
 
 export function testWorkers(redis: RedisConnection): readonly WorkerDefinition[] {
   const ran = (job: string, line: string): Promise<unknown> =>
@@ -49,25 +53,30 @@ export function testWorkers(redis: RedisConnection): readonly WorkerDefinition[]
       return { job_id: job.id, fence, worker };
     },
   });
-  const gate = defineWorker({
-    topic: 'job.test.gate',
-    pool: 'test',
-    parallel: 4,
-    input: z.unknown(),
-    async handle(_input, { job, fence, worker, signal, progress }) {
-      await ran(job.id, `begin ${fence} ${worker}`);
-      progress(1, 'in');
-      for (;;) {
-        if (signal.aborted) {
-          await ran(job.id, `stop ${fence} ${worker}`);
-          throw signal.reason;
+  const waiting = (topic: string, heeds: boolean): WorkerDefinition =>
+    defineWorker({
+      topic,
+      pool: 'test',
+      parallel: 4,
+      input: z.unknown(),
+      async handle(_input, { job, fence, worker, signal, progress }) {
+        let toldAt = 0;
+        signal.addEventListener('abort', () => (toldAt = Date.now()));
+        await ran(job.id, `begin ${fence} ${worker}`);
+        progress(1, 'in');
+        const gates = [gateKey(), gateKey(job.id), gateKey(job.id, worker)];
+        for (;;) {
+          if (heeds && signal.aborted) {
+            await patiently(() => redis.set(toldKey(job.id), String(toldAt)));
+            await ran(job.id, `stop ${fence} ${worker}`);
+            throw signal.reason;
+          }
+          if ((await Promise.all(gates.map(open))).includes(true)) break;
+          await pause();
         }
-        if ((await open(gateKey())) || (await open(gateKey(job.id)))) break;
-        await pause();
-      }
-      await ran(job.id, `end ${fence} ${worker}`);
-      return { job_id: job.id, fence, worker };
-    },
-  });
-  return [quick, gate];
+        await ran(job.id, `end ${fence} ${worker}`);
+        return { job_id: job.id, fence, worker };
+      },
+    });
+  return [quick, waiting('job.test.gate', true), waiting('job.test.deaf', false)];
 }

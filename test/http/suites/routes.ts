@@ -1,6 +1,8 @@
 // What holds for every path: 404 and 405 as problems, Allow, request ids, no CORS.
 import { describe, expect, test } from 'vitest';
+import { submitted } from '../drive.ts';
 import { expectProblem } from '../expect-problem.ts';
+import { everyRoute } from '../routes-of.ts';
 import { gatewayFor, type MakeGateway } from '../under-test.ts';
 
 const methods: readonly (readonly [string, string, string])[] = [
@@ -13,6 +15,18 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
 ];
 
+/** Per route a request that works; `{id}` stands for a job's, `{trace}` for its trace's. */
+const requests: Readonly<Record<string, readonly [path: string, status: number, body?: object]>> = {
+  'GET /health': ['/health', 200],
+  'GET /api/v1/workers': ['/api/v1/workers', 200],
+  'GET /api/v1/jobs': ['/api/v1/jobs', 200],
+  'POST /api/v1/jobs': ['/api/v1/jobs', 202, { prompt: 'hi' }],
+  'GET /api/v1/jobs/{id}': ['/api/v1/jobs/{id}', 200],
+  'POST /api/v1/jobs/{id}/cancel': ['/api/v1/jobs/{id}/cancel', 200],
+  'POST /api/v1/repo-review': ['/api/v1/repo-review', 202, { local_path: '/x' }],
+  'GET /api/v1/traces/{id}': ['/api/v1/traces/{trace}', 200],
+};
+
 export function testRoutes(make: MakeGateway): void {
   describe('every path', () => {
     const gateway = gatewayFor(make);
@@ -21,6 +35,22 @@ export function testRoutes(make: MakeGateway): void {
       const response = await gateway().request(path, { method });
       await expectProblem(response, 405, { detail: 'Method Not Allowed' });
       expect(response.headers.get('allow')).toBe(allow);
+    });
+
+    test('has a request here', () => {
+      expect(Object.keys(requests).sort()).toEqual([...everyRoute()].sort());
+    });
+
+    test.each(Object.entries(requests))('%s says that its answer is JSON, and it is', async (route, request) => {
+      const [path, status, body] = request;
+      const job = await submitted(gateway());
+      const response = await gateway().request(path.replace('{id}', job.job_id).replace('{trace}', job.trace_id), {
+        method: route.split(' ')[0] ?? '',
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      expect(response.status).toBe(status);
+      expect(response.headers.get('content-type')).toMatch(/^application\/json(; charset=utf-8)?$/i);
+      expect(await response.json()).toEqual(expect.anything());
     });
 
     test.each([

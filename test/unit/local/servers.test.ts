@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { isAlive, identify } from '../../../local/bootstrap/process.mjs';
 import { probeNats, probeRedis } from '../../../local/servers/probe.ts';
-import { startNats, startRedis, type TestServer } from '../../helpers/servers.ts';
+import { assertOurs, startNats, startRedis, type TestServer } from '../../helpers/servers.ts';
+import { startService } from '../../helpers/service-process.ts';
 
 async function command(server: TestServer, text: string, end: RegExp): Promise<string> {
   const socket = connect(server.port, '127.0.0.1');
@@ -69,4 +70,23 @@ describe('redis-server for tests', () => {
     await expect(startRedis({ port: redis.port })).rejects.toThrow(/did not start on port \d+[^]*in use/i);
     await redis.stop();
   });
+});
+
+describe('a server that no test started', () => {
+  it('is refused, whatever its URL says, and so is one that has been stopped', async () => {
+    const redis = await startRedis();
+    const password = redis.url.replace('//', '//me:secret@');
+    for (const url of [redis.url, password, `${redis.url}/2`]) expect(() => assertOurs(url)).not.toThrow();
+    const foreign = ['redis://127.0.0.1:6379', 'nats://localhost:4222', `redis://localhost:${redis.port}`];
+    for (const url of foreign) expect(() => assertOurs(url)).toThrow(/no server there was started by this test/);
+    await redis.stop();
+    expect(() => assertOurs(redis.url)).toThrow(String(redis.port));
+  });
+
+  it.each([{ REDIS_URL: 'redis://127.0.0.1:1' }, { NATS_URL: 'nats://127.0.0.1:1' }])(
+    'is given to no process of ours: %j',
+    async (env) => {
+      await expect(startService('services/scheduler/node.ts', env, ['metrics'])).rejects.toThrow(/was started by this/);
+    },
+  );
 });

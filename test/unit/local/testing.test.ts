@@ -1,13 +1,13 @@
 // `npm test` itself: which suites a name means, how results are counted, and what its first step does.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identify, isAlive } from '../../../local/bootstrap/process.mjs';
 import { add, countVerify, countVitest, exitCode, lastLine, nothing } from '../../../local/testing/count.ts';
 import { chooseSuites } from '../../../local/testing/suites.ts';
-import { type Checkout, createCheckout } from '../../helpers/checkout.ts';
+import { type Checkout, createCheckout, repository } from '../../helpers/checkout.ts';
 import { until } from '../../helpers/until.ts';
 
 const file = (statuses: string[], status = statuses.includes('failed') ? 'failed' : 'passed') => ({
@@ -62,10 +62,15 @@ describe('choosing', () => {
     expect(chooseSuites(root, []).absent).toEqual(['contract', 'http', 'bench-counters']);
   });
 
-  it('runs e2e short as part of everything and in full by its name', () => {
-    const length = (...args: string[]) => chooseSuites(root, args).suites.find(({ name }) => name === 'e2e')?.env;
-    expect(length()).toEqual({ CORTEX_E2E: 'short' });
-    expect(length('e2e')).toEqual({ CORTEX_E2E: 'full' });
+  it('runs the long versions when it is asked to, and by `npm run e2e`', () => {
+    expect(chooseSuites(root, []).long).toBe(false);
+    expect(chooseSuites(root, ['e2e']).long).toBe(false);
+    expect(chooseSuites(root, ['--long'])).toMatchObject({ long: true, suites: [{}, {}, { name: 'e2e' }] });
+    const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+      scripts: { e2e: string };
+    };
+    const args = scripts.e2e.split(' ').slice(3);
+    expect(chooseSuites(root, args)).toMatchObject({ long: true, suites: [{ name: 'e2e' }] });
   });
 
   it('runs suites by name, even when they are empty, and paths with or without test/', () => {

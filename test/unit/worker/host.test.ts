@@ -152,6 +152,27 @@ describe('a job', () => {
     expect(view).toMatchObject({ state: 'TIMEOUT', errorCode: 'deadline_exceeded', execMs: 5000 });
   });
 
+  test('whose time is over has its failure stored and told all the same', async () => {
+    const s = await setUp([waiting]);
+    const { id } = await s.run({ timeoutMs: 5000 });
+    await s.seen('started', id);
+    await s.clock.advance(4000);
+    // The store is away when the time is over, so that the report is made, and made again, under a signal that has ended.
+    s.outage.only = ['commit'];
+    s.outage.mode = 'down';
+    await s.clock.advance(1500);
+    expect(await s.seen('settled', id)).toMatchObject({ execMs: 5000 });
+    expect((await s.view(id)).state).toBe('RUNNING');
+    s.outage.mode = 'up';
+    await s.clock.advance(1000);
+    await s.seen('committed', id);
+    expect(await s.view(id)).toMatchObject({ state: 'TIMEOUT', errorCode: 'deadline_exceeded' });
+    await settle();
+    expect(resultsOf(s, id)).toMatchObject([
+      { payload: { value: { status: JobStatus.TIMEOUT, errorCode: 'deadline_exceeded', workerId: 'w0' } } },
+    ]);
+  });
+
   test('has less time when the policy says so', async () => {
     const s = await setUp([waiting]);
     const { id } = await s.run({ timeoutMs: 50_000, constraints: { budgets: { maxRuntimeMs: 300n } } });
