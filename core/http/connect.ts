@@ -33,8 +33,8 @@ export interface RpcServerOptions {
   readonly admit?: (context: HandlerContext) => void;
   /** What a handler or `admit` threw, before it is made presentable. */
   readonly onError?: (error: unknown, method: string) => void;
-  /** After each call of a known method, `method` as in its path: what it failed with, or undefined. */
-  readonly onEnd?: (method: string, error: CortexError | undefined) => void;
+  /** At the begin of each call of a known method, `method` as in its path. What it answers is called at the end: with what the call failed with, or undefined. */
+  readonly onCall?: (method: string) => (error: CortexError | undefined) => void;
   readonly interceptors?: readonly Interceptor[];
   /** Bytes of one message. Default 4 MiB. */
   readonly readMaxBytes?: number;
@@ -44,11 +44,11 @@ export interface RpcServerOptions {
 
 /** What both server mounts hand to Connect, so that a method behaves the same through every protocol. */
 export function routerOptions(options: RpcServerOptions) {
-  const { admit, onError, onEnd } = options;
+  const { admit, onError, onCall } = options;
   return {
     requestGate(context: HandlerContext): void {
       const method = methodName(context);
-      watchEnd(context, (error) => onEnd?.(method, error));
+      if (onCall !== undefined) watchEnd(context, onCall(method));
       try {
         admit?.(context);
       } catch (error) {

@@ -53,7 +53,6 @@ export function createGatekeeper(
     const { topic } = job.request;
     events.emit({ type: 'gated', id: gate.id, to: gate.to, reason: gate.reason });
     if (gate.to === 'PENDING') return;
-    if (gated.first) metrics.count('cortex_scheduler_jobs_received_total', { topic });
     if (gate.to === 'SCHEDULED') onReady(gate.pool, gate.lane);
     if (gate.to === 'DENIED') metrics.count('cortex_scheduler_safety_denied_total', { topic });
     if (gated.end !== undefined) announcer.tell(gated.end);
@@ -75,7 +74,10 @@ export function createGatekeeper(
     for (const [i, done] of gated.entries()) {
       const job = jobs[i];
       const gate = gates[i];
-      if (job !== undefined && gate !== undefined && done.outcome === 'applied') note(job, gate, done);
+      if (job === undefined || gate === undefined) continue;
+      // Also when nobody can judge it: it has come.
+      if (done.first) metrics.count('cortex_scheduler_jobs_received_total', { topic: job.request.topic });
+      if (done.outcome === 'applied') note(job, gate, done);
     }
     return gated;
   };

@@ -32,7 +32,7 @@ await runProcess({
   // Whoever may submit may invent topics; they must not push ours out of the metrics.
   metrics: ({ pools }) =>
     createPromMetrics({
-      owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_', 'cortex_redis_'],
+      owns: ['cortex_scheduler_', 'cortex_fence_', 'cortex_bus_', 'cortex_redis_'],
       known: { topic: pools.topics.keys() },
     }),
   async start({ config, log, clock, metrics, health, resources, stopping: signal, fail }) {

@@ -283,6 +283,7 @@ describe('with a policy file of its own', () => {
     const kernel = await start();
     const checker = createRpcChecker({ baseUrl: kernel.urls['rpc'] as string, clock: systemClock });
     await checker.check([checkInput(), checkInput(), checkInput({ topic: 'job.no' })]);
+    await checker.check([]);
     await check(kernel);
     const { text } = await get(`${kernel.urls['metrics']}/metrics`);
     expect(text).toContain('\ncortex_safety_checks_total{decision="ALLOW"} 3\n');
