@@ -19,7 +19,10 @@ export interface Gatekeeper {
 }
 
 /** A stored job as the gate takes it; undefined, and a log line, for a record whose packet cannot be read. */
-export function gateJobOf(pending: PendingJob, log: SchedulerDeps['log']): GateJob | undefined {
+export function gateJobOf(
+  pending: PendingJob & { readonly traceId?: string },
+  log: SchedulerDeps['log'],
+): GateJob | undefined {
   const packet = decodePacket(pending.packet);
   if (packet.ok && packet.value.payload.case === 'jobRequest') {
     return {
@@ -30,7 +33,8 @@ export function gateJobOf(pending: PendingJob, log: SchedulerDeps['log']): GateJ
       bytes: pending.packet.length,
     };
   }
-  log.error('the packet of a job cannot be read', { job_id: pending.id, tenant: pending.tenant });
+  const { id, tenant, traceId = packet.ok ? packet.value.traceId : undefined } = pending;
+  log.error('the packet of a job cannot be read', { job_id: id, trace_id: traceId, tenant });
   return undefined;
 }
 

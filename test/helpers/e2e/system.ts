@@ -49,6 +49,8 @@ export interface Part {
 export interface SystemOptions {
   readonly redis?: RedisOptions;
   readonly schedulers?: number;
+  /** Of every process. Default warn. */
+  readonly logLevel?: string;
 }
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -66,7 +68,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     SAFETY_POLICY_PATH: `${folder}safety.yaml`,
     POOL_CONFIG_PATH: `${folder}pools.yaml`,
     TIMEOUT_CONFIG_PATH: `${folder}timeouts.yaml`,
-    LOG_LEVEL: 'warn',
+    LOG_LEVEL: options.logLevel ?? 'warn',
   };
   const all: { stop(): Promise<unknown> }[] = [];
   const part = async (entry: string, names: readonly string[]): Promise<Part> => {
