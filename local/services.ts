@@ -7,7 +7,7 @@
 //   METRICS_ADDR             host:port of its own health and metrics. GET /health answers JSON
 //                            {"status": "ok" | "starting" | "degraded", ...}, 200 once it is ready and
 //                            503 before; GET /metrics is Prometheus text
-//   GATEWAY_HTTP_ADDR        gateway: HTTP, SSE, WebSocket, Connect
+//   GATEWAY_HTTP_ADDR        gateway: REST and Connect
 //   GATEWAY_RPC_ADDR         gateway: gRPC and Connect on one port
 //   SAFETY_KERNEL_ADDR       the kernel listens on it, everybody else dials it
 //   SAFETY_POLICY_PATH POOL_CONFIG_PATH TIMEOUT_CONFIG_PATH
@@ -104,7 +104,7 @@ export const services: readonly (Service & { readonly name: ServiceName })[] = [
         env: 'GATEWAY_HTTP_ADDR',
         variable: 'GATEWAY_HTTP_ADDR',
         default: 8081,
-        purpose: 'gateway HTTP, SSE, WebSocket, Connect',
+        purpose: 'gateway REST and Connect',
         url: 'gateway',
       },
       {

@@ -13,11 +13,10 @@ export interface Publication {
 /** All that a function needs. */
 export interface Publisher {
   /**
-   * Hands messages to the server, in order, and resolves once it has them (flushed). Throws CortexError `unavailable` when there is no
-   * connection within the driver's deadline (a message is then lost or not, nobody knows), `invalid_argument` for a subject
-   * or header that the protocol cannot carry.
+   * Fire and forget: buffered, sent in this turn of the loop; dropped when disconnected (and counted by the driver). Never
+   * throws; a message that `publish` would refuse is dropped, counted and told to the driver's `onError`. For news alone.
    */
-  publish(messages: readonly Publication[]): Promise<void>;
+  post(message: Publication): void;
 }
 
 export interface Delivery {
@@ -40,10 +39,11 @@ export type BusState = 'connected' | 'disconnected' | 'closed';
 
 export interface Bus extends Publisher {
   /**
-   * Fire and forget: buffered, sent in this turn of the loop; dropped when disconnected (and counted by the driver). Never
-   * throws; a message that `publish` would refuse is dropped, counted and told to the driver's `onError`. For news alone.
+   * Hands messages to the server, in order, and resolves once it has them (flushed). Throws CortexError `unavailable` when there is no
+   * connection within the driver's deadline (a message is then lost or not, nobody knows), `invalid_argument` for a subject
+   * or header that the protocol cannot carry.
    */
-  post(message: Publication): void;
+  publish(messages: readonly Publication[]): Promise<void>;
   /**
    * Calls `handle` for every message, in order of arrival, without waiting for what it returns. `handle` must not throw; what it
    * throws goes to `onError`. Resolves once the server knows of the subscription.

@@ -20,7 +20,7 @@ import {
 import { createConnectTransport } from '@connectrpc/connect-web';
 import type { Context, Env, Hono } from 'hono';
 import type { CortexError } from '#core/errors.ts';
-import { fromConnectError, toConnectError } from './errors.ts';
+import { fromConnectError, HttpError, toConnectError } from './errors.ts';
 import { watchEnd } from './rpc-end.ts';
 
 export type Routes = (router: ConnectRouter) => unknown;
@@ -33,8 +33,8 @@ export interface RpcServerOptions {
   readonly admit?: (context: HandlerContext) => void;
   /** What a handler or `admit` threw, before it is made presentable. */
   readonly onError?: (error: unknown, method: string) => void;
-  /** After each call of a known method, `method` as in its path: what it failed with, or undefined. */
-  readonly onEnd?: (method: string, error: CortexError | undefined) => void;
+  /** At the begin of each call of a known method, `method` as in its path. What it answers is called at the end: with what the call failed with, or undefined. */
+  readonly onCall?: (method: string) => (error: CortexError | undefined) => void;
   readonly interceptors?: readonly Interceptor[];
   /** Bytes of one message. Default 4 MiB. */
   readonly readMaxBytes?: number;
@@ -44,11 +44,11 @@ export interface RpcServerOptions {
 
 /** What both server mounts hand to Connect, so that a method behaves the same through every protocol. */
 export function routerOptions(options: RpcServerOptions) {
-  const { admit, onError, onEnd } = options;
+  const { admit, onError, onCall } = options;
   return {
     requestGate(context: HandlerContext): void {
       const method = methodName(context);
-      watchEnd(context, (error) => onEnd?.(method, error));
+      if (onCall !== undefined) watchEnd(context, onCall(method));
       try {
         admit?.(context);
       } catch (error) {
@@ -56,6 +56,8 @@ export function routerOptions(options: RpcServerOptions) {
         throw toConnectError(error);
       }
     },
+    // A misspelt field must not become an empty message. In binary there is no telling it from a field of a newer caller.
+    jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: options.readMaxBytes ?? 4 * 1024 * 1024,
     maxTimeoutMs: options.maxTimeoutMs ?? 60_000,
     interceptors: [presentErrors(onError), ...(options.interceptors ?? [])],
@@ -72,7 +74,10 @@ export interface MountOptions<E extends Env> extends RpcServerOptions {
   readonly contextValues?: (c: Context<E>) => ContextValues;
 }
 
-/** Mounts every method at its path. Unknown paths are left to the app. */
+/**
+ * Mounts every method at its path. Unknown paths are left to the app, and so is what is no call at all: HttpError 405 and 415 are
+ * thrown for its `onError`.
+ */
 export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, options: MountOptions<E> = {}): void {
   const served = routerOptions(options);
   const { readMaxBytes } = served;
@@ -81,12 +86,29 @@ export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, option
   for (const handler of router.handlers) {
     app.all(handler.requestPath, async (c) => {
       const { method, url, headers: header, signal } = c.req.raw;
+      refuseNoCall(handler, method, header.get('content-type') ?? '');
       const request = { httpVersion: '', method, url, header, signal, body: bodyOf(c.req.raw, readMaxBytes) };
       const values = options.contextValues?.(c);
       const answer = await handler(values === undefined ? request : { ...request, contextValues: values });
       return handler.method.methodKind === 'unary' ? wholeAnswer(answer) : universalServerResponseToFetch(answer);
     });
   }
+}
+
+/** Connect would answer both without a word. */
+function refuseNoCall(
+  { allowedMethods, supportedContentType }: ConnectRouter['handlers'][number],
+  method: string,
+  contentType: string,
+): void {
+  if (!allowedMethods.includes(method)) {
+    throw new HttpError(405, 'unimplemented', 'Method Not Allowed', { headers: { allow: allowedMethods.join(', ') } });
+  }
+  if (method !== 'POST' || supportedContentType(contentType)) return;
+  throw new HttpError(415, 'invalid_argument', 'Content-Type: must be application/json or application/proto', {
+    field: 'Content-Type',
+    headers: { 'accept-post': 'application/json, application/proto' },
+  });
 }
 
 /**

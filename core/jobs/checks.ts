@@ -34,10 +34,17 @@ export interface Cursor {
   readonly id: string;
 }
 
+const cursorPattern = /^(\d{1,16}):([A-Za-z0-9._-]{1,128})$/;
+
+/** Whether a page may have answered this as its cursor. */
+export function isCursor(text: string): boolean {
+  return cursorPattern.test(text);
+}
+
 /** Where a page goes on; undefined for the first one. Throws `invalid_argument`. */
 export function parseCursor(cursor: string | undefined): Cursor | undefined {
   if (cursor === undefined) return undefined;
-  const [, score, id] = /^(\d{1,16}):([A-Za-z0-9._-]{1,128})$/.exec(cursor) ?? [];
+  const [, score, id] = cursorPattern.exec(cursor) ?? [];
   if (score === undefined || id === undefined) throw invalid('cursor', 'is not one that a page answered');
   return { createdAt: Number(score), id };
 }

@@ -42,6 +42,8 @@ export interface JobRecord {
   decision: string;
   reason: string;
   rule: string;
+  /** Whether a gate step was here, whatever it came to. */
+  gated: boolean;
   policy: PolicyVersion | undefined;
   /** A person's word: for which body, under which policy, whose. */
   approval: { readonly digest: string; readonly hash: string; readonly principal: string } | undefined;

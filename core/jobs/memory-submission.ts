@@ -73,6 +73,7 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
       decision: '',
       reason: '',
       rule: '',
+      gated: false,
       policy: undefined,
       approval: undefined,
       constraints: '',
@@ -110,7 +111,8 @@ export function gateJob(memory: Memory, item: Gate): Gated {
   if (item.policy !== undefined && !approved) record.approval = undefined;
 
   const now = memory.options.now();
-  const first = record.policy === undefined;
+  const first = !record.gated;
+  record.gated = true;
   const outcome = redactedKey === undefined ? 'waits' : 'applied';
   const done = (): Gated => ({ outcome, state: to, first, end: isEnd(to) ? endOf(record, to) : undefined });
   record.decision = item.decision;

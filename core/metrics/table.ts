@@ -19,7 +19,7 @@ export const metricTable = {
   cortex_scheduler_jobs_received_total: {
     type: 'counter',
     labels: ['topic'],
-    help: 'Jobs that the gate decided about.',
+    help: 'Jobs that came to the gate for the first time, judged or not.',
   },
   cortex_scheduler_jobs_dispatched_total: { type: 'counter', labels: ['topic'], help: 'Jobs handed to a worker.' },
   cortex_scheduler_safety_denied_total: { type: 'counter', labels: ['topic'], help: 'Jobs that the policy denied.' },
@@ -45,7 +45,7 @@ export const metricTable = {
   cortex_orchestrator_workflows_completed_total: {
     type: 'counter',
     labels: ['workflow', 'status'],
-    help: 'Workflow runs ended: completed, failed or cancelled.',
+    help: 'Workflow runs ended: completed, or failed for whatever reason.',
   },
   cortex_orchestrator_workflow_duration_seconds: {
     type: 'histogram',
@@ -73,6 +73,12 @@ export const metricTable = {
     labels: ['reason'],
     help: 'Submissions on the bus that became no job, or were not the job that they named.',
   },
+  cortex_scheduler_safety_check_seconds: {
+    type: 'histogram',
+    labels: [],
+    buckets: waitBuckets,
+    help: 'One call of the scheduler to the safety kernel to judge a batch of jobs, until its answer.',
+  },
   cortex_scheduler_workers: { type: 'gauge', labels: ['pool'], help: 'Workers alive in a pool.' },
 
   cortex_fence_rejections_total: {
@@ -84,7 +90,7 @@ export const metricTable = {
     type: 'histogram',
     labels: [],
     buckets: waitBuckets,
-    help: 'One call to judge a batch of jobs.',
+    help: 'Time in the safety kernel to judge a batch of jobs.',
   },
   cortex_safety_checks_total: { type: 'counter', labels: ['decision'], help: 'Jobs judged, by decision.' },
 

@@ -32,7 +32,6 @@ export const echoResult = z.object({
   processed_by: z.string(),
   completed_at_utc: time,
 });
-export type EchoResult = z.infer<typeof echoResult>;
 
 /** A job with no context has an empty prompt, and still succeeds. */
 export const chatContext = z
@@ -45,7 +44,6 @@ export const chatContext = z
   })
   .nullish()
   .transform((context) => context ?? { prompt: '' });
-export type ChatContext = z.infer<typeof chatContext>;
 
 export const chatResult = z.object({
   job_id: z.string(),
@@ -56,4 +54,3 @@ export const chatResult = z.object({
   /** Which model answered; the plain chat worker says `echo`. */
   model: z.string().optional(),
 });
-export type ChatResult = z.infer<typeof chatResult>;

@@ -71,7 +71,6 @@ export const repoReviewFields = z.object({
 export const repoReviewContext = repoReviewFields
   .extend({ created_at: z.string().optional(), tenant_id: z.string().optional() })
   .refine(oneSource.check, oneSource.error);
-export type RepoReviewContext = z.infer<typeof repoReviewContext>;
 
 /** The context of `job.repo.scan`; local_path wins over repo_url. Other keys are let through unread. */
 export const repoScanContext = z
@@ -118,7 +117,6 @@ export const reportFile = z.object({
   analysis: z.unknown(),
   explanation_ptr: pointer,
 });
-export type ReportFile = z.infer<typeof reportFile>;
 
 /** The context of `job.repo.report`. */
 export const repoReportContext = z.object({
@@ -137,7 +135,6 @@ export const reportItem = z.object({
   severity: z.string(),
   patch_ptr: pointer,
 });
-export type ReportItem = z.infer<typeof reportItem>;
 
 export const scanSummary = z.object({
   files: count,

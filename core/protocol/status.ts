@@ -39,9 +39,6 @@ export function stateOfStatus(status: JobStatus): JobState | undefined {
   return stateOf.get(status);
 }
 
-export const priorityNames = ['critical', 'interactive', 'batch'] as const;
-export type PriorityName = (typeof priorityNames)[number];
-
 /** The priority that a name means, in any case. Anything else is INTERACTIVE, as it was in the original. */
 export function priorityFromName(name: string): JobPriority {
   switch (name.toLowerCase()) {
@@ -51,18 +48,6 @@ export function priorityFromName(name: string): JobPriority {
       return JobPriority.BATCH;
     default:
       return JobPriority.INTERACTIVE;
-  }
-}
-
-/** The name of a priority; UNSPECIFIED and unknown numbers count as interactive. */
-export function priorityName(priority: JobPriority): PriorityName {
-  switch (priority) {
-    case JobPriority.CRITICAL:
-      return 'critical';
-    case JobPriority.BATCH:
-      return 'batch';
-    default:
-      return 'interactive';
   }
 }
 

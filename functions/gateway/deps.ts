@@ -1,5 +1,5 @@
 // What the gateway needs from outside, as ports: an entry chooses them, a test hands in its own.
-import type { Publication, Subscription } from '#core/bus/bus.ts';
+import type { Publisher, Subscription } from '#core/bus/bus.ts';
 import type { Keys } from '#core/jobs/keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';
@@ -16,7 +16,7 @@ export interface GatewayDeps {
   /** For the snapshot of the workers. */
   readonly redis: Pick<Redis, 'get'>;
   /** News for the bus: never throws, and may be lost. Everything it carries is in the store already. */
-  readonly post: (message: Publication) => void;
+  readonly post: Publisher['post'];
   /** Listens on a subject; undefined where the runtime cannot, and waiting then looks at the store from time to time. */
   readonly subscribe: ((subject: string, handle: (data: Uint8Array) => void) => Promise<Subscription>) | undefined;
   readonly keyring: Keyring;

@@ -3,19 +3,14 @@ import type { HttpBindings } from '@hono/node-server';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
-import { createKeys } from '#core/jobs/keys.ts';
-import { keepLayout } from '#core/jobs/layout.ts';
-import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import { storeTtls } from '#core/jobs/store-env.ts';
-import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
+import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { tlsOf } from '#core/process/tls.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import { systemIds } from '#core/system.ts';
 import { createKeyring } from '../http/keyring.ts';
 import { createKeysFile } from '../http/keys-file.node.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
@@ -29,30 +24,16 @@ await runProcess({
   name,
   metricsPort: gatewayMetricsPort,
   config: parseGatewayConfig,
-  metrics: createPromMetrics({ owns: ['cortex_api_gateway_', 'cortex_bus_', 'cortex_redis_'] }),
-  async start({ config, log, clock, metrics, health, resources, stopping: signal, fail }) {
+  metrics: createPromMetrics({ owns: ['cortex_api_gateway_', ...plantMetrics] }),
+  async start(context) {
+    const { config, log, clock, metrics, health, resources } = context;
     const { tenant, apiKey, apiKeysPath, limit } = config;
-    const onError = (error: unknown): void => log.error('a connection failed', { error });
     const keysFile = apiKeysPath === undefined ? undefined : createKeysFile({ path: apiKeysPath, clock, log });
     const keyring = createKeyring({ apiKey, tenant, keys: keysFile?.current });
     if (keyring.open) log.warn('no API key is configured: only this machine is served', { tenant });
 
-    const bus = await resources.use(
-      'nats',
-      () => connectBus({ url: config.natsUrl, name, onError }),
-      (connection) => connection.close(),
-    );
-    const redis = await resources.use(
-      'redis',
-      () => connectRedis({ url: config.redisUrl, name, onError }),
-      (connection) => connection.close(),
-    );
-    await redis.assertNoEviction();
-    const partitions = createKeys(1);
-    await keepLayout(redis, partitions, fail);
-    health.check('redis', async () => ({ durability: (await redis.durability()).class }));
-    health.check('nats', () => bus.ping().then(() => ({})), { required: false });
-
+    const drivers = { connectBus, connectRedis, createRedisStore };
+    const { bus, redis, keys, ids, store } = await openPlant(context, { name, drivers });
     if (keysFile !== undefined) {
       const inForce = (): { keys: number } => {
         // Anybody may ask for the health: what is wrong in the file is for the log.
@@ -64,23 +45,9 @@ await runProcess({
       health.check('api_keys', inForce, { required: false });
     }
 
-    followCounters(
-      { metrics, clock, signal },
-      { cortex_bus_dropped_total: () => bus.dropped, cortex_redis_calls_total: () => redis.calls },
-    );
-    const ids = systemIds(clock);
-    const post = bus.post.bind(bus);
-    const random = (): string => ids.random().replaceAll('-', '');
-    const store = createRedisStore({
-      redis,
-      keys: partitions,
-      onEvents: postEvents(post),
-      onBroken: (error) => log.error('a record is broken', { error }),
-      random,
-      ...storeTtls(config),
-    });
     const { app, rpc, rpcOptions, waiters } = createGateway({
-      ...{ store, keys: partitions, redis, post, keyring, metrics, log, clock, ids },
+      ...{ store, keys, redis, keyring, metrics, log, clock, ids },
+      post: (message) => bus.post(message),
       subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
       rateLimit: limit === undefined ? undefined : createRateLimit(limit),
       health: () => health.report(),

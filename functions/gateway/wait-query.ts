@@ -1,12 +1,16 @@
 // `?wait=30`: how long an answer may take so that it can tell the end of the job.
-import { invalid } from '#core/errors.ts';
+import { z } from 'zod';
 
 const maxWaitSeconds = 60;
 
-/** Milliseconds; 0 without the parameter. Throws `invalid_argument` unless it is whole seconds from 0 to 60. */
-export function waitMs(text: string | undefined): number {
-  if (text === undefined) return 0;
-  const seconds = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
-  if (seconds <= maxWaitSeconds) return seconds * 1000;
-  throw invalid('wait', `must be whole seconds from 0 to ${maxWaitSeconds}`);
-}
+/** The one parameter of whatever can wait: whole seconds from 0 to 60, as milliseconds; 0 without it. */
+export const waitQuery = z.object({
+  wait: z
+    .string()
+    .refine(
+      (text) => /^\d{1,2}$/.test(text) && Number(text) <= maxWaitSeconds,
+      `must be whole seconds from 0 to ${maxWaitSeconds}`,
+    )
+    .transform((text) => Number(text) * 1000)
+    .default(0),
+});

@@ -1,13 +1,13 @@
 // The safety kernel as an app for any runtime: judges jobs by the policy in force and keeps nothing of them.
 //
-// What a policy may say and this kernel does not do: allowed_repo_hosts is kept by the step that fetches a repository, and
-// max_concurrent_jobs by nobody yet (it belongs to the claim, where running jobs are counted; sent as a constraint it would
-// bind one worker's one run). Whoever loads a policy logs both. REQUIRE_HUMAN and THROTTLE are never this kernel's answer, but
+// What a policy may say and nobody keeps yet: allowed_repo_hosts (it belongs to the step that fetches a repository, which does not
+// exist) and max_concurrent_jobs (it belongs to the claim, where running jobs are counted; sent as a constraint it would bind one
+// worker's one run). Whoever loads a policy logs both. REQUIRE_HUMAN and THROTTLE are never this kernel's answer, but
 // callers understand them, because foreign kernels give them.
 import { Hono } from 'hono';
-import { CortexError } from '#core/errors.ts';
+import { CortexError, toCortexError } from '#core/errors.ts';
 import { mountConnect, type Routes, type RpcServerOptions } from '#core/http/connect.ts';
-import { problemResponse } from '#core/http/errors.ts';
+import { httpStatus, problemResponse } from '#core/http/errors.ts';
 import { formatPolicy } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { type KernelDeps, kernelRoutes } from './kernel.ts';
@@ -47,7 +47,7 @@ export function createSafety({ log, token, ...deps }: SafetyDeps): Safety {
   });
   app.notFound(() => problemResponse(new CortexError('not_found', 'there is nothing at this path')));
   app.onError((error) => {
-    log.error('a request failed', { error });
+    if (httpStatus(toCortexError(error)) >= 500) log.error('a request failed', { error });
     return problemResponse(error);
   });
   return { app, routes, options };

@@ -109,7 +109,8 @@ export function createChildren({ store, ends, post, clock, log }: ChildrenDeps):
           if (end !== undefined) post(endMessage(end, sender, atMs));
         }
       } catch (error) {
-        log.warn('children could not be cancelled; they end by their own deadlines', { job_id: parentId, ids, error });
+        const about = { job_id: parentId, trace_id: traceId, tenant };
+        log.warn('children could not be cancelled; they end by their own deadlines', { ...about, ids, error });
       }
     },
   };

@@ -1,7 +1,7 @@
 // The orchestrator's configuration: its environment, and the file that says how long workflows may take.
 import { parse } from 'yaml';
 import { storeEnv } from '#core/jobs/store-env.ts';
-import { EnvError, type EnvValues } from '#core/process/env.ts';
+import { EnvError } from '#core/process/env.ts';
 import { int, path, seconds, text, url } from '#core/process/variables.ts';
 import { parseTimeouts, type Timeouts } from '#core/scheduling/timeouts.ts';
 
@@ -25,8 +25,6 @@ export const orchestratorEnv = {
   parallel: int('WORKER_PARALLEL', '16', 'runs at once of each workflow', { min: 1, max: 1024 }),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
-
-export type OrchestratorConfig = EnvValues<typeof orchestratorEnv>;
 
 /** The file's text as time-outs; without a file, the built-in ones. Throws EnvError with every problem. */
 export function parseTimeoutsText(file: { readonly path: string; readonly text: string | undefined }): Timeouts {

@@ -13,7 +13,9 @@ export function countEvents(events: Events<OrchestratorEvent>, metrics: Metrics)
       case 'run_over': {
         const { workflow, how, tookMs } = event;
         if (how === 'left') break;
-        metrics.count('cortex_orchestrator_workflows_completed_total', { workflow, status: how });
+        // The original's two words: what was cancelled has not completed.
+        const status = how === 'completed' ? 'completed' : 'failed';
+        metrics.count('cortex_orchestrator_workflows_completed_total', { workflow, status });
         metrics.observe('cortex_orchestrator_workflow_duration_seconds', { workflow }, tookMs / 1000);
         break;
       }

@@ -2,17 +2,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
-import { createKeys } from '#core/jobs/keys.ts';
-import { keepLayout } from '#core/jobs/layout.ts';
-import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import type { JobStore } from '#core/jobs/store.ts';
-import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
+import { parseStoreEnv } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import type { RedisConnection } from '#core/redis/redis.ts';
-import { systemIds } from '#core/system.ts';
 import { callTimeoutMs } from '../worker/calls.ts';
 import { createCpuLoad } from '../worker/cpu.ts';
 import { createHost } from '../worker/host.ts';
@@ -27,46 +22,20 @@ const name = 'cortex-orchestrator';
 await runProcess({
   name,
   metricsPort: orchestratorMetricsPort,
-  metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_'] }),
+  metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_', ...plantMetrics] }),
   config(env) {
     const values = parseStoreEnv(orchestratorEnv, env);
     const { timeoutsPath } = values;
     const text = existsSync(timeoutsPath) ? readFileSync(timeoutsPath, 'utf8') : undefined;
     return { ...values, timeouts: parseTimeoutsText({ path: timeoutsPath, text }), hasTimeouts: text !== undefined };
   },
-  async start({ config, log, clock, metrics, health, resources, stopping, fail }) {
+  async start(context) {
+    const { config, log, clock, metrics, health, resources, stopping, fail } = context;
     if (!config.hasTimeouts) log.warn('no file of time-outs: the built-in ones hold', { path: config.timeoutsPath });
-    const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
-    const bus = await resources.use(
-      'nats',
-      () => connectBus({ url: config.natsUrl, name, onError }),
-      (connection) => connection.close(),
-    );
+    const drivers = { connectBus, connectRedis, createRedisStore };
     // Two connections: neither large results nor artifacts stand in line before a renewal.
-    const useRedis = (what: string, commandTimeoutMs: number): Promise<RedisConnection> =>
-      resources.use(
-        what,
-        () => connectRedis({ url: config.redisUrl, name, onError, commandTimeoutMs }),
-        (connection) => connection.close(),
-      );
-    const redis = await useRedis('redis', callTimeoutMs);
-    const redisOfLeases = await useRedis('redis for leases', renewalTimeoutMs);
-    await redisOfLeases.assertNoEviction();
-    const keys = createKeys(1);
-    await keepLayout(redisOfLeases, keys, fail);
-    health.check('redis', async () => ({ durability: (await redisOfLeases.durability()).class }));
-    health.check('nats', () => bus.ping().then(() => ({})), { required: false });
-
-    const ids = systemIds(clock);
-    const storeOn = (connection: RedisConnection): JobStore =>
-      createRedisStore({
-        redis: connection,
-        keys,
-        onEvents: postEvents((message) => bus.post(message)),
-        random: () => ids.random().replaceAll('-', ''),
-        ...storeTtls(config),
-      });
-    const store = storeOn(redis);
+    const { bus, store, ids, also } = await openPlant(context, { name, drivers, commandTimeoutMs: callTimeoutMs });
+    const leases = await also('redis for leases', renewalTimeoutMs);
     const { parallel, timeouts, workerId } = config;
     const orchestrator = await resources.use(
       'ends of children',
@@ -89,7 +58,7 @@ await runProcess({
         definition,
       })),
       ...{ bus, store, clock, ids, log, metrics, onFatal: fail },
-      leases: storeOn(redisOfLeases),
+      leases,
       cpuLoad: createCpuLoad(),
     });
     health.check('workers', () => ({ ids: host.workers.map((w) => w.id), instance: host.instance }));

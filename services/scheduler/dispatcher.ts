@@ -39,7 +39,7 @@ export function createDispatcher(
   troubles: Troubles,
   regate: (jobs: readonly PendingJob[]) => void,
 ): Dispatcher {
-  const { bus, store, clock, metrics, events, pools } = deps;
+  const { bus, store, clock, metrics, events, log, pools } = deps;
   const silences = createSilences(clock, () => loop.wake());
   const beliefs = createBeliefs(registry, (worker) =>
     worker.direct ? Number.POSITIVE_INFINITY : silences.allowed(worker.id),
@@ -60,6 +60,10 @@ export function createDispatcher(
     metrics.count('cortex_scheduler_jobs_dispatched_total', { topic: job.topic });
     metrics.observe('cortex_scheduler_queue_wait_seconds', { pool }, Math.max(0, job.claimedAt - job.queuedAt) / 1000);
     events.emit({ type: 'handed_out', id: job.id, worker: worker.id, fence: job.fence });
+    if (log.level === 'debug') {
+      const about = { job_id: job.id, trace_id: job.traceId, tenant: job.tenant };
+      log.debug('handed out', { ...about, worker: worker.id, fence: job.fence });
+    }
     if (!worker.direct) {
       silences.tried(worker.id);
       // No fence goes along: a worker that speaks the bus alone would not know what to do with it.

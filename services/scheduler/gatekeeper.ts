@@ -19,7 +19,10 @@ export interface Gatekeeper {
 }
 
 /** A stored job as the gate takes it; undefined, and a log line, for a record whose packet cannot be read. */
-export function gateJobOf(pending: PendingJob, log: SchedulerDeps['log']): GateJob | undefined {
+export function gateJobOf(
+  pending: PendingJob & { readonly traceId?: string },
+  log: SchedulerDeps['log'],
+): GateJob | undefined {
   const packet = decodePacket(pending.packet);
   if (packet.ok && packet.value.payload.case === 'jobRequest') {
     return {
@@ -30,7 +33,8 @@ export function gateJobOf(pending: PendingJob, log: SchedulerDeps['log']): GateJ
       bytes: pending.packet.length,
     };
   }
-  log.error('the packet of a job cannot be read', { job_id: pending.id, tenant: pending.tenant });
+  const { id, tenant, traceId = packet.ok ? packet.value.traceId : undefined } = pending;
+  log.error('the packet of a job cannot be read', { job_id: id, trace_id: traceId, tenant });
   return undefined;
 }
 
@@ -53,7 +57,6 @@ export function createGatekeeper(
     const { topic } = job.request;
     events.emit({ type: 'gated', id: gate.id, to: gate.to, reason: gate.reason });
     if (gate.to === 'PENDING') return;
-    if (gated.first) metrics.count('cortex_scheduler_jobs_received_total', { topic });
     if (gate.to === 'SCHEDULED') onReady(gate.pool, gate.lane);
     if (gate.to === 'DENIED') metrics.count('cortex_scheduler_safety_denied_total', { topic });
     if (gated.end !== undefined) announcer.tell(gated.end);
@@ -75,7 +78,10 @@ export function createGatekeeper(
     for (const [i, done] of gated.entries()) {
       const job = jobs[i];
       const gate = gates[i];
-      if (job !== undefined && gate !== undefined && done.outcome === 'applied') note(job, gate, done);
+      if (job === undefined || gate === undefined) continue;
+      // Also when nobody can judge it: it has come.
+      if (done.first) metrics.count('cortex_scheduler_jobs_received_total', { topic: job.request.topic });
+      if (done.outcome === 'applied') note(job, gate, done);
     }
     return gated;
   };

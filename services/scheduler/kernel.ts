@@ -121,8 +121,7 @@ export function createKernel(deps: Pick<SchedulerDeps, 'checker' | 'clock' | 'me
       const begun = clock.monotonic();
       try {
         const { verdicts } = await check(inputs);
-        metrics.observe('cortex_safety_check_seconds', {}, (clock.monotonic() - begun) / 1000);
-        for (const { decision } of verdicts) metrics.count('cortex_safety_checks_total', { decision });
+        metrics.observe('cortex_scheduler_safety_check_seconds', {}, (clock.monotonic() - begun) / 1000);
         return { verdicts };
       } catch {
         return { away: reason }; // noted by `check`

@@ -1,17 +1,13 @@
 // The scheduler as a Node process: NATS and Redis over TCP, the safety kernel by RPC. Any number may run side by side.
-import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createEvents } from '#core/events.ts';
-import { createKeys } from '#core/jobs/keys.ts';
-import { keepLayout } from '#core/jobs/layout.ts';
-import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
-import { followCounters } from '#core/metrics/follow.ts';
+import { parseStoreEnv } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
+import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { type FoundFile, parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
@@ -32,39 +28,15 @@ await runProcess({
   // Whoever may submit may invent topics; they must not push ours out of the metrics.
   metrics: ({ pools }) =>
     createPromMetrics({
-      owns: ['cortex_scheduler_', 'cortex_safety_', 'cortex_fence_', 'cortex_bus_', 'cortex_redis_'],
+      owns: ['cortex_scheduler_', 'cortex_fence_', ...plantMetrics],
       known: { topic: pools.topics.keys() },
     }),
-  async start({ config, log, clock, metrics, health, resources, stopping: signal, fail }) {
-    const { natsUrl, redisUrl, pools, timeouts, timeoutsPath } = config;
+  async start(context) {
+    const { config, log, clock, metrics, health } = context;
+    const { pools, timeouts, timeoutsPath } = config;
     if (config.builtInTimeouts) log.warn('there is no such file: the built-in time-outs hold', { path: timeoutsPath });
-    const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
-    const redis = await resources.use(
-      'redis',
-      () => connectRedis({ url: redisUrl, name, onError }),
-      (connection) => connection.close(),
-    );
-    await redis.assertNoEviction();
-    const keys = createKeys();
-    await keepLayout(redis, keys, fail);
-    health.check('redis', async () => ({ durability: (await redis.durability()).class }));
-    const bus = await resources.use(
-      'bus',
-      () => connectBus({ url: natsUrl, name, onError }),
-      (connection) => connection.close(),
-    );
-    followCounters(
-      { metrics, clock, signal },
-      { cortex_bus_dropped_total: () => bus.dropped, cortex_redis_calls_total: () => redis.calls },
-    );
-    const store = createRedisStore({
-      redis,
-      keys,
-      onEvents: postEvents((message) => bus.post(message)),
-      onBroken: (error) => log.error('a record is broken', { error }),
-      random: () => randomBytes(8).toString('hex'),
-      ...storeTtls(config),
-    });
+    const drivers = { connectBus, connectRedis, createRedisStore };
+    const { bus, redis, store } = await openPlant(context, { name, drivers });
     const scheduler = createScheduler({
       bus,
       store,

@@ -28,6 +28,8 @@ const mostBytes = 16 * 1024 * 1024;
 
 interface Word {
   readonly result: ForeignResult;
+  /** As the packet has it, for the log. */
+  readonly traceId: string;
   /** What the bus said, before the store had its say. */
   readonly status: EndState;
   readonly bytes: number;
@@ -42,11 +44,11 @@ export function createResults(
 ): Results {
   const { store, metrics, events, log } = deps;
 
-  const settle = ({ result, status }: Word, { outcome, end }: Committed): void => {
+  const settle = ({ result, status, traceId }: Word, { outcome, end }: Committed): void => {
     events.emit({ type: 'foreign_result', id: result.id, outcome });
     if (outcome === 'stale' || outcome === 'missing') {
       metrics.count('cortex_fence_rejections_total', { operation: 'foreign_result' });
-      log.debug('a result from the bus does not count', { job_id: result.id, outcome });
+      log.debug('a result from the bus does not count', { job_id: result.id, trace_id: traceId, outcome });
     }
     if (end === undefined) return;
     events.emit({ type: 'ended', end });
@@ -73,7 +75,7 @@ export function createResults(
   });
   const ignore = (id: string): void => events.emit({ type: 'foreign_result', id, outcome: 'ignored' });
 
-  const foreign = (result: JobResult, bytes: number): void => {
+  const foreign = (result: JobResult, traceId: string, bytes: number): void => {
     const status = stateOfStatus(result.status);
     const policy = kernel.lastPolicy();
     // A status on the way, or one that we do not know, ends nothing. Before the kernel's first word nothing can be compared.
@@ -90,7 +92,7 @@ export function createResults(
       errorMessage: key === undefined ? 'result_ptr: cannot be read' : result.errorMessage,
       policy,
     };
-    if (!commits.push({ result: word, status, bytes })) ignore(result.jobId);
+    if (!commits.push({ result: word, traceId, status, bytes })) ignore(result.jobId);
   };
 
   return {
@@ -100,11 +102,11 @@ export function createResults(
         events.emit({ type: 'refused', reason: 'result', id: '' });
         return;
       }
-      const { senderId: sender, payload } = decoded.value;
+      const { senderId: sender, payload, traceId } = decoded.value;
       const result = payload.value;
       const tenant = delivery.header(headers.tenant);
       // With the tenant's header it is news of ours: the end is stored. Whether it really is, `announced` asks the record.
-      if (tenant === undefined) return foreign(result, delivery.data.length);
+      if (tenant === undefined) return foreign(result, traceId, delivery.data.length);
       announcer.heard(result.jobId, tenant);
       if (sender === result.workerId) dispatcher.freed(sender);
     },

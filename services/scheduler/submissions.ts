@@ -76,6 +76,8 @@ export function createSubmissions(
           if (answer.state !== 'PENDING') over.add(submission);
           break;
         case 'payload_missing':
+          // No gate will see it.
+          metrics.count('cortex_scheduler_jobs_received_total', { topic: submission.request.topic });
           events.emit({ type: 'created', id });
           announcer.tell(answer.end);
           over.add(submission);

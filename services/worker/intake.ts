@@ -17,6 +17,9 @@ export interface Intake {
   over(clock: Clock, ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** For a log line. */
+const about = ({ id, traceId, tenant }: HandOut) => ({ job_id: id, trace_id: traceId, tenant });
+
 export interface IntakeOptions {
   /** Whether the worker's id is this process's. */
   readonly registered: (worker: HostedWorker) => boolean;
@@ -38,7 +41,8 @@ export function createIntake(deps: AttemptDeps, { registered, draining }: Intake
       await calls.requeue({ id, tenant, seen: { state: 'DISPATCHED', fence }, why, delayMs: delays[why] });
     } catch (error) {
       log.warn('could not give a hand-out back; it is handed out again when its time to be accepted is over', {
-        job_id: id,
+        ...about(handOut),
+        worker: worker.id,
         why,
         error,
       });
@@ -58,7 +62,7 @@ export function createIntake(deps: AttemptDeps, { registered, draining }: Intake
       // Two processes may listen under one id for a while, when one was taken for dead. Nobody gives back what is not his own.
       if (handOut.instance !== instance || !registered(worker)) {
         const problem = 'is for another process that holds the worker id';
-        log.debug('a hand-out is not for this process', { worker: worker.id, job_id: handOut.id });
+        log.debug('a hand-out is not for this process', { ...about(handOut), worker: worker.id });
         events.emit({ type: 'dropped', worker: worker.id, problem });
         return;
       }

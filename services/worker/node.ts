@@ -1,17 +1,11 @@
 // The worker host as a Node process: any set of workers on NATS and Redis over TCP.
 import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
-import { createKeys } from '#core/jobs/keys.ts';
-import { keepLayout } from '#core/jobs/layout.ts';
-import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import type { JobStore } from '#core/jobs/store.ts';
-import { storeTtls } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import type { RedisConnection } from '#core/redis/redis.ts';
-import { systemIds } from '#core/system.ts';
 import { callTimeoutMs } from './calls.ts';
 import { parseWorkerConfig, workerIds, workerMetricsPort } from './config.ts';
 import { createCpuLoad } from './cpu.ts';
@@ -25,39 +19,15 @@ await runProcess({
   name,
   metricsPort: workerMetricsPort,
   config: parseWorkerConfig,
-  metrics: createPromMetrics({ owns: ['cortex_worker_', 'cortex_fence_', 'cortex_scheduler_dispatch_latency_'] }),
-  async start({ config, log, clock, metrics, health, resources, stopping, fail }) {
-    const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
-    const bus = await resources.use(
-      'nats',
-      () => connectBus({ url: config.natsUrl, name, onError }),
-      (connection) => connection.close(),
-    );
+  metrics: createPromMetrics({
+    owns: ['cortex_worker_', 'cortex_fence_', 'cortex_scheduler_dispatch_latency_', ...plantMetrics],
+  }),
+  async start(context) {
+    const { config, log, clock, metrics, health, stopping, fail } = context;
+    const drivers = { connectBus, connectRedis, createRedisStore };
     // Two connections: neither large results nor artifacts stand in line before a renewal.
-    const useRedis = (what: string, commandTimeoutMs: number): Promise<RedisConnection> =>
-      resources.use(
-        what,
-        () => connectRedis({ url: config.redisUrl, name, onError, commandTimeoutMs }),
-        (connection) => connection.close(),
-      );
-    const redis = await useRedis('redis', callTimeoutMs);
-    const redisOfLeases = await useRedis('redis for leases', renewalTimeoutMs);
-    await redisOfLeases.assertNoEviction();
-    const keys = createKeys(1);
-    await keepLayout(redisOfLeases, keys, fail);
-    health.check('redis', async () => ({ durability: (await redisOfLeases.durability()).class }));
-    health.check('nats', () => bus.ping().then(() => ({})), { required: false });
-
-    const ids = systemIds(clock);
-    const storeOn = (connection: RedisConnection): JobStore =>
-      createRedisStore({
-        redis: connection,
-        keys,
-        onEvents: postEvents((message) => bus.post(message)),
-        random: () => ids.random().replaceAll('-', ''),
-        ...storeTtls(config),
-      });
-    const store = storeOn(redis);
+    const { bus, store, ids, also } = await openPlant(context, { name, drivers, commandTimeoutMs: callTimeoutMs });
+    const leases = await also('redis for leases', renewalTimeoutMs);
     const needs = { ...config, readResult: store.result.bind(store) };
     const host = createHost({
       workers: Array.from(workerIds(config, hostname(), ids.random()), ([short, id]) => ({
@@ -66,7 +36,7 @@ await runProcess({
         ...(config.parallel !== undefined && { parallel: config.parallel }),
       })),
       ...{ bus, store, clock, ids, log, metrics, onFatal: fail },
-      leases: storeOn(redisOfLeases),
+      leases,
       cpuLoad: createCpuLoad(),
     });
     health.check('workers', () => ({ ids: host.workers.map((w) => w.id), instance: host.instance }));

@@ -83,6 +83,32 @@ describe('with the shipped policy', () => {
     expect(many.policySnapshot).toBe(one.policySnapshot);
   });
 
+  test('a misspelt field is refused rather than judged as an empty batch', async () => {
+    const ask = (method: string, body: unknown) => post(url, `cortex.agent.v1.SafetyKernel/${method}`, body);
+    for (const [method, body, field] of [
+      ['CheckMany', { requests: [{ topic: 'job.x' }] }, 'requests'],
+      ['CheckMany', { checks: [{ topic: 'job.x', tennant: 'default' }] }, 'tennant'],
+      ['Check', { topik: 'job.x' }, 'topik'],
+    ] as const) {
+      const { status, body: told } = await ask(method, body);
+      expect([status, told.code]).toEqual([400, 'invalid_argument']);
+      expect(told.message).toContain(`"${field}"`);
+    }
+  });
+
+  test('what is no call is told as a problem', async () => {
+    const path = `${url}/cortex.agent.v1.SafetyKernel/Check`;
+    const read = await fetch(path);
+    expect([read.status, read.headers.get('allow')]).toEqual([405, 'POST']);
+    const text = await fetch(path, { method: 'POST', body: 'x' });
+    expect(text.status).toBe(415);
+    for (const answer of [read, text]) {
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+      expect(await answer.json()).toMatchObject({ status: answer.status, type: 'about:blank' });
+    }
+    expect(kernel.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test.each(names)('gRPC as %s', async (name) => {
     const check = grpc.method(`${name}/agent/v1/safety.proto`, `${name}.agent.v1.SafetyKernel`, 'Check');
     expect(await check({ tenant: 'default', topic: 'job.x' })).toMatchObject({
@@ -257,6 +283,7 @@ describe('with a policy file of its own', () => {
     const kernel = await start();
     const checker = createRpcChecker({ baseUrl: kernel.urls['rpc'] as string, clock: systemClock });
     await checker.check([checkInput(), checkInput(), checkInput({ topic: 'job.no' })]);
+    await checker.check([]);
     await check(kernel);
     const { text } = await get(`${kernel.urls['metrics']}/metrics`);
     expect(text).toContain('\ncortex_safety_checks_total{decision="ALLOW"} 3\n');

@@ -22,9 +22,9 @@ end
 return each(5,${gateStride},{'missing','',false},function(id,digest,to,decision,reason,rule,policy,cons,pool,lane,timeout,retries,hold,code,message,cost,wanted)
   local rk=P..'job:meta:'..id
   local m=record(id,'digest','prio','created','deadline','safety_reason','policy','appr','safety_decision','rule','rctx')
-  local st,tenant,fence,first=m[1],m[2],m[3],m[9] and 0 or 1
+  local st,tenant,fence,first=m[1],m[2],m[3],m[8] and 0 or 1
   local outcome,payload,from='applied','',false
-  -- Answers: outcome, state, end, whether no policy had decided before.
+  -- Answers: outcome, state, end, whether no gate was here before: each leaves its reason, even an empty one.
   if not st then return {'missing','',false} end
   if m[4]~=digest then return {'digest',st,false} end
   if st~='PENDING' or (to~='PENDING' and not may(st,to)) then return {'state',st,false} end

@@ -1,4 +1,5 @@
 // GET /health: needs no key, tells no secret. It names the durability class of Redis, since that is what an accepted job rests on.
+// Its query is not looked at: what keeps a probe from a cache must not make the gateway look ill.
 import { answer } from '../../http/answer.ts';
 import type { Route } from '../../http/route.ts';
 import type { GatewayDeps } from '../deps.ts';

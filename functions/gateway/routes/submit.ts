@@ -5,6 +5,7 @@ import { readJson } from '#core/http/body.ts';
 import { isEnd } from '#core/jobs/state.ts';
 import { answer } from '../../http/answer.ts';
 import { parseFields } from '../../http/fields.ts';
+import { readQuery } from '../../http/query.ts';
 import { actingPrincipal, actingTenant } from '../../http/roles.ts';
 import type { AppContext, Route } from '../../http/route.ts';
 import type { GatewayDeps } from '../deps.ts';
@@ -13,7 +14,7 @@ import { jobBody, jobFromBody } from '../job-body.ts';
 import { detailOf } from '../read-job.ts';
 import { jobFromReview, repoReviewBody } from '../repo-review-body.ts';
 import type { SubmitJob, SubmitJobs } from '../submit-job.ts';
-import { waitMs } from '../wait-query.ts';
+import { waitQuery } from '../wait-query.ts';
 import type { Waiters } from '../waiters.ts';
 
 export interface SubmitRouteDeps extends Pick<GatewayDeps, 'log'> {
@@ -23,8 +24,7 @@ export interface SubmitRouteDeps extends Pick<GatewayDeps, 'log'> {
 
 export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
   /** Submits, and answers now or after the wait. */
-  const accept = async (c: AppContext, submission: SubmitJob): Promise<Response> => {
-    const ms = waitMs(c.req.query('wait'));
+  const accept = async (c: AppContext, submission: SubmitJob, ms: number): Promise<Response> => {
     // Who listens before there is a job misses no end of it.
     const place = ms === 0 ? undefined : waiters.enter(submission.tenant);
     try {
@@ -46,29 +46,33 @@ export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): read
   };
   const submit = async (c: AppContext): Promise<Response> => {
     const identity = c.get('identity');
+    const { wait } = readQuery(c, waitQuery);
     const body = parseFields(jobBody, await readJson(c.req.raw));
     const tenant = actingTenant(identity, body.tenant_id);
     const session = sessionOf(c);
-    return accept(c, {
+    const submission: SubmitJob = {
       tenant,
       principal: actingPrincipal(identity, body.principal_id),
       sender: 'api-gateway-http',
       idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader), body.meta?.idempotency_key),
       fingerprint: () => JSON.stringify([body, session]),
       build: (id, createdAt) => jobFromBody(body, tenant, body.memory_id || session || `session:${id}`, createdAt),
-    });
+    };
+    return accept(c, submission, wait);
   };
   const review = async (c: AppContext): Promise<Response> => {
     const { tenant, principal } = c.get('identity');
+    const { wait } = readQuery(c, waitQuery);
     const body = parseFields(repoReviewBody, await readJson(c.req.raw));
-    return accept(c, {
+    const submission: SubmitJob = {
       tenant,
       principal,
       sender: 'api-gateway-repo-review',
       idempotencyKey: idempotencyKey(c.req.header(idempotencyHeader)),
       fingerprint: () => JSON.stringify(body),
       build: (id, createdAt) => jobFromReview(body, tenant, id, createdAt),
-    });
+    };
+    return accept(c, submission, wait);
   };
   return [
     { method: 'POST', path: '/api/v1/jobs', role: 'submitter', handle: submit },

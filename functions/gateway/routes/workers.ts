@@ -1,6 +1,7 @@
 // GET /api/v1/workers: the last heartbeat of each worker that is alive, as the scheduler's snapshot has it.
 import { readWorkers, type WorkerSnapshot } from '#core/routing/snapshot.ts';
 import { answer } from '../../http/answer.ts';
+import { noQuery, readQuery } from '../../http/query.ts';
 import type { Route } from '../../http/route.ts';
 import type { GatewayDeps } from '../deps.ts';
 
@@ -10,7 +11,10 @@ export function workerRoutes({ redis }: Pick<GatewayDeps, 'redis'>): readonly Ro
       method: 'GET',
       path: '/api/v1/workers',
       role: 'viewer',
-      handle: async (c) => answer(c, (await readWorkers(redis)).map(workerJson)),
+      handle: async (c) => {
+        readQuery(c, noQuery);
+        return answer(c, (await readWorkers(redis)).map(workerJson));
+      },
     },
   ];
 }

@@ -52,7 +52,7 @@ export function redaction(open: () => Promise<Rig>): void {
       rig.advance(1);
       expect((await rig.store.due(10, 1000)).jobs).toMatchObject([{ id: job.id }]);
       await rig.driver.write(job.tenant, key, redacted);
-      expect(await judge(rig, job, key)).toMatchObject({ outcome: 'applied', first: true });
+      expect(await judge(rig, job, key)).toMatchObject({ outcome: 'applied', first: false });
       expect(await run(rig, job)).toBe(redacted);
     });
 

@@ -50,6 +50,8 @@ export interface SystemOptions {
   readonly redis?: RedisOptions;
   readonly nats?: NatsOptions;
   readonly schedulers?: number;
+  /** Of every process. Default warn. */
+  readonly logLevel?: string;
 }
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -67,7 +69,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     SAFETY_POLICY_PATH: `${folder}safety.yaml`,
     POOL_CONFIG_PATH: `${folder}pools.yaml`,
     TIMEOUT_CONFIG_PATH: `${folder}timeouts.yaml`,
-    LOG_LEVEL: 'warn',
+    LOG_LEVEL: options.logLevel ?? 'warn',
   };
   const all: { stop(): Promise<unknown> }[] = [];
   const part = async (entry: string, names: readonly string[]): Promise<Part> => {

@@ -74,6 +74,7 @@ export function testMetrics(make: MakeGateway): void {
       expect(text).not.toContain(first.job_id);
 
       expect(sample(text, `${duration}_count`, { method: 'POST', route: '/api/v1/jobs' })).toBe(5);
+      expect(sample(text, `${duration}_count`, { method: 'POST', route: '/cortex.v1.CortexApi/SubmitJob' })).toBe(5);
       expect(sample(text, `${duration}_bucket`, { method: 'POST', route: '/api/v1/jobs', le: '10' })).toBe(5);
       const bounds = Array.from(
         text.matchAll(new RegExp(`^${duration}_bucket\\{le="([^"]+)",method="GET",route="/api/v1/workers"`, 'gm')),

@@ -4,7 +4,8 @@ import { CortexError, type ErrorCode } from '#core/errors.ts';
 import { createRpcClient } from '#core/http/connect.ts';
 import { JobPriority } from '#proto/cortex/agent/v1/job_pb.ts';
 import { CortexApi } from '#proto/cortex/v1/gateway_pb.ts';
-import { finish, start, storedPacket, storedPayload } from '../drive.ts';
+import { finish, json, start, storedPacket, storedPayload } from '../drive.ts';
+import { expectProblem } from '../expect-problem.ts';
 import { as, keyEntries } from '../keys.ts';
 import { type GatewayUnderTest, gatewayFor, type MakeGateway } from '../under-test.ts';
 
@@ -177,6 +178,48 @@ export function testRpc(make: MakeGateway): void {
         prompt: '漢'.repeat(100_000),
       });
       expect(jobId).not.toBe('');
+    });
+
+    const doors = (): readonly [string, GatewayUnderTest['rpc']][] => [
+      ['rpc', gateway().rpc],
+      ['http', (path, init) => gateway().request(path, init)],
+    ];
+
+    test.each(['GET', 'PUT', 'DELETE', 'OPTIONS', 'HEAD'])(
+      '%s is no call, and a problem at every door',
+      async (method) => {
+        for (const [door, ask] of doors()) {
+          const answer = await ask(`${service}/SubmitJob`, { method, headers: as('admin') });
+          expect(answer.headers.get('allow'), door).toBe('POST');
+          if (method === 'HEAD') expect(answer.status, door).toBe(405);
+          else await expectProblem(answer, 405, { code: 'unimplemented', detail: 'Method Not Allowed' });
+        }
+      },
+    );
+
+    test.each(['text/plain', 'application/x-www-form-urlencoded', 'application/grpc', 'application/problem+json', ''])(
+      'a message of type %j is a problem at every door',
+      async (type) => {
+        for (const [, ask] of doors()) {
+          const headers = { ...as('admin'), ...(type !== '' && { 'content-type': type }) };
+          // A text would bring a type of its own.
+          const body = new TextEncoder().encode('{"topic":"job.echo"}');
+          const answer = await ask(`${service}/SubmitJob`, { method: 'POST', body, headers });
+          await expectProblem(answer, 415, { code: 'invalid_argument', field: 'Content-Type' });
+          expect(answer.headers.get('accept-post')).toBe('application/json, application/proto');
+        }
+      },
+    );
+
+    test('a field that is not there is refused by its name', async () => {
+      const init = { method: 'POST', body: '{"topic":"job.echo","promt":"hi"}' };
+      const headers = { 'content-type': 'application/json', ...as('submitter') };
+      const answer = await gateway().rpc(`${service}/SubmitJob`, { ...init, headers });
+      expect(answer.status).toBe(400);
+      expect(await json(answer)).toMatchObject({
+        code: 'invalid_argument',
+        message: expect.stringContaining('"promt"') as string,
+      });
     });
 
     test('an unknown method is not found', async () => {

@@ -133,7 +133,7 @@ describe('the mount', () => {
         if (requestHeader.get('x-key') !== 'k') throw new CortexError('unauthenticated', 'a key is needed');
       },
       onError: (error, method) => errors.push([method, error]),
-      onEnd: (method, error) => ends.push([method, error?.code]),
+      onCall: (method) => (error) => ends.push([method, error?.code]),
     });
     let read = false;
     const ask = (headers: Record<string, string>, type = 'application/proto') => {

@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { Hono } from 'hono';
 import { CortexError, invalid } from '#core/errors.ts';
 import { mountConnect, type Routes } from '#core/http/connect.ts';
+import { problemResponse } from '#core/http/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
 import { DecisionType, PolicyCheckResponseSchema, SafetyKernel } from '#proto/cortex/agent/v1/safety_pb.ts';
 
@@ -47,6 +48,7 @@ export function testKernel(): Kernel {
     return c.text('held');
   });
   app.post('/echo', async (c) => c.text(String((await c.req.arrayBuffer()).byteLength)));
+  app.onError((error) => problemResponse(error));
   mountConnect(app, routes, { onError });
   return {
     app,

@@ -5,14 +5,7 @@ import { states } from '#core/jobs/state.ts';
 import { readHandOut, writeHandOut } from '#core/protocol/hand-out.ts';
 import { isId } from '#core/protocol/ids.ts';
 import { formatPointer, parsePointer } from '#core/protocol/pointer.ts';
-import {
-  priorityFromName,
-  priorityName,
-  priorityNames,
-  priorityRank,
-  stateOfStatus,
-  statusOfState,
-} from '#core/protocol/status.ts';
+import { priorityFromName, priorityRank, stateOfStatus, statusOfState } from '#core/protocol/status.ts';
 import {
   boundTenant,
   isDirect,
@@ -164,7 +157,6 @@ describe('priorities', () => {
     expect(priorityFromName('Critical')).toBe(JobPriority.CRITICAL);
     expect(priorityFromName('interactive')).toBe(JobPriority.INTERACTIVE);
     for (const name of ['', 'high', ' batch']) expect(priorityFromName(name)).toBe(JobPriority.INTERACTIVE);
-    for (const name of priorityNames) expect(priorityName(priorityFromName(name))).toBe(name);
   });
 
   test('critical is served before interactive, interactive before batch, unknown like interactive', () => {

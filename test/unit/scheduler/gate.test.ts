@@ -55,6 +55,8 @@ describe('while the kernel is away', () => {
     expect(rig.engine.scheduler.troubles()).toMatchObject({ kernel: expect.stringContaining('does not answer') });
     expect(rig.told('alert')).toEqual([{ type: 'alert', part: 'kernel', code: 'kernel_away' }]);
     expect(worker.got).toEqual([]);
+    // They have come, and are not counted again when they go on.
+    expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(30);
     rig.checker.up();
     await rig.reach(ids, 'SUCCEEDED', 2_000);
     expect(rig.engine.scheduler.troubles()).toEqual({});
@@ -206,7 +208,7 @@ describe('a kernel that neither allows nor denies', () => {
       expect(seen).toMatchObject({ state: 'PENDING', safetyDecision: decision });
       expect(seen.safetyReason).toMatch(reason === '' ? /^waits: / : reason);
       expect(rig.results(id)).toEqual([]);
-      expect(rig.engine.metrics.read(`cortex_safety_checks_total{decision="${decision}"}`)).toBeLessThanOrEqual(4);
+      expect(rig.engine.metrics.read('cortex_scheduler_safety_check_seconds_count')).toBeLessThanOrEqual(4);
       rig.checker.overrule(undefined);
       await rig.reach(id, 'SUCCEEDED', 6_000);
       expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(1);
@@ -239,7 +241,7 @@ describe('a kernel that neither allows nor denies', () => {
         state: 'PENDING',
         safetyReason: expect.stringContaining('is not there'),
       });
-      expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(0);
+      expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(1);
       await rig.write('default', `ctx:${id}${mark}redacted`, '{"prompt":"***"}');
       await rig.reach(id, 'SUCCEEDED', 8_000);
       expect(worker.payloads).toEqual(['{"prompt":"***"}']);

@@ -118,12 +118,25 @@ test('works, tells its health and metrics, and ends in order', async () => {
   expect(metrics).toMatch(/cortex_scheduler_dispatch_latency_seconds_count\{pool="echo"\} 1/);
   expect(metrics).toMatch(/cortex_worker_job_seconds_count\{topic="job.echo"\} 1/);
 
+  expect(metrics).toMatch(/^cortex_redis_calls_total [1-9]/m);
+  expect(metrics).toMatch(/^cortex_bus_dropped_total 0$/m);
+
   expect(await worker.stop()).toBe(0);
   expect(worker.stderr).toEqual([]);
   expect(worker.log.filter((line) => line.level === 'error' || line.level === 'warn')).toEqual([]);
   await until(() => beats.findLast((b) => b.workerId === 'proc-echo')?.maxParallelJobs === 0, { message: 'goodbye' });
   const next = { worker: 'proc-echo', instance: 'next', pool: 'echo', capacity: 1, aliveMs: 1000 };
   expect((await store.register(next)).outcome).toBe('ok'); // the id is free at once
+});
+
+test('the orchestrator tells of its connections too', async () => {
+  const [nats, db] = servers as [TestServer, TestServer];
+  const env = { NATS_URL: nats.url, REDIS_URL: db.url };
+  const orchestrator = await startService('services/orchestrator/node.ts', env, ['metrics']);
+  const read = async (): Promise<string> => (await fetch(`${orchestrator.urls['metrics']}/metrics`)).text();
+  await until(async () => /^cortex_redis_calls_total [1-9]/m.test(await read()), { message: 'calls to be counted' });
+  expect(await read()).toMatch(/^cortex_bus_dropped_total 0$/m);
+  expect(await orchestrator.stop()).toBe(0);
 });
 
 test('says what is wrong with its environment, all at once', async () => {
