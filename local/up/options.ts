@@ -2,7 +2,7 @@
 // problem is named at once.
 import type { Address } from '#core/process/address.ts';
 import { type Env, type EnvSpec, readEnv } from '#core/process/env.ts';
-import { address, choice, int, path, seconds, text, url } from '#core/process/variables.ts';
+import { address, choice, int, list, path, seconds, text, url } from '#core/process/variables.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
 
@@ -24,6 +24,8 @@ export interface UpOptions {
   readonly apiKey: string | undefined;
   /** Keys are kept in a file as hashes: without `apiKey` we cannot submit a job ourselves. */
   readonly keysInFile: boolean;
+  /** Undefined: every worker there is. */
+  readonly workers: readonly string[] | undefined;
   /** How long a service may take to end by itself, in ms, before it is forced. */
   readonly drainPatience: number;
 }
@@ -49,6 +51,7 @@ export const upEnv = {
   ownKey: text('CORTEX_API_KEY', undefined, 'the key for the job that proves a start', { secret: true }),
   apiKey: text('API_KEY', undefined, 'the one key of the gateway', { secret: true }),
   keysPath: path('API_KEYS_PATH', undefined, 'the file of hashed keys of the gateway'),
+  workers: list('WORKERS', undefined, 'which workers it hosts; the first of echo and chat proves a start'),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM'),
 } satisfies EnvSpec;
 
