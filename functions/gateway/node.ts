@@ -11,6 +11,7 @@ import { storeTtls } from '#core/jobs/store-env.ts';
 import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
+import { named } from '#core/process/env.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { tlsOf } from '#core/process/tls.node.ts';
@@ -39,12 +40,12 @@ await runProcess({
 
     const bus = await resources.use(
       'nats',
-      () => connectBus({ url: config.natsUrl, name, onError }),
+      () => named('NATS_URL', connectBus({ url: config.natsUrl, name, onError })),
       (connection) => connection.close(),
     );
     const redis = await resources.use(
       'redis',
-      () => connectRedis({ url: config.redisUrl, name, onError }),
+      () => named('REDIS_URL', connectRedis({ url: config.redisUrl, name, onError })),
       (connection) => connection.close(),
     );
     await redis.assertNoEviction();

@@ -3,6 +3,7 @@
 import type { Address } from '#core/process/address.ts';
 import { type Env, type EnvSpec, readEnv } from '#core/process/env.ts';
 import { address, choice, int, list, path, seconds, text, url } from '#core/process/variables.ts';
+import { startArguments } from '../bootstrap/start-arguments.mjs';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
 
@@ -68,7 +69,8 @@ export function addressEnv(services: readonly Service[]) {
 
 /** Parses both; throws Stop with one line per problem. `--help` is a Stop with exit code 0. */
 export function parseUpOptions(args: readonly string[], env: Env, services: readonly Service[]): UpOptions {
-  const { watch, auto, problems } = parseArguments(args);
+  const { watch, auto, help, problems } = startArguments(args);
+  if (help) throw new Stop(usage, 0);
   const own = readEnv(upEnv, env);
   const addresses = readEnv(addressEnv(services), env);
   if (!own.ok) problems.push(...own.error);
@@ -88,23 +90,6 @@ export function parseUpOptions(args: readonly string[], env: Env, services: read
     // It ends by itself once its own time is up; only what hangs is forced, well after that.
     drainPatience: drainMs + 20_000,
   });
-}
-
-function parseArguments(args: readonly string[]): { watch: boolean; auto: boolean; problems: string[] } {
-  const problems: string[] = [];
-  let watch = false;
-  let auto = false;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i];
-    if (arg === '--help' || arg === '-h') throw new Stop(usage, 0);
-    if (arg === '--watch') watch = true;
-    else if (arg === '--ports=auto') auto = true;
-    else if (arg === '--ports' && args[i + 1] === 'auto') {
-      auto = true;
-      i++;
-    } else problems.push(`${arg}: unknown argument (known: --ports auto, --watch, --help)`);
-  }
-  return { watch, auto, problems };
 }
 
 function givenTwice(services: readonly Service[], addresses: Readonly<Record<string, Address>>): string[] {

@@ -204,7 +204,8 @@ async function prove(options: UpOptions, gateway: string | undefined, signal: Ab
     return skipped('the gateway asks for a key from API_KEYS_PATH, and CORTEX_API_KEY names none');
   }
   const topic = proofTopic(workers);
-  if (topic === undefined) return skipped(`npm start knows no input for a job of WORKERS (${workers?.join(', ') ?? ''})`);
+  if (topic === undefined)
+    return skipped(`npm start knows no input for a job of WORKERS (${workers?.join(', ') ?? ''})`);
   return proveWithOneJob({ gateway, topic, apiKey, signal, patience: 20_000 });
 }
 

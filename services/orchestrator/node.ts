@@ -1,5 +1,4 @@
 // The orchestrator as a Node process: a worker host whose workers are workflows. Any number may run side by side.
-import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
@@ -9,6 +8,8 @@ import { createRedisStore } from '#core/jobs/redis-store.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { findFile } from '#core/process/config-file.node.ts';
+import { named } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
@@ -30,23 +31,22 @@ await runProcess({
   metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_'] }),
   config(env) {
     const values = parseStoreEnv(orchestratorEnv, env);
-    const { timeoutsPath } = values;
-    const text = existsSync(timeoutsPath) ? readFileSync(timeoutsPath, 'utf8') : undefined;
-    return { ...values, timeouts: parseTimeoutsText({ path: timeoutsPath, text }), hasTimeouts: text !== undefined };
+    const file = findFile(values.timeoutsPath);
+    return { ...values, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
   },
   async start({ config, log, clock, metrics, health, resources, stopping, fail }) {
     if (!config.hasTimeouts) log.warn('no file of time-outs: the built-in ones hold', { path: config.timeoutsPath });
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
     const bus = await resources.use(
       'nats',
-      () => connectBus({ url: config.natsUrl, name, onError }),
+      () => named('NATS_URL', connectBus({ url: config.natsUrl, name, onError })),
       (connection) => connection.close(),
     );
     // Two connections: neither large results nor artifacts stand in line before a renewal.
     const useRedis = (what: string, commandTimeoutMs: number): Promise<RedisConnection> =>
       resources.use(
         what,
-        () => connectRedis({ url: config.redisUrl, name, onError, commandTimeoutMs }),
+        () => named('REDIS_URL', connectRedis({ url: config.redisUrl, name, onError, commandTimeoutMs })),
         (connection) => connection.close(),
       );
     const redis = await useRedis('redis', callTimeoutMs);

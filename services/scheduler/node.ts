@@ -1,6 +1,5 @@
 // The scheduler as a Node process: NATS and Redis over TCP, the safety kernel by RPC. Any number may run side by side.
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createEvents } from '#core/events.ts';
 import { createKeys } from '#core/jobs/keys.ts';
@@ -12,9 +11,11 @@ import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
+import { findFile } from '#core/process/config-file.node.ts';
+import { named } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import { type FoundFile, parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
+import { parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
 import type { SchedulerEvent } from './deps.ts';
 import { createScheduler } from './engine.ts';
 
@@ -41,7 +42,7 @@ await runProcess({
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
     const redis = await resources.use(
       'redis',
-      () => connectRedis({ url: redisUrl, name, onError }),
+      () => named('REDIS_URL', connectRedis({ url: redisUrl, name, onError })),
       (connection) => connection.close(),
     );
     await redis.assertNoEviction();
@@ -50,7 +51,7 @@ await runProcess({
     health.check('redis', async () => ({ durability: (await redis.durability()).class }));
     const bus = await resources.use(
       'bus',
-      () => connectBus({ url: natsUrl, name, onError }),
+      () => named('NATS_URL', connectBus({ url: natsUrl, name, onError })),
       (connection) => connection.close(),
     );
     followCounters(
@@ -90,11 +91,3 @@ await runProcess({
     return { drain: () => scheduler.stop() };
   },
 });
-
-function findFile(path: string): FoundFile {
-  try {
-    return { path, text: existsSync(path) ? readFileSync(path, 'utf8') : undefined };
-  } catch (error) {
-    return { path, text: undefined, fault: error instanceof Error ? error.message : String(error) };
-  }
-}

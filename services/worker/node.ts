@@ -8,6 +8,7 @@ import { createRedisStore } from '#core/jobs/redis-store.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { named } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
@@ -30,14 +31,14 @@ await runProcess({
     const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
     const bus = await resources.use(
       'nats',
-      () => connectBus({ url: config.natsUrl, name, onError }),
+      () => named('NATS_URL', connectBus({ url: config.natsUrl, name, onError })),
       (connection) => connection.close(),
     );
     // Two connections: neither large results nor artifacts stand in line before a renewal.
     const useRedis = (what: string, commandTimeoutMs: number): Promise<RedisConnection> =>
       resources.use(
         what,
-        () => connectRedis({ url: config.redisUrl, name, onError, commandTimeoutMs }),
+        () => named('REDIS_URL', connectRedis({ url: config.redisUrl, name, onError, commandTimeoutMs })),
         (connection) => connection.close(),
       );
     const redis = await useRedis('redis', callTimeoutMs);

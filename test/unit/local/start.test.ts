@@ -114,6 +114,10 @@ describe('npm start', () => {
     );
     expect(alive(run)).toHaveLength(4);
     expect(readRun(checkout.root)).toEqual(run);
+    // A slip is told all the same.
+    const third = checkout.run('start.mjs', ['--ports', 'banana']);
+    expect(await third.ended).toBe(2);
+    expect(third.output()).toContain('cortex: --ports: unknown argument');
   });
 
   it('started twice in the same moment, runs once', async () => {
