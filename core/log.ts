@@ -1,4 +1,5 @@
 // JSON lines, one object each, with job_id, trace_id and tenant where they are known. The sink is the entry's choice.
+import { CortexError } from '#core/errors.ts';
 
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -22,12 +23,14 @@ export interface LogOptions {
 }
 
 /** An error as fields: name, code, message, and its chain of causes; stacks only for what is not ours. */
-function describe(value: unknown, depth = 0): unknown {
+function describe(value: unknown, depth = 0, foreseen = false): unknown {
   if (!(value instanceof Error)) return value;
   const out: Record<string, unknown> = { name: value.name, message: value.message };
   if ('code' in value) out['code'] = value.code;
-  else out['stack'] = value.stack;
-  if (value.cause !== undefined && depth < 4) out['cause'] = describe(value.cause, depth + 1);
+  else if (!foreseen) out['stack'] = value.stack;
+  // What lies behind an error of ours was expected, and its place in the code explains nothing, unless the code says otherwise.
+  const expected = foreseen || (value instanceof CortexError && value.code !== 'internal' && value.code !== 'unknown');
+  if (value.cause !== undefined && depth < 4) out['cause'] = describe(value.cause, depth + 1, expected);
   return out;
 }
 

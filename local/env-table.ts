@@ -58,6 +58,11 @@ function perReader(told: readonly { readonly by: string; readonly text: string }
 }
 
 if (import.meta.main) {
+  const unknown = process.argv.slice(2).filter((arg) => arg !== '--write');
+  if (unknown.length > 0) {
+    process.stderr.write(`cortex: ${unknown.join(' ')}: unknown argument (known: --write)\n`);
+    process.exit(2);
+  }
   const table = envTable().join('\n');
   if (process.argv.includes('--write')) {
     const file = new URL('../README.md', import.meta.url);

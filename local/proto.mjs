@@ -10,6 +10,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const protoDir = join(root, 'proto');
 const genDir = join(protoDir, 'gen');
 const bin = join(root, 'node_modules', '.bin');
+const unknown = process.argv.slice(2).filter((arg) => arg !== '--check');
+if (unknown.length > 0) {
+  console.error(`cortex: ${unknown.join(' ')}: unknown argument (known: --check)`);
+  process.exit(2);
+}
 const check = process.argv.includes('--check');
 const problems = [];
 

@@ -8,19 +8,24 @@ import { withLock } from './bootstrap/lock.mjs';
 import { isAlive } from './bootstrap/process.mjs';
 import { findRuntime, runOn } from './bootstrap/runtime.mjs';
 import { runsAlready } from './bootstrap/second-start.mjs';
-import { runCommand } from './bootstrap/stop.mjs';
+import { startArguments } from './bootstrap/start-arguments.mjs';
+import { runCommand, Stop } from './bootstrap/stop.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const say = (line) => process.stdout.write(`${line}\n`);
 
 await runCommand(async () => {
+  const args = process.argv.slice(2);
+  const { help, problems } = startArguments(args);
+  // Before anything else: a system that runs already must not hide a slip.
+  if (!help && problems.length > 0) throw new Stop(problems.join('\ncortex: '), 2);
   let runtime;
   while (runtime === undefined) {
-    if (await runsAlready(root, say)) return 0;
+    if (!help && (await runsAlready(root, say))) return 0;
     runtime = await withLock(lockFile(root), prepare, { say });
   }
   try {
-    return await runOn(runtime, join(root, 'local', 'up', 'main.ts'), process.argv.slice(2), { cwd: root });
+    return await runOn(runtime, join(root, 'local', 'up', 'main.ts'), args, { cwd: root });
   } finally {
     releaseRun(root);
   }

@@ -4,6 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { fieldProblems } from '#core/field-problem.ts';
 import { isSubjectToken } from '#core/protocol/subjects.ts';
 import { err, ok, type Result } from '#core/result.ts';
 
@@ -79,8 +80,10 @@ export function parseApiKeys(text: string): Result<readonly ApiKey[], readonly s
   const document = parseDocument(text, { uniqueKeys: true });
   const [broken] = document.errors;
   if (broken !== undefined) {
-    const line = broken.linePos?.[0].line;
-    return err([`${line === undefined ? 'the file' : `line ${line}`}: is neither YAML nor JSON (${broken.code})`]);
+    const at = broken.linePos?.[0];
+    return err([
+      `${at === undefined ? 'the file' : `line ${at.line}, column ${at.col}`}: is neither YAML nor JSON (${broken.code})`,
+    ]);
   }
   if (/^[^#"']*[:\s-][&*]\w/m.test(text)) return err(['the file: anchors and aliases have no use here']);
   const content: unknown = document.toJS() ?? [];
@@ -91,8 +94,8 @@ export function parseApiKeys(text: string): Result<readonly ApiKey[], readonly s
   for (const [i, item] of content.entries()) {
     const parsed = entry.safeParse(item);
     if (!parsed.success) {
-      for (const { path, message } of parsed.error.issues)
-        problems.push(`[${i}]${path.map((p) => `.${String(p)}`).join('')}: ${message}`);
+      for (const { field, detail } of fieldProblems(parsed.error))
+        problems.push(`[${i}]${field === '' ? '' : `.${field}`}: ${detail}`);
       continue;
     }
     for (const [field, value] of [

@@ -66,6 +66,22 @@ export function parseEnv<S extends EnvSpec>(spec: S, env: Env): EnvValues<S> {
   throw new EnvError(read.error);
 }
 
+/** Names the variable in whatever CortexError comes of using its value: `NATS_URL: no NATS at ...`. */
+export async function named<T>(variable: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof CortexError)) throw error;
+    throw new CortexError(error.code, `${variable}: ${error.message}`, { cause: error.cause ?? error });
+  }
+}
+
+/** The values of those variables of a spec that can be read; of the others nothing is said. */
+export function readKnown<S extends EnvSpec>(spec: S, env: Env): Partial<EnvValues<S>> {
+  const read = Object.entries(spec).map(([key, variable]) => readEnv({ [key]: variable }, env));
+  return Object.assign({}, ...read.map((one) => (one.ok ? one.value : {}))) as Partial<EnvValues<S>>;
+}
+
 export interface EnvRow {
   readonly name: string;
   /** Empty when there is none. */

@@ -11,7 +11,7 @@ import { type storeEnv, storeTtls } from '#core/jobs/store-env.ts';
 import { followCounters } from '#core/metrics/follow.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
 import { type Ids, systemIds } from '#core/system.ts';
-import type { EnvValues } from './env.ts';
+import { type EnvValues, named } from './env.ts';
 import type { ProcessContext } from './run.node.ts';
 
 interface Dial {
@@ -70,7 +70,7 @@ export async function openPlant(
   const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
   const bus = await resources.use(
     'nats',
-    () => drivers.connectBus({ url: config.natsUrl, name, onError }),
+    () => named('NATS_URL', drivers.connectBus({ url: config.natsUrl, name, onError })),
     (connection) => connection.close(),
   );
   const connections: RedisConnection[] = [];
@@ -78,7 +78,7 @@ export async function openPlant(
     const limit = timeoutMs === undefined ? {} : { commandTimeoutMs: timeoutMs };
     const made = await resources.use(
       what,
-      () => drivers.connectRedis({ url: config.redisUrl, name, onError, ...limit }),
+      () => named('REDIS_URL', drivers.connectRedis({ url: config.redisUrl, name, onError, ...limit })),
       (connection) => connection.close(),
     );
     connections.push(made);

@@ -59,6 +59,11 @@ export interface ProcessSpec<C> {
 
 /** Runs a service until it is told to stop. Resolves when it is up; what ends it ends the process. */
 export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
+  const tooOld = nodeProblem(process.versions.node);
+  if (tooOld !== undefined) {
+    complain(spec.name, [tooOld]);
+    process.exit(1);
+  }
   const { base, config } = readConfig(spec, process.env);
   const metrics = typeof spec.metrics === 'function' ? spec.metrics(config) : spec.metrics;
   const writer = createStdoutWriter();
@@ -178,14 +183,24 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
   } catch (error) {
     if (stopping.signal.aborted) return; // told to stop while starting: `end` is at work
     ending = true;
-    wrong('could not start', error);
-    complain(spec.name, [error instanceof Error ? error.message : String(error)]);
+    exitCode = 1;
+    // Told once: in one line when it was foreseen, with its stack in the log when nobody did.
+    if (error instanceof CortexError) complain(spec.name, error instanceof EnvError ? error.problems : [error.message]);
+    else wrong('could not start', error);
     await release();
     exit();
   }
   if (stopping.signal.aborted) return;
   health.enter('running');
   log.info('ready', { ms: Math.round(process.uptime() * 1_000) });
+}
+
+const wantedNode = 24;
+
+/** Why this version of Node cannot run us, or undefined. */
+export function nodeProblem(version: string): string | undefined {
+  if (Number.parseInt(version, 10) >= wantedNode) return undefined;
+  return `needs Node ${wantedNode}, this is v${version}: npm start brings it, as node_modules/.bin/node`;
 }
 
 /** Both halves of the configuration, or every problem on stderr and the end. */
@@ -202,7 +217,8 @@ function readConfig<C>(
     if (!(error instanceof CortexError)) throw error;
     problems.push(...(error instanceof EnvError ? error.problems : [error.message]));
   }
-  complain(spec.name, problems);
+  // A variable that both halves read is wrong in both.
+  complain(spec.name, [...new Set(problems)]);
   process.exit(1);
 }
 

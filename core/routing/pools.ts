@@ -1,5 +1,6 @@
 // Which pool does which topic, as config/pools.yaml says. Read strictly: a slip in a name would leave a topic unserved, silently.
 import { z } from 'zod';
+import { problemLines } from '#core/field-problem.ts';
 import { isSubjectToken, isTopic } from '#core/protocol/subjects.ts';
 import { err, ok, type Result } from '#core/result.ts';
 
@@ -22,20 +23,10 @@ const document = z.strictObject({
   bus: z.strictObject({ tenants: z.array(name).default(['default']) }).nullish(),
 });
 
-/** Problems of a document, one line each, each beginning with its field. */
-export function problemsOf(error: z.ZodError): string[] {
-  return error.issues.map((issue) => {
-    const path = issue.path.map(String).join('.');
-    // A bad key is reported at its own path, with what is wrong with it inside.
-    const detail = issue.code === 'invalid_key' ? issue.issues.map((inner) => inner.message).join(', ') : issue.message;
-    return path === '' ? detail : `${path}: ${detail}`;
-  });
-}
-
 /** Reads the object that the YAML holds. The problems are all there are. */
 export function parsePools(value: unknown): Result<Pools, readonly string[]> {
   const parsed = document.safeParse(value);
-  if (!parsed.success) return err(problemsOf(parsed.error));
+  if (!parsed.success) return err(problemLines(parsed.error));
   const { topics, silent_capacity: silent, bus } = parsed.data;
   const pools = new Set(Object.values(topics));
   const unknown = Object.keys(silent ?? {}).filter((pool) => !pools.has(pool));

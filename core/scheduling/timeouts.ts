@@ -1,6 +1,6 @@
 // How long things may take, as config/timeouts.yaml says. A top section that is missing is filled with the original's values as a whole.
 import { z } from 'zod';
-import { problemsOf } from '#core/routing/pools.ts';
+import { problemLines } from '#core/field-problem.ts';
 import { isTopic } from '#core/protocol/subjects.ts';
 import { err, ok, type Result } from '#core/result.ts';
 
@@ -71,7 +71,7 @@ const document = z.strictObject({
 /** Reads the object that the YAML holds; an empty file means the built-in values. The problems are all there are. */
 export function parseTimeouts(value: unknown): Result<Timeouts, readonly string[]> {
   const parsed = document.safeParse(value ?? {});
-  if (!parsed.success) return err(problemsOf(parsed.error));
+  if (!parsed.success) return err(problemLines(parsed.error));
   const { workflows, topics, reconciler } = parsed.data;
   const running = reconciler.running_timeout_seconds;
   return ok({

@@ -1,7 +1,7 @@
 // What the gateway reads from its environment.
 import { storeEnv, storeProblems } from '#core/jobs/store-env.ts';
 import { type Address, formatAddress, isLoopback } from '#core/process/address.ts';
-import { type Env, EnvError, type EnvValues, readEnv } from '#core/process/env.ts';
+import { type Env, EnvError, type EnvValues, readEnv, readKnown } from '#core/process/env.ts';
 import { address, decimal, int, path, text, url } from '#core/process/variables.ts';
 import { isSubjectToken } from '#core/protocol/subjects.ts';
 import type { RateLimitOptions } from '../http/rate-limit.ts';
@@ -57,21 +57,29 @@ const defaultRate = 50;
 /** Throws EnvError with every problem. */
 export function parseGatewayConfig(env: Env): GatewayConfig {
   const read = readEnv(gatewayEnv, env);
-  if (!read.ok) throw new EnvError(read.error);
+  const problems = [...(read.ok ? storeProblems(read.value) : read.error), ...togetherProblems(env)];
+  if (!read.ok || problems.length > 0) throw new EnvError(problems);
   const { rateLimit, rateBurst, ...values } = read.value;
   const open = values.apiKey === undefined && values.apiKeysPath === undefined;
-  const problems = [
-    ...storeProblems(values),
-    ...(isSubjectToken(values.tenant) ? [] : ['TENANT_ID: may hold letters, digits, ".", "_" and "-", 128 at most']),
-    ...(open
-      ? [...onlyHere('GATEWAY_HTTP_ADDR', values.httpAddr), ...onlyHere('GATEWAY_RPC_ADDR', values.rpcAddr)]
-      : []),
-    ...((values.tlsCert === undefined) === (values.tlsKey === undefined)
+  return Object.freeze({ ...values, open, limit: limitOf(rateLimit, rateBurst) });
+}
+
+/** What is wrong with values that can be read each by itself; told even when others cannot. */
+function togetherProblems(env: Env): string[] {
+  const { tenant, httpAddr, rpcAddr } = readKnown(gatewayEnv, env);
+  const isSet = ({ name }: { readonly name: string }): boolean => (env[name]?.trim() ?? '') !== '';
+  const { apiKey, apiKeysPath, tlsCert, tlsKey } = gatewayEnv;
+  const open = !isSet(apiKey) && !isSet(apiKeysPath);
+  return [
+    ...(tenant === undefined || isSubjectToken(tenant)
+      ? []
+      : ['TENANT_ID: may hold letters, digits, ".", "_" and "-", 128 at most']),
+    ...(open && httpAddr !== undefined ? onlyHere('GATEWAY_HTTP_ADDR', httpAddr) : []),
+    ...(open && rpcAddr !== undefined ? onlyHere('GATEWAY_RPC_ADDR', rpcAddr) : []),
+    ...(isSet(tlsCert) === isSet(tlsKey)
       ? []
       : ['GRPC_TLS_CERT: goes together with GRPC_TLS_KEY; one of them is not set']),
   ];
-  if (problems.length > 0) throw new EnvError(problems);
-  return Object.freeze({ ...values, open, limit: limitOf(rateLimit, rateBurst) });
 }
 
 function onlyHere(name: string, addr: Address): string[] {

@@ -1,60 +1,14 @@
 // Bodies and queries as typed values: zod schemas in, every wrong field in plain words out. The schemas are the routes'.
 import { z } from 'zod';
-import { type FieldProblem, invalidFields } from '#core/http/errors.ts';
+import { fieldProblems } from '#core/field-problem.ts';
+import { invalidFields } from '#core/http/errors.ts';
 
 /** The value as the schema reads it, defaults filled in. Throws HttpError 400 that names every wrong field, at most 20. */
 export function parseFields<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  // A number beyond every limit breaks two limits of one kind; the last is the narrower.
-  const problems = new Map(parsed.error.issues.map((issue) => [`${issue.code} ${fieldPath(issue.path)}`, issue]));
-  throw invalidFields([...problems.values()].slice(0, 20).map(describe));
-}
-
-type Issue = z.core.$ZodIssue;
-
-function describe(issue: Issue): FieldProblem {
-  const field = fieldPath(issue.path);
-  if (issue.code === 'invalid_key') return { field, detail: `has a wrong name: ${issue.issues[0]?.message ?? ''}` };
-  return { field, detail: sentence(issue) };
-}
-
-/** `labels.team`, `tags[2]`; the whole body is `body`. */
-function fieldPath(path: readonly PropertyKey[]): string {
-  let text = '';
-  for (const part of path)
-    text += typeof part === 'number' ? `[${part}]` : text === '' ? String(part) : `.${String(part)}`;
-  if (text === '') return 'body';
-  return text.length > 200 ? `${text.slice(0, 200)}...` : text;
-}
-
-const kinds: Readonly<Record<string, string>> = {
-  string: 'text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  record: 'an object',
-  object: 'an object',
-};
-
-function sentence(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${kinds[issue.expected] ?? issue.expected}`;
-    case 'too_big':
-      return `must ${bound(issue.origin, 'at most', issue.maximum)}`;
-    case 'too_small':
-      return `must ${bound(issue.origin, 'at least', issue.minimum)}`;
-    default:
-      return issue.message;
-  }
-}
-
-function bound(origin: string, how: string, limit: number | bigint): string {
-  if (origin === 'string') return `have ${how} ${limit} characters`;
-  if (origin === 'array' || origin === 'object' || origin === 'record') return `have ${how} ${limit} entries`;
-  return `be ${how} ${limit}`;
+  const problems = fieldProblems(parsed.error).slice(0, 20);
+  throw invalidFields(problems.map(({ field, detail }) => ({ field: field === '' ? 'body' : field, detail })));
 }
 
 /** The fields of an object; null counts as absent, whatever the field. */

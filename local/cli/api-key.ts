@@ -23,12 +23,15 @@ export function readApiKey({ file, env, warn }: KeySource): string | undefined {
 
 function readKeyFile(file: string, warn: (line: string) => void): string {
   try {
-    const { mode } = statSync(file);
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw new Stop(`--key-file: ${file}: is a folder`, exit.usage);
+    const { mode } = stat;
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       warn(`others may read ${file} (mode ${(mode & 0o777).toString(8)}): chmod 600 ${file}`);
     }
     return readFileSync(file, 'utf8');
   } catch (error) {
+    if (error instanceof Stop) throw error;
     throw new Stop(`--key-file: ${problemOfFile(file, error)}`, exit.usage);
   }
 }

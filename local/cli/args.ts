@@ -59,8 +59,12 @@ export function readArgs(shape: Shape, argv: readonly string[]): Args {
   const operands: string[] = [];
   const given = new Map<string, string[]>();
   const problems: string[] = [];
+  let secondsAt = -1; // where the number stands in `--wait 30`
   for (const token of tokens) {
-    if (token.kind === 'positional') operands.push(token.value);
+    if (token.kind === 'positional') {
+      if (token.index !== secondsAt || !isCount(token.value)) operands.push(token.value);
+      else problems.push(`--wait: its seconds go after "=", as --wait=${token.value}`);
+    }
     if (token.kind !== 'option') continue;
     const { name, rawName } = token;
     // Alone: the next argument may be the key, and an error about it would show it again.
@@ -71,6 +75,7 @@ export function readArgs(shape: Shape, argv: readonly string[]): Args {
       problems.push(unknownOption(shape, name, rawName));
       continue;
     }
+    if (option.kind === 'wait') secondsAt = token.index + 1;
     const { problem, value } = optionValue(option, token.value, token.inlineValue === true);
     const before = given.get(name) ?? [];
     if (problem !== undefined) problems.push(`${rawName}: ${problem}`);
@@ -143,9 +148,7 @@ function operandProblems(shape: Shape, operands: readonly string[]): string[] {
   const [extra] = operands.slice(shape.operands.length);
   if (missing.length > 0) return [`${missing.join(' and ')} is missing`];
   if (extra === undefined) return [];
-  const seconds = 'wait' in shape.options && isCount(extra) ? `, or --wait=${extra}` : '';
-  const quote =
-    shape.operands.length === 0 ? '' : ` (put quotes around ${bare(shape.operands.at(-1) ?? '')}${seconds})`;
+  const quote = shape.operands.length === 0 ? '' : ` (put quotes around ${bare(shape.operands.at(-1) ?? '')})`;
   return [`${JSON.stringify(extra)} is one argument too many${quote}`];
 }
 

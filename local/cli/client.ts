@@ -145,6 +145,8 @@ function refusal(gateway: GatewayAddress, response: Response, text: string, hasK
     return new ClientError(line, exit.unreachable, false);
   }
   if (text.trimStart().startsWith('<')) return stranger(gateway); // a page for browsers
+  // Each answer of a gateway is JSON; a 404 without it comes from a server that knows nothing of jobs.
+  if (status === 404 && jsonOf(text) === undefined) return stranger(gateway);
   const problem = problemBody.safeParse(jsonOf(text));
   const { detail, title, field } = problem.success ? problem.data : {};
   const plain = text.length <= 200 ? text.trim() : '';

@@ -34,11 +34,13 @@ export async function ensureServers(
   names: readonly ServerName[],
   machine: Machine,
   say: (line: string) => void,
+  /** Whether NATS_URL and REDIS_URL may name others instead. */
+  othersWillDo = true,
 ): Promise<void> {
   const missing = names.filter((name) => machine.find(name) === undefined);
   if (missing.length === 0) return;
   if (machine.platform !== 'linux' || !isDebian(machine.osRelease) || !machine.isRoot) {
-    throw new Stop(instruction(missing, machine));
+    throw new Stop(instruction(missing, machine, othersWillDo));
   }
   const wanted = missing.map((name) => packages[name].apt);
   say(`installing ${wanted.join(' and ')} with apt-get; the services of these packages are not started`);
@@ -57,7 +59,7 @@ function isDebian(osRelease: string): boolean {
   return osRelease.split('\n').some((line) => /^ID(_LIKE)?=.*\b(debian|ubuntu)\b/.test(line));
 }
 
-function instruction(missing: readonly ServerName[], machine: Machine): string {
+function instruction(missing: readonly ServerName[], machine: Machine, othersWillDo: boolean): string {
   const what = `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not installed`;
   if (machine.platform === 'darwin') {
     return `${what}: run  brew install ${missing.map((name) => packages[name].brew).join(' ')}  and try again`;
@@ -65,5 +67,6 @@ function instruction(missing: readonly ServerName[], machine: Machine): string {
   if (machine.platform === 'linux' && isDebian(machine.osRelease)) {
     return `${what}: run  sudo apt-get install ${missing.map((name) => packages[name].apt).join(' ')}  and try again`;
   }
-  return `${what}: install with your package manager, or point NATS_URL and REDIS_URL at running servers`;
+  const others = othersWillDo ? ', or point NATS_URL and REDIS_URL at running servers' : ' and try again';
+  return `${what}: install with your package manager${others}`;
 }

@@ -32,7 +32,7 @@ process.on('disconnect', () => received('SIGTERM'));
 await runCommand(async () => {
   const { suites, absent, pattern, long } = chooseSuites(root, process.argv.slice(2));
   if (suites.some(({ paths }) => paths !== undefined))
-    await ensureServers(['nats-server', 'redis-server'], thisMachine, say);
+    await ensureServers(['nats-server', 'redis-server'], thisMachine, say, false);
   if (absent.length > 0) say(`not there yet: ${absent.join(', ')}`);
   let total = nothing;
   const summary: string[] = [];

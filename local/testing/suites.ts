@@ -45,8 +45,11 @@ export function chooseSuites(root: string, args: readonly string[]): Chosen {
     const arg = args[i] ?? '';
     const suite = [...suites, architecture].find(({ name }) => name === arg);
     const path = [arg, join('test', arg)].find((one) => arg !== '' && existsSync(join(root, one)));
-    if (arg === '-t' && args[i + 1] !== undefined) pattern = args[++i];
-    else if (arg === '--long') long = true;
+    if (arg === '-t') {
+      pattern = args[++i];
+      if (pattern === undefined) throw new Stop('-t: needs the pattern of test names after it', 2);
+      continue;
+    } else if (arg === '--long') long = true;
     else if (suite !== undefined) chosen.push(suite);
     else if (path !== undefined) paths.push(path);
     else {

@@ -24,6 +24,8 @@ export interface Kept {
   start(): Promise<void>;
   /** Ends it and starts it afresh, without a pause; also shortens a pause that is under way. */
   restart(): void;
+  /** False while it is starting, or starting again after it died. */
+  running(): boolean;
   stop(): Promise<void>;
   kill(): void;
 }
@@ -119,6 +121,7 @@ export function keepAlive(unit: Unit, options: KeepOptions): Kept {
       if (current === undefined) wake.abort();
       else endToRestart(current);
     },
+    running: () => current !== undefined,
     async stop() {
       stopping.abort();
       // A launch under way sees the signal and cleans up after itself.

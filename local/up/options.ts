@@ -2,7 +2,8 @@
 // problem is named at once.
 import type { Address } from '#core/process/address.ts';
 import { type Env, type EnvSpec, readEnv } from '#core/process/env.ts';
-import { address, choice, int, path, seconds, text, url } from '#core/process/variables.ts';
+import { address, choice, int, list, path, seconds, text, url } from '#core/process/variables.ts';
+import { startArguments } from '../bootstrap/start-arguments.mjs';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
 
@@ -25,6 +26,8 @@ export interface UpOptions {
   readonly apiKey: string | undefined;
   /** Keys are kept in a file as hashes: without `apiKey` we cannot submit a job ourselves. */
   readonly keysInFile: boolean;
+  /** Undefined: every worker there is. */
+  readonly workers: readonly string[] | undefined;
   /** How long a service may take to end by itself, in ms, before it is forced. */
   readonly drainPatience: number;
 }
@@ -51,6 +54,7 @@ export const upEnv = {
   ownKey: text('CORTEX_API_KEY', undefined, 'the key for the job that proves a start', { secret: true }),
   apiKey: text('API_KEY', undefined, 'the one key of the gateway', { secret: true }),
   keysPath: path('API_KEYS_PATH', undefined, 'the file of hashed keys of the gateway'),
+  workers: list('WORKERS', undefined, 'which workers it hosts; the first of echo and chat proves a start'),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM'),
 } satisfies EnvSpec;
 
@@ -67,7 +71,8 @@ export function addressEnv(services: readonly Service[]) {
 
 /** Parses both; throws Stop with one line per problem. `--help` is a Stop with exit code 0. */
 export function parseUpOptions(args: readonly string[], env: Env, services: readonly Service[]): UpOptions {
-  const { watch, auto, problems } = parseArguments(args);
+  const { watch, auto, help, problems } = startArguments(args);
+  if (help) throw new Stop(usage, 0);
   const own = readEnv(upEnv, env);
   const addresses = readEnv(addressEnv(services), env);
   if (!own.ok) problems.push(...own.error);
@@ -87,23 +92,6 @@ export function parseUpOptions(args: readonly string[], env: Env, services: read
     // It ends by itself once its own time is up; only what hangs is forced, well after that.
     drainPatience: drainMs + 20_000,
   });
-}
-
-function parseArguments(args: readonly string[]): { watch: boolean; auto: boolean; problems: string[] } {
-  const problems: string[] = [];
-  let watch = false;
-  let auto = false;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i];
-    if (arg === '--help' || arg === '-h') throw new Stop(usage, 0);
-    if (arg === '--watch') watch = true;
-    else if (arg === '--ports=auto') auto = true;
-    else if (arg === '--ports' && args[i + 1] === 'auto') {
-      auto = true;
-      i++;
-    } else problems.push(`${arg}: unknown argument (known: --ports auto, --watch, --help)`);
-  }
-  return { watch, auto, problems };
 }
 
 function givenTwice(services: readonly Service[], addresses: Readonly<Record<string, Address>>): string[] {

@@ -1,47 +1,74 @@
 // The proof that a start worked: one real job from the gateway through safety, scheduler and worker back
-// to its result. Nothing is ready before it has succeeded.
+// to its result. A job that waits or ends otherwise is told and no failed start: jobs wait, visibly, and go
+// on when what they need is back. Only a gateway that does not answer is one.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Stop } from '../bootstrap/stop.mjs';
 
 export interface ProofOptions {
   readonly gateway: string;
+  readonly topic: string;
   readonly apiKey: string | undefined;
   readonly signal: AbortSignal;
   /** In ms. */
   readonly patience: number;
 }
 
-/** Submits a job.echo and waits for SUCCEEDED; returns how long it took in ms, throws Stop otherwise. */
-export async function proveWithOneJob(options: ProofOptions): Promise<{ jobId: string; took: number }> {
-  const begin = Date.now();
-  const deadline = begin + options.patience;
-  const accepted = await request(options, 'POST', '/api/v1/jobs', {
-    topic: 'job.echo',
-    prompt: 'hello from npm start',
-  });
-  const jobId = accepted['job_id'];
-  if (typeof jobId !== 'string') throw new Stop(`the gateway named no job_id: ${JSON.stringify(accepted)}`);
-  let state = 'unknown';
-  while (Date.now() < deadline) {
-    const wait = Math.max(1, Math.min(30, Math.ceil((deadline - Date.now()) / 1_000)));
-    const job = await request(options, 'GET', `/api/v1/jobs/${jobId}?wait=${wait}`);
-    state = String(job['state']);
-    if (state === 'SUCCEEDED') return { jobId, took: Date.now() - begin };
-    if (['FAILED', 'DENIED', 'CANCELLED', 'TIMEOUT'].includes(state)) {
-      throw new Stop(`the first job ended as ${state}: ${JSON.stringify(job)}`);
-    }
-    await delay(50, undefined, { signal: options.signal });
-  }
-  throw new Stop(`the first job (${jobId}) is still ${state} after ${options.patience / 1_000} s`);
+export interface Proof {
+  /** A job went through. */
+  readonly succeeded: boolean;
+  /** One sentence for the person who started it. */
+  readonly sentence: string;
 }
 
+/** The workers whose jobs we know an input for, by their names in WORKERS. */
+export const provable: ReadonlyMap<string, string> = new Map([
+  ['echo', 'job.echo'],
+  ['chat', 'job.chat.simple'],
+]);
+
+/** The topic to prove a start with; undefined when none of the hosted workers does one that we know. Undefined: all are hosted. */
+export function proofTopic(workers: readonly string[] | undefined): string | undefined {
+  return [...provable].find(([name]) => workers === undefined || workers.includes(name))?.[1];
+}
+
+/** Submits one job and looks what becomes of it. Throws Stop when the gateway does not answer. */
+export async function proveWithOneJob(options: ProofOptions): Promise<Proof> {
+  const { topic, patience, signal } = options;
+  const begin = Date.now();
+  const accepted = await request(options, 'POST', '/api/v1/jobs', { topic, prompt: 'hello from npm start' });
+  if (typeof accepted === 'string') return unproven(`the gateway did not take a ${topic} job: ${accepted}`);
+  const id = accepted['job_id'];
+  if (typeof id !== 'string') throw new Stop(`the gateway named no job_id: ${JSON.stringify(accepted)}`);
+  for (;;) {
+    // Short looks: what it waits for is known long before the patience is over.
+    const job = await request(options, 'GET', `/api/v1/jobs/${id}?wait=2`);
+    const took = Date.now() - begin;
+    if (typeof job === 'string') return unproven(`what became of ${topic} job ${id} is not known: ${job}`);
+    const state = String(job['state']);
+    if (state === 'SUCCEEDED') return { succeeded: true, sentence: `A first job went through in ${took} ms.` };
+    const why = [job['error_message'], job['safety_reason']].find((text) => typeof text === 'string' && text !== '');
+    const reason = why === undefined ? '' : `: ${String(why)}`;
+    if (['FAILED', 'DENIED', 'CANCELLED', 'TIMEOUT'].includes(state)) {
+      return unproven(`${topic} job ${id} ended as ${state}${reason}`);
+    }
+    const waits = why !== undefined && ['PENDING', 'AWAITING_APPROVAL'].includes(state);
+    if (waits || took > patience) return unproven(`${topic} job ${id} waits, and is ${state}${reason}`);
+    await delay(50, undefined, { signal });
+  }
+}
+
+function unproven(what: string): Proof {
+  return { succeeded: false, sentence: `No job has gone through yet: ${what.replaceAll(/\s+/g, ' ')}` };
+}
+
+/** What the gateway answered: an object, or its refusal in words. */
 async function request(
   { gateway, apiKey, signal }: ProofOptions,
   method: 'GET' | 'POST',
   path: string,
   body?: unknown,
-): Promise<Record<string, unknown>> {
-  const response = await fetch(`${gateway}${path}`, {
+): Promise<Record<string, unknown> | string> {
+  const { ok, status, text } = await answer(`${gateway}${path}`, {
     method,
     signal: AbortSignal.any([signal, AbortSignal.timeout(40_000)]),
     headers: {
@@ -50,10 +77,30 @@ async function request(
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const text = await response.text();
-  if (!response.ok) throw new Stop(`${method} ${path} answered ${response.status}: ${text.slice(0, 300)}`);
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null)
-    throw new Stop(`${method} ${path} answered no object: ${text.slice(0, 300)}`);
-  return value as Record<string, unknown>;
+  const value = parsed(text);
+  if (ok && value === undefined) throw new Stop(`${method} ${path} answered no object: ${text.slice(0, 300)}`);
+  if (ok && value !== undefined) return value;
+  const detail = value?.['detail'];
+  return `it answered ${status}: ${typeof detail === 'string' ? detail : text.slice(0, 300)}`;
+}
+
+async function answer(url: string, init: RequestInit): Promise<{ ok: boolean; status: number; text: string }> {
+  try {
+    const response = await fetch(url, init);
+    return { ok: response.ok, status: response.status, text: await response.text() };
+  } catch (error) {
+    if (error instanceof Stop || !(error instanceof Error)) throw error;
+    const why = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new Stop(`the gateway does not answer at ${url}: ${why}`);
+  }
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }

@@ -1,12 +1,12 @@
 // What `npm start` prints when it is ready: where everything is, and the next thing to type.
 import type { RunNote } from '../bootstrap/checkout.mjs';
+import type { Proof } from './proof.ts';
 import { withoutSecrets } from './server-unit.ts';
 
 export interface Summary {
   readonly note: Pick<RunNote, 'urls' | 'nats' | 'nats_ws' | 'redis'>;
   readonly seconds: number;
-  /** How the start was proved, as one sentence. */
-  readonly proof: string;
+  readonly proof: Proof;
   readonly needsKey: boolean;
   readonly logFolder: string;
 }
@@ -16,7 +16,7 @@ export function summarize({ note, seconds, proof, needsKey, logFolder }: Summary
   const key = needsKey ? " -H 'x-api-key: YOUR KEY'" : '';
   const webSocket = note.nats_ws === '' ? '' : `   (WebSocket: ${note.nats_ws})`;
   return `
-CortexOS is ready (${seconds.toFixed(1)} s). ${proof}
+CortexOS is ${proof.succeeded ? 'ready' : 'up'} (${seconds.toFixed(1)} s). ${proof.sentence}
 
   gateway   ${gateway}   (gRPC and Connect: ${note.urls['gateway_rpc'] ?? 'none'})
   safety    ${note.urls['safety'] ?? 'none'}

@@ -12,7 +12,7 @@ import type { Service } from '../services.ts';
 import { type Kept, keepAlive } from './keep.ts';
 import { LOOPBACK, parseUpOptions, type UpOptions } from './options.ts';
 import { createOutput } from './output.ts';
-import { proveWithOneJob } from './proof.ts';
+import { type Proof, proofTopic, proveWithOneJob } from './proof.ts';
 import { createRunNote, type RunNoteWriter } from './run-note.ts';
 import { assertReachable, type ServerPlan, serverUnit, withoutSecrets } from './server-unit.ts';
 import { healthUrl, type ServiceHost, serviceUnit } from './service-unit.ts';
@@ -56,6 +56,8 @@ export async function up(input: UpInput): Promise<void> {
     const urls = publicUrls(input.services, host);
     note.set({ urls, health: healthUrls(input.services, host) });
     const proof = await prove(options, urls['gateway'], input.stop);
+    const died = kept.filter((one) => !one.running()).map((one) => one.name);
+    if (!proof.succeeded && died.length > 0) throw new Stop(`${died.join(', ')} died. ${proof.sentence}`);
     note.set({ state: 'ready' });
     if (options.watch) unwatch = restartOnChange(input, kept);
     const seconds = (Date.now() - begin) / 1_000;
@@ -214,18 +216,17 @@ function healthUrls(services: readonly Service[], host: ServiceHost): Record<str
   return Object.fromEntries(services.map((service) => [service.name, healthUrl(service, host.addresses) ?? '']));
 }
 
-async function prove(options: UpOptions, gateway: string | undefined, signal: AbortSignal): Promise<string> {
+async function prove(options: UpOptions, gateway: string | undefined, signal: AbortSignal): Promise<Proof> {
   if (gateway === undefined) throw new Stop('no service of the list is the gateway');
-  if (options.keysInFile && options.apiKey === undefined) {
-    return 'No job was run to prove it: the gateway asks for a key from API_KEYS_PATH, and CORTEX_API_KEY names none.';
+  const { workers, apiKey } = options;
+  const skipped = (why: string): Proof => ({ succeeded: false, sentence: `No job was run to prove it: ${why}.` });
+  if (options.keysInFile && apiKey === undefined) {
+    return skipped('the gateway asks for a key from API_KEYS_PATH, and CORTEX_API_KEY names none');
   }
-  const { took } = await proveWithOneJob({
-    gateway,
-    apiKey: options.apiKey,
-    signal,
-    patience: 60_000,
-  });
-  return `A first job went through in ${took} ms.`;
+  const topic = proofTopic(workers);
+  if (topic === undefined)
+    return skipped(`npm start knows no input for a job of WORKERS (${workers?.join(', ') ?? ''})`);
+  return proveWithOneJob({ gateway, topic, apiKey, signal, patience: 20_000 });
 }
 
 function restartOnChange(input: UpInput, kept: readonly Kept[]): () => void {

@@ -1,6 +1,6 @@
 // The orchestrator's configuration: its environment, and the file that says how long workflows may take.
-import { parse } from 'yaml';
 import { storeEnv } from '#core/jobs/store-env.ts';
+import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
 import { EnvError } from '#core/process/env.ts';
 import { int, path, seconds, text, url } from '#core/process/variables.ts';
 import { parseTimeouts, type Timeouts } from '#core/scheduling/timeouts.ts';
@@ -27,17 +27,10 @@ export const orchestratorEnv = {
 };
 
 /** The file's text as time-outs; without a file, the built-in ones. Throws EnvError with every problem. */
-export function parseTimeoutsText(file: { readonly path: string; readonly text: string | undefined }): Timeouts {
-  let value: unknown = {};
-  try {
-    if (file.text !== undefined) value = parse(file.text);
-  } catch (error) {
-    const problem = String(error instanceof Error ? error.message : error).split('\n', 1)[0];
-    throw new EnvError([`${file.path}: ${problem}`]);
-  }
-  const timeouts = parseTimeouts(value);
+export function parseTimeoutsText(file: FoundFile): Timeouts {
+  const timeouts = parseConfigFile('TIMEOUT_CONFIG_PATH', file, parseTimeouts, {});
   if (timeouts.ok) return timeouts.value;
-  throw new EnvError(timeouts.error.map((problem) => `${file.path}: ${problem}`));
+  throw new EnvError(timeouts.error);
 }
 
 /** The id of a hosted workflow's worker: `host` is this machine's name, `random` something that no other process has. */

@@ -1,10 +1,10 @@
 // The orchestrator as a Node process: a worker host whose workers are workflows. Any number may run side by side.
-import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { parseStoreEnv } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { findFile } from '#core/process/config-file.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
@@ -25,9 +25,8 @@ await runProcess({
   metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_', ...plantMetrics] }),
   config(env) {
     const values = parseStoreEnv(orchestratorEnv, env);
-    const { timeoutsPath } = values;
-    const text = existsSync(timeoutsPath) ? readFileSync(timeoutsPath, 'utf8') : undefined;
-    return { ...values, timeouts: parseTimeoutsText({ path: timeoutsPath, text }), hasTimeouts: text !== undefined };
+    const file = findFile(values.timeoutsPath);
+    return { ...values, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
   },
   async start(context) {
     const { config, log, clock, metrics, health, resources, stopping, fail } = context;

@@ -1,5 +1,4 @@
 // The scheduler as a Node process: NATS and Redis over TCP, the safety kernel by RPC. Any number may run side by side.
-import { existsSync, readFileSync } from 'node:fs';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createEvents } from '#core/events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
@@ -7,10 +6,11 @@ import { parseStoreEnv } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
+import { findFile } from '#core/process/config-file.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import { type FoundFile, parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
+import { parseSchedulerFiles, schedulerEnv, schedulerMetricsPort } from './config.ts';
 import type { SchedulerEvent } from './deps.ts';
 import { createScheduler } from './engine.ts';
 
@@ -62,11 +62,3 @@ await runProcess({
     return { drain: () => scheduler.stop() };
   },
 });
-
-function findFile(path: string): FoundFile {
-  try {
-    return { path, text: existsSync(path) ? readFileSync(path, 'utf8') : undefined };
-  } catch (error) {
-    return { path, text: undefined, fault: error instanceof Error ? error.message : String(error) };
-  }
-}

@@ -31,7 +31,8 @@ const listen = (address: string | undefined, name: string): Promise<Server> =>
         response.end(
           JSON.stringify({
             id: 'job-1',
-            state: what === 'jobs fail' ? 'FAILED' : 'SUCCEEDED',
+            state: { 'jobs fail': 'FAILED', 'jobs wait': 'PENDING' }[what] ?? 'SUCCEEDED',
+            safety_reason: what === 'jobs wait' ? 'no policy' : '',
           }),
         );
       } else response.writeHead(404).end();

@@ -51,3 +51,8 @@ test('a file that is not there', () => {
   const file = join(folder, 'missing');
   expect(() => readApiKey({ file, env: {}, warn })).toThrow(`--key-file: ${file}: there is no such file`);
 });
+
+test('a folder is called one before anybody speaks of its mode', () => {
+  expect(() => readApiKey({ file: folder, env: {}, warn })).toThrow(`--key-file: ${folder}: is a folder`);
+  expect(warnings).toEqual([]);
+});

@@ -86,7 +86,8 @@ describe('what is refused', () => {
     [['a', '--priority', 'bach'], /--priority: must be one of batch, CRITICAL, not "bach"/],
     [[], /ID is missing/],
     [['a', 'b', 'c'], /"c" is one argument too many \(put quotes around MORE\)/],
-    [['a', 'b', '--wait', '30'], /"30" is one argument too many \(put quotes around MORE, or --wait=30\)/],
+    [['a', 'b', '--wait', '30'], /: --wait: its seconds go after "=", as --wait=30 \(/],
+    [['a', '--wait', '5'], /: --wait: its seconds go after "=", as --wait=5 \(/],
     [['a', '--toString'], /--toString: unknown option/],
   ])('%j', (argv, expected) => {
     expect(problem(...argv)).toMatch(expected);

@@ -143,6 +143,10 @@ describe('no answer', () => {
     const page = await trouble((_asked, response) => send(response, 200, '<html>hello</html>'));
     expect(page.message).toBe(`${server?.url} (from --gateway) does not answer as a gateway of CortexOS does`);
     await server?.close();
+    const metrics = await trouble((_asked, response) => send(response, 404, 'GET /health or GET /metrics'));
+    expect(metrics.message).toContain('does not answer as a gateway of CortexOS does');
+    expect(metrics.exitCode).toBe(3);
+    await server?.close();
     const list = await trouble((_asked, response) => send(response, 404, '<h1>404</h1>'));
     expect(list).toMatchObject({ exitCode: 3, passing: false });
   });

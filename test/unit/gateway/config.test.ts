@@ -84,3 +84,13 @@ test.each([
 ])('%o is told', (env, begin) => {
   expect(problems(env)).toEqual([expect.stringMatching(`^${begin}`)]);
 });
+
+test('what goes together is told beside what cannot be read', () => {
+  const env = { API_RATE_LIMIT_RPS: 'x', TENANT_ID: 'a b', GRPC_TLS_KEY: 'k.pem', GATEWAY_HTTP_ADDR: '0.0.0.0:1' };
+  expect(problems(env).map((problem) => problem.split(':', 1)[0])).toEqual([
+    'API_RATE_LIMIT_RPS',
+    'TENANT_ID',
+    'GATEWAY_HTTP_ADDR',
+    'GRPC_TLS_CERT',
+  ]);
+});

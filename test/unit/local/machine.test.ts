@@ -124,6 +124,12 @@ describe('ensureServers', () => {
     await expect(ensureServers(both, here, mute)).rejects.toThrow(instruction);
     expect(here.ran).toEqual([]);
   });
+
+  it('advises no servers of others where they are of no use', async () => {
+    await expect(ensureServers(both, machine({ osRelease: fedora }), mute, false)).rejects.toThrow(
+      /install with your package manager and try again$/,
+    );
+  });
 });
 
 describe('withPolicy', () => {

@@ -44,7 +44,6 @@ describe('npm start that cannot', () => {
   it.each([
     ['gateway exits', /gateway ended before it was ready \(exit code 7\)/],
     ['safety exits', /safety ended before it was ready \(exit code 7\)/],
-    ['jobs fail', /the first job ended as FAILED/],
   ])('says why and leaves nothing behind: %s', async (what, message) => {
     checkout.misbehave(what);
     const command = checkout.run('start.mjs');

@@ -57,6 +57,26 @@ describe('npm start', () => {
     expect(text.indexOf('safety drains')).toBeGreaterThan(text.indexOf('gateway drains'));
   });
 
+  it.each([
+    ['jobs fail', 'job.echo job job-1 ended as FAILED'],
+    ['jobs wait', 'job.echo job job-1 waits, and is PENDING: no policy'],
+  ])('stays up and tells what became of the first job: %s', async (what, told) => {
+    checkout.misbehave(what);
+    const command = checkout.run('start.mjs');
+    const run = await checkout.ready(command);
+    expect(command.output()).toContain(`. No job has gone through yet: ${told}\n`);
+    expect(command.output()).not.toContain('CortexOS is ready');
+    expect(alive(run)).toHaveLength(4);
+    command.child.kill('SIGINT');
+    expect(await command.ended).toBe(0);
+  });
+
+  it('runs no first job that none of its workers takes', async () => {
+    const command = checkout.run('start.mjs', [], { WORKERS: 'repo-scan' });
+    await checkout.ready(command);
+    expect(command.output()).toContain('No job was run to prove it: npm start knows no input for a job of WORKERS');
+  });
+
   it('gives each process its addresses', async () => {
     const port = await freePort();
     const own = { GATEWAY_METRICS_ADDR: `127.0.0.1:${port}`, LOG_LEVEL: 'debug', TENANT_ID: 'acme' };
@@ -97,6 +117,10 @@ describe('npm start', () => {
     );
     expect(alive(run)).toHaveLength(4);
     expect(readRun(checkout.root)).toEqual(run);
+    // A slip is told all the same.
+    const third = checkout.run('start.mjs', ['--ports', 'banana']);
+    expect(await third.ended).toBe(2);
+    expect(third.output()).toContain('cortex: --ports: unknown argument');
   });
 
   it('started twice in the same moment, runs once', async () => {

@@ -82,6 +82,7 @@ describe('choosing', () => {
 
   it('refuses what is neither', () => {
     expect(() => names('untit')).toThrow(/^untit: neither a file nor one of verify, unit, /);
+    expect(() => names('unit', '-t')).toThrow(/^-t: needs the pattern/);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CortexError } from '#core/errors.ts';
 import { addressUrl, formatAddress, isLoopback, parseAddress } from '#core/process/address.ts';
-import { describeEnv, EnvError, type EnvVar, parseEnv, readEnv } from '#core/process/env.ts';
+import { describeEnv, EnvError, type EnvVar, named, parseEnv, readEnv, readKnown } from '#core/process/env.ts';
 import * as v from '#core/process/variables.ts';
 
 function one<T>(variable: EnvVar<T>, written: string | undefined): T | string {
@@ -144,5 +144,21 @@ describe('an address', () => {
     expect(
       ['', '0.0.0.0', '::', '10.0.0.1', '127.evil.example'].map((host) => isLoopback({ host, port: 1 })),
     ).not.toContain(true);
+  });
+});
+
+describe('a variable whose value leads nowhere', () => {
+  it('is named in the error of ours, and in no other', async () => {
+    const error = new CortexError('unavailable', 'no NATS at nats://x');
+    await expect(named('NATS_URL', Promise.reject(error))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'NATS_URL: no NATS at nats://x',
+    });
+    await expect(named('NATS_URL', Promise.reject(new TypeError('a bug')))).rejects.toThrow(/^a bug$/);
+  });
+
+  it('is left out of what is known', () => {
+    expect(readKnown(spec, { MIN_SCAN_FILES: 'x', USE_PLANNER: 'true' })).toMatchObject({ planner: true });
+    expect(readKnown(spec, { MIN_SCAN_FILES: 'x' })).not.toHaveProperty('files');
   });
 });

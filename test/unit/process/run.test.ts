@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { nodeProblem } from '#core/process/run.node.ts';
 import { childEnv } from '../../helpers/children.ts';
 import { type ServiceProcess, startService } from '../../helpers/service-process.ts';
 import { until } from '../../helpers/until.ts';
@@ -161,12 +162,25 @@ describe('a start that fails', () => {
     expect([code, stderr]).toEqual([1, 'cortex-test: redis://127.0.0.1:1 does not answer at all\n']);
     expect(stdout).toContain('released first');
     expect(stdout + stderr).not.toContain('    at ');
+    expect(stdout).not.toContain('could not start');
   });
 
   it('for a bug has the stack in the log', () => {
     const { code, stderr, stdout } = runToEnd({ MODE: 'break-start' });
-    expect([code, stderr]).toEqual([1, 'cortex-test: a bug\n']);
+    expect([code, stderr]).toEqual([1, '']);
     expect(stdout).toContain('service.ts');
+  });
+
+  it('names a variable that both halves read once', () => {
+    expect(runToEnd({ DRAIN_SECONDS: 'x' })).toMatchObject({
+      code: 1,
+      stderr: 'cortex-test: DRAIN_SECONDS: "x" is not a number of seconds from 0 to 3600\n',
+    });
+  });
+
+  it('on an old Node is one line', () => {
+    expect(nodeProblem('24.21.0')).toBeUndefined();
+    expect(nodeProblem('22.19.0')).toMatch(/^needs Node 24, this is v22\.19\.0: /);
   });
 
   it('because a port is taken names the port and the variable', async () => {

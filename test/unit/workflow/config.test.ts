@@ -19,7 +19,8 @@ test('without a file the built-in time-outs hold', () => {
 });
 
 test.each([
-  ['a: [', /^x\.yaml: /],
+  ['a: [', /^x\.yaml: line 1, column 5: [^\n]*[^:]$/],
+  ['workflow: {}', /^x\.yaml: workflow: is not a known field$/],
   [
     'workflows: {repo_code_review: {child_timeout_seconds: no}}',
     /^x\.yaml: workflows\.repo_code_review\.child_timeout_seconds/,

@@ -1,0 +1,6 @@
+export function startArguments(args: readonly string[]): {
+	readonly watch: boolean;
+	readonly auto: boolean;
+	readonly help: boolean;
+	readonly problems: string[];
+};

@@ -1,0 +1,18 @@
+// The arguments of `npm start`, read by its first step and again by the supervisor. Plain JavaScript for Node 18 to 24.
+
+/** What was asked, and one line for each argument that nobody knows. */
+export function startArguments(args) {
+  const problems = [];
+  let [watch, auto, help] = [false, false, false];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (arg === '--help' || arg === '-h') help = true;
+    else if (arg === '--watch') watch = true;
+    else if (arg === '--ports=auto') auto = true;
+    else if (arg === '--ports' && args[i + 1] === 'auto') {
+      auto = true;
+      i++;
+    } else problems.push(`${arg}: unknown argument (known: --ports auto, --watch, --help)`);
+  }
+  return { watch, auto, help, problems };
+}
