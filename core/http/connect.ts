@@ -33,7 +33,10 @@ export interface RpcServerOptions {
   readonly admit?: (context: HandlerContext) => void;
   /** What a handler or `admit` threw, before it is made presentable. */
   readonly onError?: (error: unknown, method: string) => void;
-  /** At the begin of each call of a known method, `method` as in its path. What it answers is called at the end: with what the call failed with, or undefined. */
+  /**
+   * At the begin of each call of a known method, `method` as in its path. What it answers is called at the end: with what the call
+   * failed with, or undefined.
+   */
   readonly onCall?: (method: string) => (error: CortexError | undefined) => void;
   readonly interceptors?: readonly Interceptor[];
   /** Bytes of one message. Default 4 MiB. */

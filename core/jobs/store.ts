@@ -79,7 +79,7 @@ export interface Gated {
    */
   readonly outcome: 'applied' | 'waits' | 'state' | 'digest' | 'missing' | 'unapproved';
   readonly state: JobState | undefined;
-  /** Of all steps for this job the first that counts, also where it only lets the job wait: who counts by it counts each job once. */
+  /** No gate step was taken before, not even one that lets the job wait: who counts by it counts each job once. */
   readonly first: boolean;
   /** Set when the step ended the job. */
   readonly end: JobEnd | undefined;

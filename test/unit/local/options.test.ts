@@ -94,7 +94,7 @@ describe('takenPorts', () => {
     );
     const lines = await takenPorts(services, wanted);
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain(`port ${port} (gateway HTTP, SSE, WebSocket, Connect) is taken by pid ${process.pid} (`);
+    expect(lines[0]).toContain(`port ${port} (gateway REST and Connect) is taken by pid ${process.pid} (`);
     expect(lines[0]).toContain('set GATEWAY_HTTP_ADDR=127.0.0.1:<another port>');
     expect(lines[0]).not.toContain('\n');
   });
@@ -107,7 +107,7 @@ describe('takenPorts', () => {
   };
 
   it.each([
-    ['10.99.99.99:8081', /^GATEWAY_HTTP_ADDR: this machine has no address 10\.99\.99\.99 \(gateway HTTP.*\)$/],
+    ['10.99.99.99:8081', /^GATEWAY_HTTP_ADDR: this machine has no address 10\.99\.99\.99 \(gateway REST.*\)$/],
     ['10.99.99.99:0', /^GATEWAY_HTTP_ADDR: this machine has no address 10\.99\.99\.99 /],
     ['nosuchhost.invalid:8081', /^GATEWAY_HTTP_ADDR: the host nosuchhost\.invalid (is unknown|cannot be found)/],
   ])(

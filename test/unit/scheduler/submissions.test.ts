@@ -211,6 +211,8 @@ describe('a job that exists on the bus alone', () => {
     await rig.settle();
     expect(await rig.view(id)).toMatchObject({ state: 'FAILED', errorCode: 'payload_missing' });
     expect(rig.results(id)).toMatchObject([{ status: JobStatus.FAILED, errorCode: 'payload_missing' }]);
+    // No gate sees it, and yet it came.
+    expect(rig.engine.metrics.read('cortex_scheduler_jobs_received_total{topic="job.echo"}')).toBe(1);
     expect(worker.got).toEqual([]);
     expect(rig.announced.has(id)).toBe(true);
   });
