@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { EnvError } from '#core/process/env.ts';
 import { createBatches } from '../../../services/scheduler/batches.ts';
-import { type FoundFile, parseSchedulerFiles } from '../../../services/scheduler/config.ts';
+import type { FoundFile } from '#core/process/config-file.ts';
+import { parseSchedulerFiles } from '../../../services/scheduler/config.ts';
 import { createHolds, longestHoldMs } from '../../../services/scheduler/holds.ts';
 import { createLoop, every } from '../../../services/scheduler/loop.ts';
 import { createSilences } from '../../../services/scheduler/silence.ts';
