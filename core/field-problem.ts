@@ -1,6 +1,11 @@
 // What a zod schema found wrong, in plain words: for bodies, queries and files alike. Where it stood is told, what stood there is not.
 import type { z } from 'zod';
-import type { FieldProblem } from '#core/http/errors.ts';
+
+export interface FieldProblem {
+  /** A path: `labels.team`, `steps[2].topic`. */
+  readonly field: string;
+  readonly detail: string;
+}
 
 type Issue = z.core.$ZodIssue;
 
