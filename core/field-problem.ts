@@ -2,14 +2,14 @@
 import type { z } from 'zod';
 
 export interface FieldProblem {
-  /** `labels.team`, `tags[2]`; empty for the whole value. */
+  /** A path: `labels.team`, `steps[2].topic`. */
   readonly field: string;
   readonly detail: string;
 }
 
 type Issue = z.core.$ZodIssue;
 
-/** One problem for each wrong field; a strict object has one for each name that it does not know. */
+/** One problem for each wrong field, the whole value as an empty one; a strict object has one for each name that it does not know. */
 export function fieldProblems(error: z.ZodError): FieldProblem[] {
   // A number beyond every limit breaks two limits of one kind; the last is the narrower.
   const issues = new Map(error.issues.map((issue) => [`${issue.code} ${fieldPath(issue.path)}`, issue]));

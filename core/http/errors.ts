@@ -1,13 +1,10 @@
 // One error, three faces: CortexError inside, problem JSON (RFC 9457) at the HTTP edge, ConnectError at the RPC edge.
 // What lies behind an error (`cause`, a message that is not ours) is for the log and never crosses an edge.
+import type { FieldProblem } from '#core/field-problem.ts';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { CortexError, type ErrorCode, type ErrorDetail, toCortexError } from '#core/errors.ts';
 
-export interface FieldProblem {
-  /** A path: `labels.team`, `steps[2].topic`. */
-  readonly field: string;
-  readonly detail: string;
-}
+export type { FieldProblem };
 
 export interface HttpDetail extends ErrorDetail {
   /** Every wrong field, where there is more than one. */

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { FoundFile } from './config-file.ts';
 
+const words: Readonly<Record<string, string>> = { EISDIR: 'it is a folder', EACCES: 'this user may not read it' };
+
 /** The file as it is now; a folder or a file that may not be read is a fault. */
 export function findFile(path: string): FoundFile {
   try {
@@ -9,7 +11,10 @@ export function findFile(path: string): FoundFile {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT') return { path, text: undefined };
-    const known = { EISDIR: 'it is a folder', EACCES: 'this user may not read it' }[String(code)];
-    return { path, text: undefined, fault: known ?? (error instanceof Error ? error.message : String(error)) };
+    return {
+      path,
+      text: undefined,
+      fault: words[String(code)] ?? (error instanceof Error ? error.message : String(error)),
+    };
   }
 }

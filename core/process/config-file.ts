@@ -26,14 +26,11 @@ export function parseConfigFile<T>(
 /** The value of a YAML text; a problem of its syntax is one line, with its line and column. */
 function parseYaml(text: string): Result<unknown, readonly string[]> {
   const document = parseDocument(text);
-  if (document.errors.length > 0) {
-    return err(
-      document.errors.map(({ message, linePos }) => {
-        const said = (message.split('\n', 1)[0] ?? '').replace(/ at line \d+, column \d+:?$/, '').replace(/:$/, '');
-        const at = linePos?.[0];
-        return at === undefined ? said : `line ${at.line}, column ${at.col}: ${said}`;
-      }),
-    );
+  const [broken] = document.errors; // what follows the first comes of it
+  if (broken !== undefined) {
+    const said = (broken.message.split('\n', 1)[0] ?? '').replace(/ at line \d+, column \d+:?$/, '').replace(/:$/, '');
+    const at = broken.linePos?.[0];
+    return err([at === undefined ? said : `line ${at.line}, column ${at.col}: ${said}`]);
   }
   try {
     return ok(document.toJS());

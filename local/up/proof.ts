@@ -46,8 +46,9 @@ export async function proveWithOneJob(options: ProofOptions): Promise<Proof> {
     if (typeof job === 'string') return unproven(`what became of ${topic} job ${id} is not known: ${job}`);
     const state = String(job['state']);
     if (state === 'SUCCEEDED') return { succeeded: true, sentence: `A first job went through in ${took} ms.` };
-    const why = [job['error_message'], job['safety_reason']].find((text) => typeof text === 'string' && text !== '');
-    const reason = why === undefined ? '' : `: ${String(why)}`;
+    const told = [job['error_message'], job['safety_reason']].filter((text) => typeof text === 'string');
+    const why = told.find((text) => text !== '');
+    const reason = why === undefined ? '' : `: ${why}`;
     if (['FAILED', 'DENIED', 'CANCELLED', 'TIMEOUT'].includes(state)) {
       return unproven(`${topic} job ${id} ended as ${state}${reason}`);
     }

@@ -8,6 +8,7 @@ const matcher = (...globs: string[]): ((path: string) => boolean) => picomatch(g
 /** Decisions only: data in, data out; time and ids are arguments. */
 export const isPure = matcher(
   'core/errors.ts',
+  'core/field-problem.ts',
   'core/result.ts',
   'core/protocol/**',
   'core/jobs/{state,job,keys,lane,submission}.ts',

@@ -16,6 +16,7 @@ if (what === `${me} exits`) {
   process.exit(7);
 }
 
+const jobState: Readonly<Record<string, string>> = { 'jobs fail': 'FAILED', 'jobs wait': 'PENDING' };
 const listen = (address: string | undefined, name: string): Promise<Server> =>
   new Promise((resolve) => {
     const [host = '', port = '0'] = (address ?? '').split(/:(?=\d+$)/);
@@ -31,7 +32,7 @@ const listen = (address: string | undefined, name: string): Promise<Server> =>
         response.end(
           JSON.stringify({
             id: 'job-1',
-            state: { 'jobs fail': 'FAILED', 'jobs wait': 'PENDING' }[what] ?? 'SUCCEEDED',
+            state: jobState[what] ?? 'SUCCEEDED',
             safety_reason: what === 'jobs wait' ? 'no policy' : '',
           }),
         );

@@ -72,7 +72,15 @@ test('every problem at once, none with its secret', () => {
     ...{ NATS_URL: 'http://x', JOB_META_TTL: '7d' },
   });
   expect(found.map((problem) => problem.split(':', 1).join()).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
-    ...['API_KEY', 'API_RATE_LIMIT_BURST', 'API_RATE_LIMIT_RPS', 'GATEWAY_HTTP_ADDR', 'JOB_META_TTL', 'NATS_URL'],
+    ...[
+      'API_KEY',
+      'API_RATE_LIMIT_BURST',
+      'API_RATE_LIMIT_RPS',
+      'GATEWAY_HTTP_ADDR',
+      'JOB_META_TTL',
+      'NATS_URL',
+      'TENANT_ID',
+    ],
   ]);
   expect(found.join()).not.toContain('two words');
 });

@@ -65,7 +65,7 @@ describe('the file', () => {
     ['a tenant that is none', line({ tenant: 'a b' }), ['[0].tenant: ']],
     ['a principal that is none', line({ principal: '' }), ['[0].principal: ']],
     ['an id that is none', line({ id: 'a:b' }), ['[0].id: ']],
-    ['a field too many', line({ tennant: 'x' }), ['[0]: ']],
+    ['a field too many', line({ tennant: 'x' }), ['[0].tennant: is not a known field']],
     ['the same id twice', line({}) + line({ sha256: 'b'.repeat(64) }), ['[1].id: is the same as that of [0]']],
     ['the same key twice', line({}) + line({ id: 'b' }), ['[1].sha256: is the same as that of [0]']],
     ['two wrong lines', line({ role: 1 }) + line({ id: '', tenant: 5 }), ['[0].role: ', '[1].id: ', '[1].tenant: ']],

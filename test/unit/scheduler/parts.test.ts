@@ -220,7 +220,7 @@ describe('the two files', () => {
       'slips in both',
       file('p.yaml', 'topics: {job.a: ""}'),
       file('t.yaml', 'reconciler: {x: 1}'),
-      [/^p\.yaml: topics\.job\.a: /, /^t\.yaml: reconciler: /],
+      [/^p\.yaml: topics\.job\.a: /, /^t\.yaml: reconciler\.x: /],
     ],
     ['no YAML', file('p.yaml', 'topics: {a: ['), file('t.yaml', 'x: {'), [/^p\.yaml: /, /^t\.yaml: /]],
     ['an empty file of pools', file('p.yaml', ''), file('t.yaml', ''), [/^p\.yaml: /]],
