@@ -51,7 +51,9 @@ export function routerOptions(options: RpcServerOptions) {
   return {
     requestGate(context: HandlerContext): void {
       const method = methodName(context);
-      if (onCall !== undefined) watchEnd(context, onCall(method));
+      const ended = onCall?.(method);
+      // Watched in any case: it also says whose fault a message is that cannot be read.
+      watchEnd(context, (error) => ended?.(error));
       try {
         admit?.(context);
       } catch (error) {

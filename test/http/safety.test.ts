@@ -149,7 +149,7 @@ describe('with the shipped policy', () => {
       status: 400,
       body: { code: 'invalid_argument', message: 'checks: are 1025, at most 1024 are taken' },
     });
-    expect((await post(url, 'cortex.agent.v1.SafetyKernel/Check', { topics: 'job.x' })).status).toBe(200);
+    expect((await post(url, 'cortex.agent.v1.SafetyKernel/Check', { topics: 'job.x' })).status).toBe(400);
     expect((await post(url, 'cortex.agent.v1.SafetyKernel/Check', { topic: 3 })).status).toBe(400);
     expect(await post(url, 'cortex.agent.v1.SafetyKernel/Nothing', {})).toMatchObject({ status: 404 });
     const health = await get(`${url}/health`);

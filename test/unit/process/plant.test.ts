@@ -24,7 +24,11 @@ async function open() {
   const stores: Parameters<PlantDrivers['createRedisStore']>[0][] = [];
   const drivers: PlantDrivers = {
     connectBus: async () =>
-      ({ dropped: 3, ping: async () => undefined, close: async () => void closed.push('bus') }) as BusConnection,
+      ({
+        dropped: 3,
+        ping: async () => undefined,
+        close: async () => void closed.push('bus'),
+      }) as unknown as BusConnection,
     async connectRedis({ commandTimeoutMs }) {
       redisNames.push(commandTimeoutMs);
       return {
