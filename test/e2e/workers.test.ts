@@ -42,7 +42,10 @@ test('kill -9 a worker in the middle of a job: another finishes it within 10 s',
   // The dead worker's fence is worth nothing, whoever brings it: with its own attempt, or one half of it with the living one's other half.
   const running = await system.view(id);
   expect(running).toMatchObject({ state: 'RUNNING', worker: 'heir' });
-  const halves = [{ ...late, fence: running.fence }, { ...(await commitOf(running)), fence: late.fence }];
+  const halves = [
+    { ...late, fence: running.fence },
+    { ...(await commitOf(running)), fence: late.fence },
+  ];
   const answers = await system.store.commit([late, ...halves]);
   expect(answers.map((answer) => answer.outcome)).toEqual(['stale', 'stale', 'stale']);
   expect(await system.view(id)).toEqual(running);
