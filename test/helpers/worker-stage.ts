@@ -51,7 +51,7 @@ export interface Stage {
   /** Accepted, allowed, in the ready queue; answers the id. */
   submit(submit?: Submit): Promise<string>;
   /** Claims as a scheduler does, and publishes nothing. */
-  claim(n?: number, worker?: string): Promise<Claimed>;
+  claim(n?: number, worker?: string, acceptMs?: number): Promise<Claimed>;
   /** Publishes a hand-out as a scheduler does. */
   send(
     handOut: HandOut,
@@ -151,14 +151,14 @@ export async function createStage(options: StageOptions): Promise<Stage> {
       if (gated?.outcome !== 'applied') throw new Error(`not gated: ${gated?.outcome}`);
       return id;
     },
-    async claim(n = 1, worker = 'w0') {
+    async claim(n = 1, worker = 'w0', acceptMs = 2000) {
       const definition = definitions[Number(worker.slice(1))];
       if (definition === undefined) throw new Error(`no worker ${worker}`);
       const lanes = [laneOf(definition.topic, false), laneOf(definition.topic, true)];
       const [claimed] = await store.claim([
         {
           ...{ pool: definition.pool, worker, instance: host.instance, n, capacity: definition.parallel, lanes },
-          ...{ acceptMs: 2000, policy },
+          ...{ acceptMs, policy },
         },
       ]);
       if (claimed === undefined) throw new Error('no answer');
