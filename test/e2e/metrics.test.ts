@@ -99,6 +99,17 @@ test('worker: jobs by topic and status, time in the handler', async () => {
   expect(seen.get('cortex_worker_active_jobs{topic="job.test.quick"}')).toBe(0);
 });
 
+test('safety: checks by decision', async () => {
+  const seen = await readMetrics(system.safety.process);
+  expect(seen.get('cortex_safety_checks_total{decision="DENY"}')).toBe(2);
+  expect(seen.get('cortex_safety_checks_total{decision="ALLOW"}')).toBe(10);
+  // The scheduler's questions after the policy in force are no checks, and its own counts have names of their own.
+  expect(seen.get('cortex_safety_check_seconds_count')).toBe(
+    scheduler.get('cortex_scheduler_safety_check_seconds_count'),
+  );
+  expect([...scheduler.keys()].filter((series) => series.startsWith('cortex_safety_'))).toEqual([]);
+});
+
 test('worker: handlers told to stop, one that does not, and renewals that did not reach the store', {
   timeout: 60_000,
 }, async () => {
@@ -132,17 +143,6 @@ test('worker: handlers told to stop, one that does not, and renewals that did no
   await until(async () => (await alive('test')) === 2, { timeout: 25_000, message: 'two workers to be alive' });
   expect(await alive('nobody')).toBe(0);
   await deaf.stop();
-});
-
-test('safety: checks by decision', async () => {
-  const seen = await readMetrics(system.safety.process);
-  expect(seen.get('cortex_safety_checks_total{decision="DENY"}')).toBe(2);
-  expect(seen.get('cortex_safety_checks_total{decision="ALLOW"}')).toBe(10);
-  // The scheduler's questions after the policy in force are no checks, and its own counts have names of their own.
-  expect(seen.get('cortex_safety_check_seconds_count')).toBe(
-    scheduler.get('cortex_scheduler_safety_check_seconds_count'),
-  );
-  expect([...scheduler.keys()].filter((series) => series.startsWith('cortex_safety_'))).toEqual([]);
 });
 
 test('scheduler: topics that a submitter makes up do not push ours out', async () => {
