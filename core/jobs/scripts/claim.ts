@@ -124,8 +124,9 @@ while a<=#ARGV do
           if v<h[3] then h[2]=v else head(bi) end
         end
       else
+        -- Its last job was taken by this claim: no look that led to nothing.
         call('ZREM',rings[bi],tenant)
-        heads[bi]=nil popped[tq]=nil
+        heads[bi]=nil popped[tq]=nil looked=looked-1
       end
     end
     for i,h in pairs(heads) do if h and h.moved then call('ZADD',rings[i],vt(h[1]),h[1]) end end

@@ -68,6 +68,18 @@ export function queue(open: () => Promise<Rig>): void {
       expect(depths.reduce((sum, { waiting }) => sum + waiting, 0)).toBe(crowd - 15);
     });
 
+    test('a claim gets what it asks for, however many tenants have one job each', async () => {
+      const rig = await stage(open);
+      // Somebody who has been served stands behind all who come for the first time.
+      await fill(
+        rig,
+        times(2, () => ({ tenant: 'served' })),
+      );
+      expect(await handedOut(rig, 2)).toHaveLength(2);
+      await fill(rig, [...times(200, () => ({ tenant: 'served' })), ...times(100, (i) => ({ tenant: `once${i}` }))]);
+      expect(await handedOut(rig, 128)).toHaveLength(128);
+    });
+
     test('a tenant with three times the weight gets three times the turns, and one job that costs four counts as four', async () => {
       const rig = await stage(open);
       const [heavy, light] = neighbours(rig);
