@@ -43,7 +43,14 @@ function acceptJob(memory: Memory, item: Accept, full: boolean): Accepted {
   if (record.worker !== item.worker || record.instance !== item.instance || (slots.get(item.id) ?? 0) <= now)
     return stale();
   if (record.state === 'DISPATCHED' && record.deadlineAt <= now) return stale('timeout');
-  if (full) return { outcome: 'again' };
+  if (full) {
+    // Its host lives and asks again at once: it keeps its slot for as long as a lease.
+    if (record.state === 'DISPATCHED') {
+      slots.set(item.id, now + item.leaseMs);
+      memory.due.set(item.id, Math.min(now + item.leaseMs, record.deadlineAt));
+    }
+    return { outcome: 'again' };
+  }
   if (record.state === 'DISPATCHED') {
     record.startedAt = now;
     record.attempts++;

@@ -169,6 +169,15 @@ export function expire<T>(map: Map<string, Stored<T>>, key: string, expiresAt: n
   if (entry !== undefined) map.set(key, { ...entry, expiresAt });
 }
 
+/** The end of a redacted payload, and of the key that it was moved from, in case that was written again; it may be another job's. */
+export function unwanted(memory: Memory, { id, redactedKey }: JobRecord): void {
+  if (redactedKey === '') return;
+  const { now, dataTtlMs } = memory.options;
+  expire(memory.values, redactedKey, now() + dataTtlMs);
+  const other = `${id}-${redactedKey.slice(`ctx:${id}:`.length)}`;
+  if (recordOf(memory, other) === undefined) expire(memory.values, `ctx:${other}`, now() + dataTtlMs);
+}
+
 /** An end for what a worker that speaks the bus alone wrote: it gives its keys none. */
 export function endLasting(memory: Memory, key: string): void {
   const entry = memory.values.get(key);
@@ -235,8 +244,8 @@ export function finish(memory: Memory, record: JobRecord, to: EndState): JobEnd 
   record.endedAt = at;
   record.packet = undefined;
   record.expiresAt = at + metaTtlMs;
-  for (const key of [`ctx:${record.id}`, record.redactedKey, ...record.artifactKeys])
-    expire(memory.values, key, at + dataTtlMs);
+  for (const key of [`ctx:${record.id}`, ...record.artifactKeys]) expire(memory.values, key, at + dataTtlMs);
+  unwanted(memory, record);
   endLasting(memory, `res:${record.id}`);
   if (record.idempotencyKey !== undefined) expire(memory.idempotency, record.idempotencyKey, record.expiresAt);
   memory.due.set(record.id, at + announceMs);

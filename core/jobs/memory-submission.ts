@@ -5,6 +5,7 @@ import { isApproved } from './memory-approvals.ts';
 import { redact, redactedPayload } from './memory-redaction.ts';
 import {
   endOf,
+  expire,
   finish,
   type JobRecord,
   type Memory,
@@ -100,10 +101,10 @@ export function gateJob(memory: Memory, item: Gate): Gated {
   if (record.state !== 'PENDING' || (to !== 'PENDING' && !mayGo(record.state, to))) return refused('state');
   const approved = isApproved(record, item);
   if (to === 'SCHEDULED' && item.decision === 'REQUIRE_HUMAN' && !approved) return refused('unapproved');
-  let redactedKey: string | undefined = '';
+  let redacted = { there: true, key: '' };
   if (to === 'SCHEDULED' && item.redactedKey !== undefined) {
-    redactedKey = redactedPayload(memory, item.id, item.redactedKey);
-    if (redactedKey === undefined) {
+    redacted = redactedPayload(memory, item.id, item.redactedKey);
+    if (!redacted.there) {
       to = 'PENDING';
       reason = `waits: the payload that the policy wants instead, ${item.redactedKey}, is not there`;
     }
@@ -113,11 +114,12 @@ export function gateJob(memory: Memory, item: Gate): Gated {
   const now = memory.options.now();
   const first = !record.gated;
   record.gated = true;
-  const outcome = redactedKey === undefined ? 'waits' : 'applied';
+  const outcome = redacted.there ? 'applied' : 'waits';
   const done = (): Gated => ({ outcome, state: to, first, end: isEnd(to) ? endOf(record, to) : undefined });
   record.decision = item.decision;
   record.reason = short(reason);
   record.rule = item.rule;
+  if (to !== 'PENDING' || redacted.key !== '') redact(memory, record, redacted.key);
   if (to === 'PENDING') {
     memory.due.set(record.id, Math.min(now + item.holdMs, record.deadlineAt));
     return done();
@@ -135,7 +137,7 @@ export function gateJob(memory: Memory, item: Gate): Gated {
   record.timeoutMs = item.timeoutMs;
   record.maxRetries = item.maxRetries;
   record.constraints = item.constraints;
-  redact(memory, record, redactedKey ?? '');
+  if (redacted.key !== '') expire(memory.values, redacted.key, Number.POSITIVE_INFINITY);
   record.cost = item.cost ?? 1;
   if (to === 'SCHEDULED') schedule(memory, record, 0);
   else memory.due.set(record.id, record.deadlineAt);

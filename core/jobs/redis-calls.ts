@@ -47,6 +47,15 @@ export interface Calls {
   readonly workerKey: (instance: string, worker: string) => string;
 }
 
+/** One JSON text, or a list of it and of the large texts for which `{"text": n}` stands in it, n from 1. */
+function readReply(answer: Reply): Reply {
+  if (typeof answer !== 'object') return JSON.parse(text(answer)) as Reply;
+  const parts = list(answer);
+  return JSON.parse(text(parts[0]), (_, value: Reply | { readonly text: number }) =>
+    typeof value === 'object' && value !== null && 'text' in value ? parts[value.text] : value,
+  ) as Reply;
+}
+
 /** The calls of one store. */
 export function createCalls(options: RedisStoreOptions): Calls {
   const { redis, keys } = options;
@@ -55,7 +64,7 @@ export function createCalls(options: RedisStoreOptions): Calls {
   const head = (p: number): Arg[] => [keys.prefix(p), options.now?.() ?? 0, metaTtlMs, dataTtlMs];
 
   const take = (of: Script, answer: Reply): Reply => {
-    const [results = null, steps, broken] = list(JSON.parse(text(answer)) as Reply);
+    const [results = null, steps, broken] = list(readReply(answer));
     const events = eventsOf(steps);
     if (events.length > 0) options.onEvents?.(events);
     const faults = list(broken);

@@ -1,10 +1,11 @@
 // What a client of the bus, or bad luck, might try with ids, pointers and records: on Redis, since that is where keys are real.
+import { Redis as Client } from 'ioredis';
 import { expect, test } from 'vitest';
 import { overdue } from '#core/scheduling/overdue.ts';
 import { parseTimeouts } from '#core/scheduling/timeouts.ts';
 import { script } from '#core/redis/redis.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
-import { createRig, type Rig } from './job-store/rig.ts';
+import { createRig, type Rig, type Subject } from './job-store/rig.ts';
 
 const stage = redisStage();
 const open = (partitions = 1): Promise<Rig> => createRig(stage.make, partitions);
@@ -125,4 +126,27 @@ test('a worker of ours without a process gets nothing', async () => {
   const job = await rig.scheduled();
   const claim = rig.claimOf(job, { worker: 'nobody', instance: '', acceptMs: 2_000, capacity: 1_000 });
   expect((await rig.raw.claim([claim]))[0]).toMatchObject({ outcome: 'gone', jobs: [] });
+});
+
+test('payloads and results of control characters are carried as they are: no more bytes than they have, and none in place of another', async () => {
+  const rig = await open();
+  const text = (i: number): string => (i % 3 === 0 ? `{"text":${i}}` : '\u0001'.repeat(i * 100_000) + i);
+  const jobs: Subject[] = [];
+  for (let i = 0; i < 6; i++) jobs.push(await rig.dispatched({ payload: text(i), tenant: `t${i % 2}` }));
+  const admin = new Client(stage.server().port);
+  try {
+    const sent = async (): Promise<number> =>
+      Number(/total_net_output_bytes:(\d+)/.exec(await admin.info('stats'))?.[1] ?? 'none');
+    const before = await sent();
+    const accepted = await rig.raw.accept(jobs.map(rig.acceptOf));
+    expect(accepted.map((answer) => (answer.outcome === 'run' ? answer.payload : answer.outcome))).toEqual(
+      jobs.map((_, i) => text(i)),
+    );
+    for (const [i, job] of jobs.entries()) await rig.raw.commit([rig.commitOf(job, 'SUCCEEDED', { result: text(i) })]);
+    expect((await rig.raw.look(jobs.map(rig.keyOf))).map((seen) => seen?.result)).toEqual(jobs.map((_, i) => text(i)));
+    const carried = 2 * jobs.reduce((sum, _, i) => sum + text(i).length, 0);
+    expect((await sent()) - before).toBeLessThan(carried + 50_000);
+  } finally {
+    admin.disconnect();
+  }
 });

@@ -10,7 +10,7 @@ import type { JobStore } from '#core/jobs/store.ts';
 import { script } from '#core/redis/redis.ts';
 import { dump, textOf } from '../helpers/redis-dump.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
-import { createRig, type Rig, type Subject } from './job-store/rig.ts';
+import { createRig, policy, type Rig, type Subject } from './job-store/rig.ts';
 
 const stage = redisStage();
 const command = (name: string): ((...args: readonly (string | number)[]) => Promise<unknown>) => {
@@ -114,9 +114,12 @@ const damages: Readonly<Record<string, (job: Subject) => Promise<unknown>>> = {
       'rundl',
       'queued',
       'digest',
+      'attempts',
     ].flatMap((field) => [
       [`no ${field}`, ({ id }: Subject) => hdel?.(`job:meta:${id}`, field)],
       [`a ${field} of words`, ({ id }: Subject) => hset?.(`job:meta:${id}`, field, 'some words')],
+      [`a ${field} of nan`, ({ id }: Subject) => hset?.(`job:meta:${id}`, field, 'nan')],
+      [`an endless ${field}`, ({ id }: Subject) => hset?.(`job:meta:${id}`, field, '1e400')],
     ]),
   ),
 };
@@ -183,6 +186,24 @@ describe('a broken record', () => {
         damage,
       ).toContain(next.id);
     }
+  });
+
+  test('a queue of another type fails the claims that look at it, and what they handed out is found again soon', async () => {
+    const rig = await createRig(stage.make, 1);
+    const jobs = Array.from({ length: 6 }, () => rig.subject({ pool: 'p', lane: 'job.a', tenant: 'a' }));
+    const other = rig.subject({ pool: 'p', lane: 'job.b', tenant: 'b' });
+    await rig.raw.register({ worker: 'w1', instance: 'i1', pool: 'p', capacity: 10, aliveMs: 3_600_000 });
+    await rig.raw.create([...jobs, other].map((job) => job.new));
+    await rig.raw.gate([...jobs, other].map((job) => rig.gateOf(job)));
+    await del?.('q:p:job.b:1:b');
+    await rpush?.('q:p:job.b:1:b', 'x');
+    const claim = { pool: 'p', worker: 'w1', instance: 'i1', n: 10, capacity: 10, acceptMs: 2000, policy };
+    for (const _ of jobs) await rig.raw.claim([{ ...claim, lanes: ['job.a', 'job.b'] }]).catch(() => undefined);
+    const states = await Promise.all(jobs.map((job) => rig.stateOf(job)));
+    const out = jobs.filter((_, i) => states[i] === 'DISPATCHED').map(({ id }) => id);
+    expect(out).not.toEqual([]);
+    rig.advance(2001);
+    expect((await rig.raw.due(100, 1000)).jobs.map(({ id }) => id)).toEqual(expect.arrayContaining(out));
   });
 
   test('a payload of another type is no payload, and a packet that is gone ends its job', async () => {

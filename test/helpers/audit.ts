@@ -56,6 +56,7 @@ function job_(job: BookedJob, books: Books, context: AuditContext, index: Index)
   must(life.packet === (ended ? 'absent' : 'lasting'), `the packet is ${life.packet}`);
   must(life.payload === 'absent' || life.payload === lasting, `the payload is ${life.payload}`);
   must(life.redacted === 'absent' || life.redacted === lasting, `the redacted payload is ${life.redacted}`);
+  must(!ended || life.moved !== 'lasting', `what the redacted payload was moved from is ${life.moved}`);
   if (ended) must(life.result !== 'lasting', `the result is ${life.result}`);
   must(life.idempotency === 'absent' || life.idempotency === lasting, `the idempotency entry is ${life.idempotency}`);
   for (const artifact of job.artifacts) must(artifact !== 'lasting', `an artifact is ${artifact}`);

@@ -4,6 +4,12 @@ import { isState, type JobState } from '#core/jobs/state.ts';
 import type { Entry } from './redis-dump.ts';
 
 /** Whether a key that belongs to a job is there, and whether it has an end. */
+/** The key that the kernel wrote, of a redacted payload that was moved; '' when another job is named like that by now. */
+export function movedFrom(id: string, redacted: string, isJob: (id: string) => boolean): string {
+  const name = redacted === '' ? '' : `${id}-${redacted.slice(`ctx:${id}:`.length)}`;
+  return name === '' || isJob(name) ? '' : `ctx:${name}`;
+}
+
 export type Life = 'absent' | 'lasting' | 'ending';
 
 export interface BookedJob {
@@ -31,9 +37,9 @@ export interface BookedJob {
   readonly stoppedAt: number;
   /** Transitions as they stand in `job:events`. */
   readonly path: readonly string[];
-  /** Of each key that is the job's: record, events, packet, payload, redacted payload, result, artifacts, idempotency entry. */
+  /** Of each key that is the job's: record, events, packet, payload, redacted payload (and where it was moved from), result, artifacts, idempotency entry. */
   readonly life: Readonly<
-    Record<'record' | 'events' | 'packet' | 'payload' | 'redacted' | 'result' | 'idempotency', Life>
+    Record<'record' | 'events' | 'packet' | 'payload' | 'redacted' | 'moved' | 'result' | 'idempotency', Life>
   >;
   readonly artifacts: readonly Life[];
 }
@@ -102,12 +108,14 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
     const artifacts = field('arts') === '' ? [] : field('arts').split(' ');
     const idem = `idem:${tenant}:${field('idem')}`;
     const redacted = field('rctx');
+    const moved = movedFrom(id, redacted, (other) => found.has(`job:meta:${other}`));
     for (const key of [
       name,
       `job:events:${id}`,
       `job:req:${id}`,
       `ctx:${id}`,
       redacted,
+      moved,
       `res:${id}`,
       result,
       idem,
@@ -142,6 +150,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
         packet: life(`job:req:${id}`),
         payload: life(`ctx:${id}`),
         redacted: life(redacted),
+        moved: life(moved),
         result: life(result === '' ? `res:${id}` : result),
         idempotency: field('idem') === '' ? 'absent' : life(idem),
       },

@@ -1,10 +1,11 @@
 // Reads the books of the job store in memory, for the same auditor.
 import type { Memory } from '#core/jobs/memory-store.ts';
-import type { BookedJob, Books, Life } from './books.ts';
+import { type BookedJob, type Books, type Life, movedFrom } from './books.ts';
 
 export function memoryBooks(memory: Memory): Books {
   const lifeOf = (expiresAt: number | undefined): Life =>
     expiresAt === undefined ? 'absent' : Number.isFinite(expiresAt) ? 'ending' : 'lasting';
+  const isJob = (id: string): boolean => memory.records.has(id);
   const jobs = new Map<string, BookedJob>();
   const tenants = new Map<string, string[]>();
   const traces = new Map<string, string[]>();
@@ -30,6 +31,7 @@ export function memoryBooks(memory: Memory): Books {
         packet: record.packet === undefined ? 'absent' : 'lasting',
         payload: life(`ctx:${id}`),
         redacted: life(record.redactedKey),
+        moved: life(movedFrom(id, record.redactedKey, isJob)),
         result: life(record.resultKey === '' ? `res:${id}` : record.resultKey),
         idempotency:
           idempotencyKey === undefined ? 'absent' : lifeOf(memory.idempotency.get(idempotencyKey)?.expiresAt),
@@ -51,6 +53,7 @@ export function memoryBooks(memory: Memory): Books {
       (id) =>
         key === `ctx:${id}` ||
         key === memory.records.get(id)?.redactedKey ||
+        key === movedFrom(id, memory.records.get(id)?.redactedKey ?? '', isJob) ||
         (key.startsWith(`ctx:${id}:`) && memory.values.get(key)?.expiresAt !== Number.POSITIVE_INFINITY) ||
         key === `res:${id}` ||
         key.startsWith(`res:${id}-`) ||

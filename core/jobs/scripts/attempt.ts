@@ -32,16 +32,23 @@ return each(5,${acceptStride},{'stale','unknown'},function(id,fence,attempt,work
   if not same or num(call('ZSCORE',slots,id) or '0')<=now then return {'stale',why(st)} end
   local attempts,deadline,queued=num(m[9] or '0'),num(m[8]),num(m[11])
   if st~='RUNNING' and deadline<=now then return {'stale','timeout'} end
-  if bytes>=${mostPayloadBytes} then return {'again'} end
+  if bytes>=${mostPayloadBytes} then
+    -- Its host lives and asks again at once: it keeps its slot for as long as a lease.
+    if st~='RUNNING' then
+      call('ZADD',slots,f0(now+tonumber(lease)),id)
+      due(id,math.min(now+tonumber(lease),deadline))
+    end
+    return {'again'}
+  end
   local payload=value(P..(m[13] or 'ctx:'..id))
   bytes=bytes+#(payload or '')
-  if st=='RUNNING' then return {'run',payload,attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
+  if st=='RUNNING' then return {'run',beside(payload),attempts,f0(num(m[12])-queued),f0(math.min(num(m[10]),deadline)-now)} end
   local till,rundl=now+tonumber(lease),now+num(m[7])
   call('HSET',rk,'state','RUNNING','updated_at',us,'started',ms,'attempts',f0(attempts+1),'rundl',f0(rundl),'hand','0')
-  add(slots,f0(till),id)
+  call('ZADD',slots,f0(till),id)
   due(id,math.min(till,rundl,deadline))
   ev(id,m[2],'RUNNING',fence)
-  return {'run',payload,attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
+  return {'run',beside(payload),attempts+1,f0(now-queued),f0(math.min(rundl,deadline)-now)}
 end)`,
 );
 
@@ -56,7 +63,7 @@ local function keep(id,fence,attempt,slots,lease)
   local m=record(id,'attempt','rundl','deadline')
   if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt or num(call('ZSCORE',slots,id) or '0')<=now then return why(m[1]) end
   local till=math.min(now+lease,num(m[5]),num(m[6]))
-  add(slots,f0(now+lease),id)
+  call('ZADD',slots,f0(now+lease),id)
   due(id,till)
   return 'keep'
 end
@@ -128,9 +135,9 @@ export const stopped = jobScript(
 return each(5,${stoppedStride},false,function(id,fence,attempt,worker)
   local rk=P..'job:meta:'..id
   local m=record(id,'attempt','stopped')
-  if not m[1] then rem(P..'slots:'..worker,id)
+  if not m[1] then call('ZREM',P..'slots:'..worker,id)
   elseif m[3]==fence and m[4]==attempt and ended(m[1]) then
-    rem(P..'slots:'..worker,id)
+    call('ZREM',P..'slots:'..worker,id)
     if not m[5] then call('HSET',rk,'stopped',ms) end
   end
   return true

@@ -72,7 +72,7 @@ while a<=#ARGV do
     if accept==0 then h[#h+1]='fh' h[#h+1]=f0(num(m[13] or '0')+1) end
     if m[16] then h[#h+1]='arts' h[#h+1]='' end -- of an attempt that is void; they have an end of their own
     call('HSET',jk,unpack(h))
-    add(sk,f0(till),id)
+    call('ZADD',sk,f0(till),id)
     due(id,math.min(till,deadline))
     ev(id,tenant,'DISPATCHED',fs)
     jobs[#jobs+1]={id,tenant,m[5],m[6],fs,attempt,packet,m[11] or '',m[7],m[8],m[9],m[10] or ms,ms}
@@ -142,7 +142,6 @@ while a<=#ARGV do
     end
     for lane,k in pairs(taken) do count(pool,lane,-k) end
   end
-  flush()
   out[#out+1]={outcome,used+#jobs,cap,jobs,regate}
 end
 return reply(out)`,

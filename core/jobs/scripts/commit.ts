@@ -26,7 +26,7 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
     if retryable=='1' and failures<=retries and deadline>now and may(st,'SCHEDULED') then
       need(r[3] and r[4] and r[5])
       call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','failures',f0(failures),'error_code',code,'error',message)
-      rem(slots,id)
+      call('ZREM',slots,id)
       schedule(id,tenant,r[3],r[4],r[5],created,deadline,tonumber(backoff))
       ev(id,tenant,'SCHEDULED',fence)
       return {'retry','SCHEDULED',false}
@@ -42,7 +42,7 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
   if errors~='|' or m[5] then
     h[#h+1]='error_code' h[#h+1]=code h[#h+1]='error' h[#h+1]=message
   end
-  rem(slots,id)
+  call('ZREM',slots,id)
   local told={id,to,tenant,m[8] or '',m[9] or '',m[7],ptr,exec,code,message,m[10] or ''}
   return {'committed',to,finish(id,tenant,to,fence,h,told,m[11],m[13])}
 end)`,
@@ -88,7 +88,7 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
     if failures<=num(m[8] or '0') and deadline>now then
       need(r[1] and r[2] and r[3])
       call('HSET',rk,'state','SCHEDULED','updated_at',us,'attempt','','rundl','0','failures',f0(failures),'fh','0','error_code',code,'error',message)
-      rem(slots,id)
+      call('ZREM',slots,id)
       schedule(id,tenant,r[1],r[2],r[3],created,deadline,0)
       ev(id,tenant,'SCHEDULED',fence)
       return {'retry','SCHEDULED',false}
@@ -107,7 +107,7 @@ return each(5,${foreignStride},{'missing','',false},function(id,to,key,arts,name
   local believed={}
   for art in string.gmatch(arts,'[^ ]+') do if own(id,art) then believed[#believed+1]=art end end
   if #believed>0 then h[#h+1]='arts' h[#h+1]=table.concat(believed,' ') end
-  rem(slots,id)
+  call('ZREM',slots,id)
   return {'committed',to,finish(id,tenant,to,fence,h)}
 end)`,
 );

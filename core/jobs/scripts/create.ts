@@ -52,9 +52,9 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   local other=trace~='' and call('SRANDMEMBER',tk)
   local owner=other and redis.pcall('HGET',P..'job:meta:'..other,'tenant')
   if type(owner)=='string' and owner~=tenant then tk=tk..':'..tenant end
-  add(jobs,ms,id)
+  call('ZADD',jobs,ms,id)
   listed[tenant]=jobs
-  add(P..'job:recent',ms,id)
+  call('ZADD',P..'job:recent',ms,id)
   if trace~='' then
     call('SADD',tk,id)
     call('PEXPIRE',tk,f0(horizon))
@@ -70,7 +70,6 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   local e=finish(id,tenant,'FAILED','0',{'error_code','payload_missing','error','context_ptr: ctx:'..id..' is not in the store','stopped',ms})
   return {'payload_missing',id,trace,'FAILED',e}
 end)
-flush()
 for tenant,jobs in pairs(listed) do
   guard(jobs,false,call,'PEXPIRE',jobs,f0(horizon))
   if sweep then

@@ -49,7 +49,7 @@ return each(5,${requeueStride},{'missing',false},function(id,seen,fence,why,dela
   if not held(st) or not may(st,'SCHEDULED') then return {'moved',false} end
   local losses,open=num(m[11] or '0'),num(m[12] or '0')
   need(pool and lane and prio)
-  rem(P..'slots:'..m[4],id)
+  call('ZREM',P..'slots:'..m[4],id)
   if why=='lost' and losses>=${maxLosses} then
     local n=f0(losses+1)
     return {'failed',finish(id,tenant,'FAILED',fence,{'losses',n,'error_code','worker_lost','error','the lease ran out '..n..' times','attempt',''})}
@@ -75,7 +75,7 @@ local out,bytes,looked={},0,0
 local function row(id)
   due(id,now+push) -- first, so that a broken one does not come back at once
   local m=record(id,'attempt','digest','principal','topic','trace','pool','lane','worker','inst','deadline','rundl','q','nb','hand')
-  if not m[1] then rem(DUE,id) return false end
+  if not m[1] then call('ZREM',DUE,id) return false end
   local row={id}
   for j=1,17 do row[j+1]=m[j] or '' end
   row[19]=held(m[1]) and call('ZSCORE',P..'slots:'..(m[11] or ''),id) or '0'

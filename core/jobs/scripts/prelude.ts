@@ -2,7 +2,7 @@
 // Scripts check first and write last (Lua does not roll back), and format large numbers with %d (tostring loses digits).
 // ARGV: [1] key prefix of the partition, [2] now in ms (0: Redis TIME), [3] ms to keep a record after its end, [4] ms to keep payloads,
 // [5...] the operation's own. KEYS[1] names the partition's `due`, so that a cluster routes the call.
-// Answers: [results, events, broken] as JSON; an empty list may come as {}, nothing as false.
+// Answers: [results, events, broken] as JSON (an empty list may come as {}, nothing as false), or a list of that and of large texts.
 import { type Script, script } from '#core/redis/redis.ts';
 import { pseudoPrefix } from '../lane.ts';
 import { edges, states } from '../state.ts';
@@ -36,6 +36,9 @@ export const slotsMs = 48 * 3600 * 1000;
 /** Packets (as base64) or results that one answer carries, about: a larger one would keep its reader from everything else. */
 export const mostBytes = 1_000_000;
 
+/** Texts from this many bytes on are answered beside the JSON. */
+const largeText = 16_000;
+
 const prelude = /* lua */ `
 local call=redis.call
 local P=ARGV[1]
@@ -51,7 +54,11 @@ local function known(s) return string.find('|${states.join('|')}|','|'..s..'|',1
 local function ended(s) return s=='SUCCEEDED' or s=='FAILED' or s=='CANCELLED' or s=='TIMEOUT' or s=='DENIED' end
 local function held(s) return s=='DISPATCHED' or s=='RUNNING' end
 local function foreign(worker) return worker and string.sub(worker,1,${pseudoPrefix.length})=='${pseudoPrefix}' end
-local function num(v) return tonumber(v) or error('no number where one was due') end
+local function num(v)
+  local n=tonumber(v)
+  if not n or n~=n or n==math.huge or n==-math.huge then error('no number where one was due') end
+  return n
+end
 local function need(v) return v or error('a field is missing') end
 -- The text at a key that others may write as well: nothing when it holds something else.
 local function value(key) local v=redis.pcall('GET',key) return type(v)=='string' and v or false end
@@ -67,33 +74,18 @@ local function guard(id,none,f,...)
   BAD[#BAD+1]=id BAD[#BAD+1]=err
   return none
 end
--- What the jobs of a call write to keys that they share (due, slots, queues, lists) goes out together, one command a key, since a call
--- from here costs as much as ten members. 'flush' does it at the end, and before somebody reads such a key again.
-local ADD,REM,COUNT={},{},{}
-local function later(of,key,a,b)
-  local t=of[key]
-  if not t then t={} of[key]=t end
-  t[#t+1]=a t[#t+1]=b
+-- What a script answers: one text of JSON, since a client takes ten times as long to read as many values one by one. Large texts go beside
+-- it as they are ({text=n} stands in their place): in JSON their bytes may become six times as many, and Redis does nothing else meanwhile.
+local EV,TEXTS={},{}
+local function beside(v)
+  if not v or #v<${largeText} then return v end
+  TEXTS[#TEXTS+1]=v
+  return {text=#TEXTS}
 end
-local function add(key,score,member) later(ADD,key,score,member) end
-local function rem(key,member) later(REM,key,member) end
-local function flush()
-  for key,t in pairs(ADD) do
-    for i=1,#t,1000 do guard(key,false,call,'ZADD',key,unpack(t,i,math.min(i+999,#t))) end
-  end
-  for key,t in pairs(REM) do
-    for i=1,#t,1000 do guard(key,false,call,'ZREM',key,unpack(t,i,math.min(i+999,#t))) end
-  end
-  for field,n in pairs(COUNT) do
-    if n~=0 and call('HINCRBY',P..'qn',field,n)<=0 then call('HDEL',P..'qn',field) end
-  end
-  ADD,REM,COUNT={},{},{}
-end
--- What a script answers: one text of JSON, since a client takes ten times as long to read as many values one by one.
-local EV={}
 local function reply(results)
-  flush()
-  return cjson.encode({results,EV,BAD})
+  local json=cjson.encode({results,EV,BAD})
+  if #TEXTS==0 then return json end
+  return {json,unpack(TEXTS)}
 end
 -- A call about many jobs, 'stride' arguments each, the id first. 'none' is the answer for a job that is not there.
 local function all(first,stride,none,f)
@@ -121,24 +113,25 @@ local function ev(id,tenant,state,fence)
   LAST[tenant]=nid
   for _,v in ipairs({nid,prev,tenant,id,state,fence,ms}) do EV[#EV+1]=v end
 end
-local function due(id,at) add(DUE,f0(at),id) end
+-- At once, as every key that a guarantee rests on: a script that fails later leaves no job that nobody looks at.
+local function due(id,at) call('ZADD',DUE,f0(at),id) end
 -- The ready queue: per (pool, lane, priority) a ring of tenants by virtual time, per (ring, tenant) jobs by acceptance time.
 local function ring(pool,lane,prio) return P..'q:'..pool..':'..lane..':'..prio end
 local QUEUED={} -- rings that a tenant was entered in by this call
 local function count(pool,lane,n)
   local field=pool..' '..lane
-  COUNT[field]=(COUNT[field] or 0)+n
+  if call('HINCRBY',P..'qn',field,n)<=0 then call('HDEL',P..'qn',field) end
 end
 local function enqueue(id,tenant,pool,lane,prio,created)
   local rk=ring(pool,lane,prio)
   local tq=rk..':'..tenant
-  add(tq,created,id)
+  call('ZADD',tq,created,id)
   count(pool,lane,1)
   if QUEUED[tq] then return end
-  QUEUED[tq]=true
   -- A returning tenant starts at the pool's current virtual time (member ''), never in the past; one that is there stays.
   local v=call('ZMSCORE',P..'vt:'..pool,tenant,'')
   call('ZADD',rk,'NX',math.max(tonumber(v[1] or '0'),tonumber(v[2] or '0')),tenant)
+  QUEUED[tq]=true
 end
 local function dequeue(id,tenant,pool,lane,prio)
   local rk=ring(pool,lane,prio)
@@ -166,6 +159,12 @@ local function endof(id)
   local out={id} for i=1,#ENDS do out[i+1]=m[i] or '' end
   return out
 end
+-- A redacted payload that is no longer wanted, and the key that it was moved from, in case that was written again; it may be another job's.
+local function unwanted(id,rctx)
+  call('PEXPIRE',P..rctx,DATA)
+  local other=id..'-'..string.sub(rctx,#id+6)
+  if call('EXISTS',P..'job:meta:'..other)==0 then call('PEXPIRE',P..'ctx:'..other,DATA) end
+end
 -- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields. Answers the end;
 -- 'told' is that end, with 'idem' and 'rctx', by who has read the record already.
 local function finish(id,tenant,to,fence,sets,told,idem,rctx)
@@ -181,7 +180,7 @@ local function finish(id,tenant,to,fence,sets,told,idem,rctx)
   end
   local worker,arts=told[6],told[11]
   if idem then call('PEXPIRE',P..'idem:'..tenant..':'..idem,META) end
-  if rctx then call('PEXPIRE',P..rctx,DATA) end
+  if rctx then unwanted(id,rctx) end
   if foreign(worker) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
   if arts~='' then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})

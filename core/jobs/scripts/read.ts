@@ -110,7 +110,7 @@ return each(5,2,false,function(id,tenant)
   if key and room<=0 then return 0 end
   local text=key and value(P..key)
   if text then room=room-#text end
-  return {m,text}
+  return {m,beside(text)}
 end)`,
 );
 

@@ -14,10 +14,13 @@ export const mostTenants = 1024;
 /** With more lanes waiting than this, in all pools, it is left for another time: each of their rings has to be looked at. */
 export const mostLanes = 256;
 
+/** Scores put right in one call at most (tenants times rings): Redis does nothing else meanwhile. The rest is for the next times. */
+export const mostWork = 20_000;
+
 /** Tenants put right by one command; Lua cannot unpack lists without limit. */
 const chunk = 500;
 
-/** Lua: `tidy(pool)`, for after a claim. Work in proportion to the tenants that are forgotten. */
+/** Lua: `tidy(pool)`, for after a claim. Work bounded by `mostWork`. */
 export const tidy = /* lua */ `
 local function tidy(pool)
   local vk=P..'vt:'..pool
@@ -35,6 +38,7 @@ local function tidy(pool)
       end
     end
   end
+  if #rings>0 then last=math.max(2,math.min(last,math.floor(${mostWork}/#rings))) end
   for from=0,#rings>0 and last-1 or -1,${chunk} do
     local z,at=call('ZRANGE',vk,from,math.min(from+${chunk},last)-1,'WITHSCORES'),{}
     for i=1,#z,2 do

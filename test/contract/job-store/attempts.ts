@@ -131,6 +131,18 @@ export function attempts(open: () => Promise<Rig>): void {
       for (const job of running) expect(await rig.view(job)).toMatchObject({ state: 'RUNNING', attempts: 1 });
     });
 
+    test('that is put off keeps its slot for as long as a lease, as its host is there', async () => {
+      const rig = await open();
+      const payload = JSON.stringify('x'.repeat(4_000_000));
+      const [first, second] = [await rig.dispatched({ payload }), await rig.dispatched({ payload })];
+      const ask = async (...jobs: Subject[]) => (await rig.store.accept(jobs.map(rig.acceptOf))).map((a) => a.outcome);
+      rig.advance(1900); // of the 2,000 that a hand-out has
+      expect(await ask(first, second)).toEqual(['run', 'again']);
+      rig.advance(900);
+      expect((await rig.store.due(10, 1000)).jobs).toEqual([]);
+      expect(await ask(second)).toEqual(['run']);
+    });
+
     test('has no payload when there is none, and never more time than the job', async () => {
       const rig = await open();
       const job = await rig.dispatched({ payload: null, deadlineMs: 20_000 });

@@ -111,6 +111,30 @@ export function redaction(open: () => Promise<Rig>): void {
       expect(await run(rig, job, { sequence: 3, hash: 'h3' })).toBe('"newer"');
     });
 
+    test.each([':r', '-r'])('at ctx:<id>%s that comes while nobody asks has an end when the job has', async (rest) => {
+      const rig = await open();
+      const [waits, late] = [await pending(rig), await pending(rig)];
+      expect(await judge(rig, waits, `ctx:${waits.id}${rest}`)).toMatchObject({ outcome: 'waits' });
+      await rig.driver.write(late.tenant, `ctx:${late.id}${rest}`, redacted);
+      expect(await judge(rig, late, `ctx:${late.id}${rest}`)).toMatchObject({ outcome: 'applied' });
+      for (const job of [waits, late]) {
+        await rig.driver.write(job.tenant, `ctx:${job.id}${rest}`, '"late"');
+        await rig.store.end([rig.endOf(job, 'CANCELLED')]);
+        const life = (await rig.driver.books()).jobs.get(job.id)?.life;
+        expect(rest === '-r' ? life?.moved : life?.redacted).toBe('ending');
+      }
+    });
+
+    test('does not take the life of a payload of another job that is named like the key it was moved from', async () => {
+      const rig = await open();
+      const job = await pending(rig, { id: 'C' });
+      await rig.driver.write(job.tenant, 'ctx:C-x', redacted);
+      await judge(rig, job, 'ctx:C-x');
+      const other = await rig.pending({ id: 'C-x', payload: own });
+      await rig.store.end([rig.endOf(job, 'CANCELLED')]);
+      expect((await rig.driver.books()).jobs.get(other.id)?.life.payload).toBe('lasting');
+    });
+
     test('is for workers of ours alone', async () => {
       const rig = await open();
       const job = await pending(rig);
