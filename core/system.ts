@@ -10,7 +10,7 @@ export interface Clock {
 }
 
 export interface Ids {
-  /** A UUIDv7 whose last two hex digits name the partition (0 to 255). */
+  /** A UUIDv7 whose last two hex digits name the partition (0 to 255). Later ones are greater, so that lists keep the order. */
   job(partition?: number): string;
   /** A random v4 UUID: traces, instances, attempts. */
   random(): string;
@@ -27,8 +27,8 @@ export const systemClock: Clock = {
   },
 };
 
-/** RFC 9562 version 7: 48 bits of ms, then random; the last byte is given over to the partition. */
-export function uuidv7(now: number, random: Uint8Array, partition: number): string {
+/** RFC 9562 version 7: 48 bits of ms, 12 bits of `sequence`, then random; the last byte is given over to the partition. */
+export function uuidv7(now: number, sequence: number, random: Uint8Array, partition: number): string {
   const b = new Uint8Array(16);
   b.set(random.subarray(0, 16));
   let ms = now;
@@ -36,7 +36,8 @@ export function uuidv7(now: number, random: Uint8Array, partition: number): stri
     b[i] = ms % 256;
     ms = Math.floor(ms / 256);
   }
-  b[6] = 0x70 | ((b[6] ?? 0) & 0x0f);
+  b[6] = 0x70 | (sequence >> 8);
+  b[7] = sequence & 0xff;
   b[8] = 0x80 | ((b[8] ?? 0) & 0x3f);
   b[15] = partition;
   let hex = '';
@@ -57,8 +58,22 @@ export function systemIds(clock: Clock = systemClock): Ids {
     used += 16;
     return pool.subarray(used - 16, used);
   };
+  // RFC 9562, 6.2, method 1: within a ms (or while the clock is behind) a counter goes on from a random start, and runs over into the ms.
+  let ms = 0;
+  let sequence = 0;
   return {
-    job: (partition = 0) => uuidv7(clock.now(), random(), partition),
+    job(partition = 0) {
+      const bytes = random();
+      const now = clock.now();
+      if (now > ms) {
+        ms = now;
+        sequence = ((bytes[6] ?? 0) & 0x07) * 256 + (bytes[7] ?? 0);
+      } else if (++sequence === 0x1000) {
+        ms++;
+        sequence = 0;
+      }
+      return uuidv7(ms, sequence, bytes, partition);
+    },
     random: () => crypto.randomUUID(),
   };
 }
