@@ -17,8 +17,10 @@ export interface DependencyFiles {
  */
 export const INSTALL_SCRIPTS: Readonly<Record<string, string>> = {
   '@bufbuild/buf': 'only checks that its binary, an optional dependency of its own, has arrived',
+  esbuild: 'only puts its binary, an optional dependency of its own, in place of its launcher, which finds it as well',
   'msgpackr-extract': 'builds a faster decoder for bullmq, which the benchmark compares with; msgpackr does without',
   protobufjs: 'only prints a hint about its version scheme',
+  workerd: 'only puts its binary, an optional dependency of its own, in place of its launcher, which finds it as well',
 };
 
 /** Settings of .npmrc that the lockfile and the installation rely on. */
