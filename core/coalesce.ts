@@ -76,6 +76,14 @@ export function coalesce<I, O>(
     });
 }
 
+/** The same without gathering: for runtimes in which no request may wait for what another one has begun. */
+export function oneByOne<I, O>(call: (items: I[]) => Promise<readonly O[]>): (item: I) => Promise<O> {
+  return async (item) => {
+    const [answer] = await call([item]);
+    return answer as O;
+  };
+}
+
 const { setImmediate: immediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
 
 /** Runs after the I/O callbacks of this turn where the runtime can tell, else as the next macrotask. */

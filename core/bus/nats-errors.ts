@@ -1,6 +1,14 @@
 // The NATS client's errors as ours. The classes are told by name: clients bundle their own copies of them.
 import { CortexError } from '#core/errors.ts';
 
+const codeOfWs: Readonly<Record<string, CortexError['code']>> = {
+  AUTHORIZATION_VIOLATION: 'unauthenticated',
+  AUTHENTICATION_EXPIRED: 'unauthenticated',
+  PERMISSIONS_VIOLATION: 'permission_denied',
+  BAD_SUBJECT: 'invalid_argument',
+  TIMEOUT: 'deadline_exceeded',
+};
+
 /** `what` is what was tried. Anything that is not known for certain counts as `unavailable`: the connection is to blame. */
 export function mapNatsError(error: unknown, what: string): CortexError {
   if (error instanceof CortexError) return error;
@@ -28,6 +36,11 @@ export function mapNatsError(error: unknown, what: string): CortexError {
     case 'TypeError':
     case 'InvalidOperationError':
       return new CortexError('internal', message, { cause: error });
+    // nats.ws has one class for all, and names the kind in a code.
+    case 'NatsError':
+      return new CortexError(codeOfWs[String((error as { code?: unknown }).code)] ?? 'unavailable', message, {
+        cause: error,
+      });
     default:
       return new CortexError('unavailable', message, { cause: error });
   }

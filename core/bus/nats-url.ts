@@ -2,7 +2,7 @@
 import { invalid } from '#core/errors.ts';
 
 export interface NatsUrl {
-  /** `host:port`, each. */
+  /** `host:port`, each; over WebSocket the whole address without credentials. */
   readonly servers: readonly string[];
   /** For logs and errors. */
   readonly shown: string;
@@ -26,6 +26,28 @@ export function parseNatsUrl(text: string): NatsUrl {
     shown: urls.map((url) => `${url.tls ? 'tls' : 'nats'}://${url.host}`).join(','),
     tls: urls.some((url) => url.tls),
     ...(username !== '' && (password === '' ? { token: username } : { user: username, pass: password })),
+  };
+}
+
+/**
+ * Reads `ws://user:password@host:port/path`, `wss://token@host`, or several with commas between. Throws invalid_argument.
+ */
+export function parseNatsWsUrl(text: string): NatsUrl {
+  const urls = text.split(',').map((one) => {
+    const url = URL.canParse(one.trim()) ? new URL(one.trim()) : undefined;
+    if (url === undefined || !['ws:', 'wss:'].includes(url.protocol))
+      throw invalid('url', 'must be ws://host:port or wss://host:port');
+    return url;
+  });
+  const bare = urls.map(({ protocol, host, pathname }) => `${protocol}//${host}${pathname === '/' ? '' : pathname}`);
+  const named = urls.find(({ username }) => username !== '');
+  const name = decodeURIComponent(named?.username ?? '');
+  const pass = decodeURIComponent(named?.password ?? '');
+  return {
+    servers: bare,
+    shown: bare.join(','),
+    tls: urls.some(({ protocol }) => protocol === 'wss:'),
+    ...(name !== '' && (pass === '' ? { token: name } : { user: name, pass })),
   };
 }
 

@@ -32,7 +32,7 @@ export function parseJson(bytes: Uint8Array, { maxDepth = 64 }: JsonLimits = {})
   return field === undefined ? ok(value) : err(invalid(field, 'is not a permitted name'));
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 const [quote, backslash, openArray, closeArray, openObject, closeObject] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
 
 /** The offset of the bracket that goes too deep. Looked at before parsing, so that nothing recursive ever sees it. */

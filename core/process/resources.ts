@@ -89,6 +89,6 @@ export async function within<T>(ms: number, run: () => Promise<T> | T): Promise<
   try {
     return await Promise.race([Promise.resolve(run()), late]);
   } finally {
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer);
   }
 }

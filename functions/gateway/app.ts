@@ -38,7 +38,7 @@ const maxRpcBytes = 512 * 1024;
 export function createGateway(deps: GatewayDeps): Gateway {
   const submitJob = createSubmitJob(deps);
   const cancelJob = createCancelJob(deps);
-  const readJob = createReadJob(deps.store);
+  const readJob = createReadJob(deps.store, deps.isolated);
   const waiters = createWaiters({ ...deps, readJob });
   const routes: readonly Route[] = [
     ...healthRoutes(deps),

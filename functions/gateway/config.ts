@@ -89,7 +89,8 @@ function onlyHere(name: string, addr: Address): string[] {
   ];
 }
 
-function limitOf(rate: number | undefined, burst: number | undefined): RateLimitOptions | undefined {
+/** A rate, a burst, or both; what is not set follows from the other. */
+export function limitOf(rate: number | undefined, burst: number | undefined): RateLimitOptions | undefined {
   if (rate === undefined && burst === undefined) return undefined;
   const perSecond = rate ?? defaultRate;
   return { perSecond, burst: burst ?? Math.max(1, Math.ceil(2 * perSecond)) };

@@ -19,6 +19,11 @@ export interface GatewayDeps {
   readonly post: Publisher['post'];
   /** Listens on a subject; undefined where the runtime cannot, and waiting then looks at the store from time to time. */
   readonly subscribe: ((subject: string, handle: (data: Uint8Array) => void) => Promise<Subscription>) | undefined;
+  /**
+   * True in workerd: no request may wait for what another one has begun, so nothing is gathered over requests, and each that waits has a
+   * subscription of its own.
+   */
+  readonly isolated?: boolean;
   readonly keyring: Keyring;
   /** Undefined: nobody is limited. */
   readonly rateLimit: RateLimit | undefined;

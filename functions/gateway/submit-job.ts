@@ -1,7 +1,7 @@
 // The one way in for every door (REST, Connect and gRPC, repo-review): mints the ids, stores the job, rings the doorbell.
 // What a job asks for is the door's business; whether it may run is the gate's, later.
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { coalesce } from '#core/coalesce.ts';
+import { coalesce, oneByOne } from '#core/coalesce.ts';
 import { CortexError } from '#core/errors.ts';
 import { HttpError } from '#core/http/errors.ts';
 import type { NewJob } from '#core/jobs/job.ts';
@@ -47,10 +47,10 @@ export type SubmitJobs = (job: SubmitJob) => Promise<Submitted>;
  * HttpError 422 when the idempotency key belongs to another submission.
  */
 export function createSubmitJob(
-  deps: Pick<GatewayDeps, 'store' | 'keys' | 'post' | 'clock' | 'ids' | 'log'>,
+  deps: Pick<GatewayDeps, 'store' | 'keys' | 'post' | 'clock' | 'ids' | 'log' | 'isolated'>,
 ): SubmitJobs {
   const { store, keys, post, clock, ids, log } = deps;
-  const createOne = coalesce<NewJob, Created>((jobs) => store.create(jobs));
+  const createOne = (deps.isolated === true ? oneByOne : coalesce)<NewJob, Created>((jobs) => store.create(jobs));
 
   return async (submission) => {
     const { tenant, principal, sender } = submission;

@@ -32,8 +32,13 @@ interface Hub {
   listeners: number;
 }
 
-export function createTenantEnds({ subscribe, log }: Pick<GatewayDeps, 'subscribe' | 'log'>): TenantEnds {
-  const hubs = new Map<string, Hub>();
+export function createTenantEnds({
+  subscribe,
+  isolated,
+  log,
+}: Pick<GatewayDeps, 'subscribe' | 'isolated' | 'log'>): TenantEnds {
+  /** One of each tenant, or, where requests share nothing, one of each listener. */
+  const hubs = new Map<string, Set<Hub>>();
 
   const openHub = (tenant: string): Hub => {
     const bells: Hub['bells'] = new Map();
@@ -51,12 +56,13 @@ export function createTenantEnds({ subscribe, log }: Pick<GatewayDeps, 'subscrib
       }
     };
     const hub: Hub = { bells, subscription: listen(), hears: false, listeners: 0 };
-    hubs.set(tenant, hub);
+    hubs.set(tenant, (hubs.get(tenant) ?? new Set()).add(hub));
     return hub;
   };
   const leave = (tenant: string, hub: Hub): void => {
     if (--hub.listeners > 0) return;
-    hubs.delete(tenant);
+    const others = hubs.get(tenant);
+    if (others?.delete(hub) === true && others.size === 0) hubs.delete(tenant);
     hub.subscription
       .then((subscription) => subscription?.close())
       .catch((error: unknown) => log.warn('cannot end a subscription', { tenant, error }));
@@ -64,7 +70,8 @@ export function createTenantEnds({ subscribe, log }: Pick<GatewayDeps, 'subscrib
 
   return {
     open(tenant) {
-      const hub = hubs.get(tenant) ?? openHub(tenant);
+      const [known] = isolated === true ? [] : (hubs.get(tenant) ?? []);
+      const hub = known ?? openHub(tenant);
       hub.listeners++;
       let off: (() => void) | undefined;
       return {
@@ -85,7 +92,7 @@ export function createTenantEnds({ subscribe, log }: Pick<GatewayDeps, 'subscrib
         },
       };
     },
-    listeners: (tenant) => hubs.get(tenant)?.listeners ?? 0,
+    listeners: (tenant) => Array.from(hubs.get(tenant) ?? []).reduce((sum, { listeners }) => sum + listeners, 0),
     get tenants() {
       return hubs.size;
     },

@@ -35,7 +35,7 @@ export interface Place {
 }
 
 export interface WaiterDeps
-  extends Pick<GatewayDeps, 'subscribe' | 'clock' | 'log' | 'maxWaiters' | 'maxWaitersPerTenant'> {
+  extends Pick<GatewayDeps, 'subscribe' | 'isolated' | 'clock' | 'log' | 'maxWaiters' | 'maxWaitersPerTenant'> {
   readonly readJob: ReadJob;
 }
 

@@ -1,0 +1,64 @@
+// The health of the gateway in workerd, asked anew by each request: Redis with its durability class, NATS, and the safety kernel.
+import type { WsBus } from '#core/bus/nats-ws.ts';
+import type { RpcClientOptions } from '#core/http/connect.ts';
+import type { Checker } from '#core/policy/checker.ts';
+import { createHealth, type HealthReport } from '#core/process/health.ts';
+import { readDurability } from '#core/redis/durability.ts';
+import { type Redis, script, text } from '#core/redis/redis.ts';
+import type { Clock } from '#core/system.ts';
+import type { GatewayEdgeConfig } from './edge-config.ts';
+import { kernelProbe } from './kernel-health.ts';
+
+// A server that keeps INFO from scripts says nothing, and its class is unknown.
+const infoScript = script(
+  'info',
+  /* lua */ `
+local out=''
+for _,section in ipairs({'persistence','memory'}) do
+  local said=redis.pcall('INFO',section)
+  if type(said)=='string' then out=out..said end
+end
+return out`,
+);
+
+export interface EdgeHealthDeps {
+  readonly name: string;
+  readonly redis: Pick<Redis, 'run'>;
+  readonly bus: Pick<WsBus, 'ping'>;
+  readonly clock: Clock;
+  /** A checker for one request; undefined where no kernel is named. */
+  readonly checker: (() => Checker) | undefined;
+}
+
+export function edgeHealth({ name, redis, bus, clock, checker }: EdgeHealthDeps): () => Promise<HealthReport> {
+  return () => {
+    const health = createHealth(name, clock);
+    health.check('redis', async () => {
+      const info = text(await redis.run(infoScript, [], []));
+      return { durability: readDurability({ info, config: undefined }).class };
+    });
+    health.check('nats', () => bus.ping().then(() => ({})), { required: false });
+    if (checker !== undefined) health.check('safety', kernelProbe(checker()), { required: false });
+    health.enter('running');
+    return health.report();
+  };
+}
+
+/** How the function reaches the kernel: bound to it as SAFETY, or by SAFETY_KERNEL_URL; undefined for neither. */
+export function edgeKernel(
+  { safetyUrl, safetyToken: token }: Pick<GatewayEdgeConfig, 'safetyUrl' | 'safetyToken'>,
+  { SAFETY }: Readonly<Record<string, unknown>>,
+): Pick<RpcClientOptions, 'baseUrl' | 'fetch' | 'token'> | undefined {
+  const credentials = token === undefined ? {} : { token };
+  if (isService(SAFETY))
+    return { baseUrl: 'http://safety', fetch: (input, init) => SAFETY.fetch(input, init), ...credentials };
+  return safetyUrl === undefined ? undefined : { baseUrl: safetyUrl, ...credentials };
+}
+
+interface Service {
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+}
+
+function isService(value: unknown): value is Service {
+  return typeof value === 'object' && value !== null && 'fetch' in value;
+}

@@ -1,0 +1,65 @@
+// The gateway as a function in workerd: Redis over HTTP, NATS over WebSocket, keys from Redis. No connection outlives its request.
+import { waitUntil } from 'cloudflare:workers';
+import { createWsBus } from '#core/bus/nats-ws.ts';
+import { createRequestPublisher } from '#core/bus/request-publisher.ts';
+import { problemResponse } from '#core/http/errors.ts';
+import { createKeys } from '#core/jobs/keys.ts';
+import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { storeTtls } from '#core/jobs/store-env.ts';
+import { createRpcChecker } from '#core/policy/rpc-checker.ts';
+import { createUpstashRedis } from '#core/redis/upstash.ts';
+import { systemClock as clock, systemIds } from '#core/system.ts';
+import { edgeFunction } from '../http/edge.ts';
+import { edgeMetrics as metrics } from '../http/edge-env.ts';
+import { createRateLimit } from '../http/rate-limit.ts';
+import { createGateway } from './app.ts';
+import { parseGatewayEdgeConfig } from './edge-config.ts';
+import { edgeHealth, edgeKernel } from './edge-health.ts';
+import { createEdgeKeys } from './edge-keys.ts';
+
+const name = 'cortex-api-gateway';
+
+export default edgeFunction({
+  name,
+  config: parseGatewayEdgeConfig,
+  open(config, log, bindings) {
+    const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
+    const redis = createUpstashRedis({ url: config.redisRestUrl, token: config.redisRestToken });
+    const bus = createWsBus({ url: config.natsWsUrl, name, onError });
+    const { post } = createRequestPublisher({ publish: (messages) => bus.publish(messages), waitUntil, onError });
+    const [keys, ids] = [createKeys(1), systemIds(clock)];
+    const store = createRedisStore({
+      ...{ redis, keys },
+      onEvents: postEvents(post),
+      onBroken: (error) => log.error('a record is broken', { error }),
+      random: () => ids.random().replaceAll('-', '').slice(16),
+      ...storeTtls(config),
+    });
+    const kernel = edgeKernel(config, bindings);
+    const edgeKeys = createEdgeKeys(config, { redis, clock });
+    const { app } = createGateway({
+      ...{ store, keys, redis, post, metrics, log, clock, ids },
+      isolated: true,
+      subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
+      keyring: edgeKeys.ring,
+      rateLimit: config.limit === undefined ? undefined : createRateLimit(config.limit),
+      health: edgeHealth({
+        name,
+        redis,
+        bus,
+        clock,
+        checker: kernel && (() => createRpcChecker({ clock, ...kernel })),
+      }),
+      peer: () => (config.loopback ? '127.0.0.1' : undefined),
+    });
+    return async (request) => {
+      try {
+        await edgeKeys.refresh();
+      } catch (error) {
+        return problemResponse(error);
+      }
+      return app.fetch(request);
+    };
+  },
+});
