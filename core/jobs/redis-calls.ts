@@ -1,6 +1,7 @@
 // How operations reach Redis: the header of every script, partitions, answers in the order of the items, steps reported.
 import { CortexError } from '#core/errors.ts';
 import { type Arg, type BinaryRedis, list, type Redis, type Reply, type Script, text } from '#core/redis/redis.ts';
+import { requestBytes } from '#core/redis/request-size.ts';
 import type { JobEvent } from './job.ts';
 import type { Keys } from './keys.ts';
 import { eventsOf } from './redis-record.ts';
@@ -31,7 +32,10 @@ export interface Calls {
   readonly run: (of: Script, partition: number, args: readonly Arg[]) => Promise<Reply>;
   /** As `run`, with arguments that may be bytes. Throws `unimplemented` where the transport does not carry them. */
   readonly runBytes: (of: Script, partition: number, args: readonly (Arg | Uint8Array)[]) => Promise<Reply>;
-  /** Runs one script per partition over its items and puts the answers back in order. */
+  /**
+   * Runs one script per partition over its items and puts the answers back in order. Where requests are bounded it takes as many calls as
+   * they need, one after another.
+   */
   readonly each: <I, O>(
     of: Script,
     items: readonly I[],
@@ -54,6 +58,31 @@ function readReply(answer: Reply): Reply {
   return JSON.parse(text(parts[0]), (_, value: Reply | { readonly text: number }) =>
     typeof value === 'object' && value !== null && 'text' in value ? parts[value.text] : value,
   ) as Reply;
+}
+
+/** What every call has beside the arguments of its items, about. */
+const callBytes = 500;
+
+/** Items in order, as many together as have room; one that has none goes alone, and the driver says so. */
+function batches<I>(
+  items: readonly I[],
+  pack: (item: I, args: Arg[]) => void,
+  room: number,
+): readonly (readonly I[])[] {
+  const out: I[][] = [];
+  let left = 0;
+  for (const item of items) {
+    const args: Arg[] = [];
+    pack(item, args);
+    const bytes = requestBytes(args);
+    if (out.length === 0 || bytes > left) {
+      out.push([]);
+      left = room;
+    }
+    out.at(-1)?.push(item);
+    left -= bytes;
+  }
+  return out;
 }
 
 /** The calls of one store. */
@@ -93,11 +122,19 @@ export function createCalls(options: RedisStoreOptions): Calls {
     extra: readonly Arg[] = [],
   ): Promise<O[]> => {
     if (items.length === 0) return [];
-    const call = async (p: number, part: readonly I[]): Promise<O[]> => {
+    const send = async (p: number, part: readonly I[]): Promise<O[]> => {
       const args: Arg[] = [...extra];
       for (const item of part) pack(item, args);
       const replies = list(await run(of, p, args));
       return part.map((item, i) => unpack(replies[i] ?? null, item));
+    };
+    const { maxRequestBytes } = redis;
+    const call = async (p: number, part: readonly I[]): Promise<O[]> => {
+      if (maxRequestBytes === undefined) return send(p, part);
+      const out: O[] = [];
+      for (const some of batches(part, pack, maxRequestBytes - requestBytes(extra) - callBytes))
+        out.push(...(await send(p, some)));
+      return out;
     };
     if (keys.partitions === 1) return call(0, items);
     const where = await Promise.all(items.map(async (item) => partition(item)));

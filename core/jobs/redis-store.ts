@@ -1,12 +1,13 @@
 // The job store on Redis: one Lua script per operation (scripts/), through the Redis port. It knows the order of arguments; the rules
 // are in state.ts and the scripts, partitions in redis-calls.ts, workers in redis-workers.ts, reading in redis-reads.ts.
-import { int, list, type Reply, script, text } from '#core/redis/redis.ts';
+import { type Arg, int, list, type Reply, script, text } from '#core/redis/redis.ts';
 import { checkArtifactName, checkGate, short, stopReason } from './checks.ts';
 import { formatPolicy, type NewJob } from './job.ts';
 import { approvals } from './redis-approvals.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { reads } from './redis-reads.ts';
 import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf, toBase64 } from './redis-record.ts';
+import { fits, stagePayload, unstaged } from './redis-staging.ts';
 import { workerCalls } from './redis-workers.ts';
 import * as attempt from './scripts/attempt.ts';
 import { commit as commitScript, commitForeign as foreignScript } from './scripts/commit.ts';
@@ -42,31 +43,37 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
   const { redis, keys, run, each, byTenant, partitionOf } = calls;
   const horizonMs = calls.metaTtlMs + defaultDeadlineMs;
 
-  const createHere = (jobs: readonly NewJob[]): Promise<Created[]> =>
-    each(
+  const packNew = (j: NewJob, args: Arg[], staged?: string): void => {
+    const came = j.payload === undefined ? (j.payloadExpected === true ? 2 : 0) : staged === undefined ? 1 : 3;
+    args.push(j.id, j.tenant, j.topic, j.traceId, j.principal, j.parentId, j.rank, j.digest, toBase64(j.packet), came);
+    args.push(staged ?? j.payload ?? '', j.deadlineMs);
+    args.push(j.idempotency === undefined ? '' : digestOf(j.idempotency.key), j.idempotency?.digest ?? '');
+  };
+
+  /** The jobs whose payload a request has no room for, each with the name under which it was written now. */
+  const stageLarge = async (jobs: readonly NewJob[]): Promise<ReadonlyMap<NewJob, string>> => {
+    const staged = new Map<NewJob, string>();
+    if (redis.maxRequestBytes === undefined) return staged;
+    for (const job of jobs) {
+      const args: Arg[] = [];
+      packNew(job, args);
+      if (job.payload === undefined || staged.has(job) || fits(calls, args)) continue;
+      staged.set(job, await stagePayload(calls, keys.ofTenant(job.tenant), job.payload));
+    }
+    return staged;
+  };
+
+  const createHere = async (jobs: readonly NewJob[]): Promise<Created[]> => {
+    const staged = await stageLarge(jobs);
+    return each(
       createScript,
       jobs,
       byTenant,
-      (j, args) => {
-        const mode = j.payload !== undefined ? 1 : j.payloadExpected === true ? 2 : 0;
-        args.push(
-          j.id,
-          j.tenant,
-          j.topic,
-          j.traceId,
-          j.principal,
-          j.parentId,
-          j.rank,
-          j.digest,
-          toBase64(j.packet),
-          mode,
-        );
-        args.push(j.payload ?? '', j.deadlineMs);
-        args.push(j.idempotency === undefined ? '' : digestOf(j.idempotency.key), j.idempotency?.digest ?? '');
-      },
+      (job, args) => packNew(job, args, staged.get(job)),
       (reply): Created => {
         const row = list(reply);
-        const outcome = text(row[0]) as Created['outcome'];
+        const outcome = text(row[0]) as Created['outcome'] | 'unstaged';
+        if (outcome === 'unstaged') throw unstaged();
         if (outcome === 'conflict') return { outcome };
         if (outcome === 'idempotency_conflict') return { outcome, id: text(row[1]) };
         if (outcome === 'payload_missing') return { outcome, id: text(row[1]), end: endAt(row[4]) };
@@ -74,6 +81,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
       },
       [horizonMs, recentJobs],
     );
+  };
 
   /** Whether the id is free for the tenant's partition: only ids from outside on a cluster have to ask. */
   const belongs = async (job: NewJob): Promise<boolean> => {

@@ -1,7 +1,6 @@
 // Redis over TCP. A command is sent once at most: what was under way when the connection broke is refused as `unavailable`, and
 // may or may not have run; only NOSCRIPT, where nothing ran, is sent again. Whoever repeats a call knows that its script bears
 // it. While the connection is away calls wait for it, but never longer than one call may take; nothing is queued.
-import { createHash } from 'node:crypto';
 import { Command, Redis as Client } from 'ioredis';
 import { abortable } from '#core/deadline.ts';
 import { CortexError } from '#core/errors.ts';
@@ -11,6 +10,7 @@ import { type Durability, readDurability } from './durability.ts';
 import type { Arg, RedisConnection, Reply, Script } from './redis.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import { isNoScript, replyError } from './reply-error.ts';
+import { scriptDigest } from './script-digest.ts';
 
 export interface ConnectRedisOptions {
   /** `redis://[user:password@]host[:port][/db]`, or `rediss://`. */
@@ -26,18 +26,6 @@ export interface ConnectRedisOptions {
 }
 
 type Part = Arg | Buffer;
-
-const digests = new WeakMap<Script, string>();
-
-/** The SHA-1 that the server knows a script by; computed once. */
-export function scriptDigest(script: Script): string {
-  let digest = digests.get(script);
-  if (digest === undefined) {
-    digest = createHash('sha1').update(script.source).digest('hex');
-    digests.set(script, digest);
-  }
-  return digest;
-}
 
 /**
  * A connection to Redis that is up and comes back for ever. Throws CortexError: `invalid_argument` for the URL,

@@ -1,5 +1,5 @@
 // The Redis port: get, set, run(script). No more, because ioredis and the REST client agree exactly on script replies and
-// disagree on most others. Drivers: ioredis.node.ts.
+// disagree on most others. Drivers: ioredis.node.ts (TCP), upstash.ts (REST).
 
 import type { LinkState } from '#core/link.ts';
 import type { Durability } from './durability.ts';
@@ -27,6 +27,8 @@ export interface Redis {
   set(key: string, value: string, options?: { ttlMs?: number }): Promise<void>;
   /** Runs a script by its digest, loading it when the server does not know it. Throws CortexError: `unavailable`, `internal`. */
   run(script: Script, keys: readonly string[], args: readonly Arg[], options?: RunOptions): Promise<Reply>;
+  /** Bytes that one call may have as a JSON list of strings (request-size.ts); undefined where there is no bound. */
+  readonly maxRequestBytes?: number;
 }
 
 /** Values that are bytes (archives) pass only where the transport carries them: TCP. */

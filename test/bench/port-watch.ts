@@ -2,7 +2,7 @@
 // inside scripts. `INFO commandstats` cannot tell the two apart.
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { scriptDigest } from '#core/redis/ioredis.node.ts';
+import { scriptDigest } from '#core/redis/script-digest.ts';
 import type { Script } from '#core/redis/redis.ts';
 import { scriptNames } from './path/script-time.ts';
 

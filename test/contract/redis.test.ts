@@ -1,7 +1,7 @@
 // The Redis driver over TCP on a real redis-server: replies as the port promises them, refusals as our errors.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CortexError, isRetryable } from '#core/errors.ts';
-import { scriptDigest } from '#core/redis/ioredis.node.ts';
+import { scriptDigest } from '#core/redis/script-digest.ts';
 import { script } from '#core/redis/redis.ts';
 import { startRedis, type TestServer } from '../helpers/servers.ts';
 import { until } from '../helpers/until.ts';

@@ -222,6 +222,8 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
       ids.some((id) => rest.startsWith(`${id}-`) || rest.startsWith(`${id}:sealed:`))
     ) {
       // An artifact of an attempt that is void.
+    } else if (kind === 'stage' && entry.expiresAt >= 0) {
+      // A payload whose job was not stored after all.
     } else if (kind === 'ctx' && entry.expiresAt >= 0 && ids.some((id) => rest.startsWith(`${id}:`))) {
       // The redacted payload of an earlier verdict.
     } else if (!claimed.has(name)) strays.push(entry.key);

@@ -1,7 +1,7 @@
 // create: accepts a job. Its record is the acceptance; an id that is known, or any of whose keys exists, is refused or recognised.
 import { jobScript, streamMs } from './prelude.ts';
 
-/** Arguments per job; mode: 1 the payload comes along, 2 it must be there, 0 there is none. */
+/** Arguments per job; mode: 1 the payload comes along, 3 it was staged (stage.ts), 2 it must be there, 0 there is none. */
 export const createStride = 14;
 
 /** Ids that a trace keeps, about: a client may use one trace for ever. */
@@ -26,18 +26,27 @@ end
 local listed={}
 local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest)
   local rk,ctx,idem=P..'job:meta:'..id,P..'ctx:'..id,P..'idem:'..tenant..':'..ikey
+  local staged,size
+  if mode=='3' then staged,size=string.match(payload,'^([^ ]+) (%d+)$') staged=P..'stage:'..staged end
+  local function refuse(answer) if staged then call('UNLINK',staged) end return answer end
   local before=ikey~='' and same(idem,idigest)
-  if before then return before end
+  if before then return refuse(before) end
   -- A payload that comes along may not be there yet; one that a client of the bus wrote already is.
-  local there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id,mode=='1' and ctx or rk)
+  local there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id,(mode=='1' or staged) and ctx or rk)
   if there>0 then
     local m=record(id,'digest','trace')
-    if m[1] and m[4]==digest then return {'existing',id,m[5],m[1]} end
-    return {'conflict',id,'',''}
+    if m[1] and m[4]==digest then return refuse({'existing',id,m[5],m[1]}) end
+    return refuse({'conflict',id,'',''})
   end
+  -- Whole, or not at all: it may have run out, or begun anew after it had.
+  if staged and call('STRLEN',staged)~=num(size) then return refuse({'unstaged',id,'',''}) end
   local lacks=mode=='2' and call('TYPE',ctx).ok~='string'
   local deadline=now+num(life)
-  if mode=='1' then call('SET',ctx,payload) elseif mode=='2' and not lacks then call('PERSIST',ctx) end
+  if mode=='1' then call('SET',ctx,payload)
+  elseif staged then
+    call('RENAME',staged,ctx)
+    call('PERSIST',ctx)
+  elseif mode=='2' and not lacks then call('PERSIST',ctx) end
   call('SET',P..'job:req:'..id,packet)
   local h={'state','PENDING','updated_at',us,'topic',topic,'tenant',tenant,'trace',trace,'digest',digest,'created',ms,'deadline',f0(deadline),'prio',prio,'fence','0'}
   if principal~='' then h[#h+1]='principal' h[#h+1]=principal end

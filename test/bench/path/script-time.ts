@@ -3,7 +3,7 @@
 import type { Redis as Client } from 'ioredis';
 import { Redis } from 'ioredis';
 import type { Script } from '#core/redis/redis.ts';
-import { scriptDigest } from '#core/redis/ioredis.node.ts';
+import { scriptDigest } from '#core/redis/script-digest.ts';
 import * as attempt from '#core/jobs/scripts/attempt.ts';
 import * as claim from '#core/jobs/scripts/claim.ts';
 import * as commit from '#core/jobs/scripts/commit.ts';
