@@ -46,6 +46,7 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
     h[#h+1]='idem' h[#h+1]=ikey
     call('SET',idem,id..' '..idigest)
   end
+  due(id,now+1000) -- before there is a record: should one of the lists fail, somebody looks at the job all the same
   call('HSET',rk,unpack(h))
   local jobs,tk=P..'jobs:'..tenant,P..'trace:'..trace
   -- The plain key is whose jobs came first; another tenant's jobs under the same trace are kept apart, so that none hides the other's.
@@ -63,7 +64,6 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
     local more=call('SCARD',tk)-${traceLength}
     if more>0 then call('SPOP',tk,more) end
   end
-  due(id,now+1000)
   ev(id,tenant,'PENDING','0')
   if not lacks then return {'created',id,trace,'PENDING'} end
   -- In the same step, so that no crash lets a job run without its payload.
