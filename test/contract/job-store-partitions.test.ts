@@ -2,6 +2,7 @@
 // of a script carry one hash tag. A real cluster would not notice an undeclared key of a slot that the same node owns.
 import { Redis as Client } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mostSwept } from '#core/jobs/scripts/create.ts';
 import { script } from '#core/redis/redis.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { until } from '../helpers/until.ts';
@@ -288,6 +289,24 @@ describe('time and memory of the server', () => {
     }
     expect(await admin.scard('trace:always')).toBeLessThanOrEqual(10_016);
     expect(await admin.zscore('jobs:t1', 'old')).toBeNull();
+  });
+
+  test('one call takes a bounded number out of them, however many are too old', async () => {
+    const rig = await createRig(stage.make, 1);
+    const many = 3 * mostSwept;
+    const grow = `for i=1,${many} do redis.call('ZADD','jobs:t1',i,'old'..i) redis.call('SADD','trace:always',i) end`;
+    await stage.redis().run(script('grow', grow), [], []);
+    let [listed, traced] = [many, many];
+    for (let i = 0; i < 64; i++) {
+      rig.advance(1);
+      await rig.raw.create([rig.newJob({ traceId: 'always' })]);
+      const now = [await admin.zcard('jobs:t1'), await admin.scard('trace:always')] as const;
+      expect(listed - now[0]).toBeLessThanOrEqual(mostSwept);
+      expect(traced - now[1]).toBeLessThanOrEqual(mostSwept);
+      [listed, traced] = now;
+    }
+    expect(await admin.zcount('jobs:t1', '-inf', many)).toBe(0);
+    expect(traced).toBeLessThanOrEqual(10_064);
   });
 });
 

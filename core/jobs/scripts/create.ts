@@ -7,6 +7,9 @@ export const createStride = 14;
 /** Ids that a trace keeps, about: a client may use one trace for ever. */
 export const traceLength = 10_000;
 
+/** Entries that one sweep takes out of a list at most: Redis does nothing else meanwhile. The rest is for the next times. */
+export const mostSwept = 10_000;
+
 // ARGV[5]: ms after which an entry of the tenant's list can have no record any more; ARGV[6]: ids kept in job:recent.
 export const create = jobScript(
   'create',
@@ -62,7 +65,7 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   end
   if sweep and trace~='' then
     local more=call('SCARD',tk)-${traceLength}
-    if more>0 then call('SPOP',tk,more) end
+    if more>0 then call('SPOP',tk,math.min(more,${mostSwept})) end
   end
   ev(id,tenant,'PENDING','0')
   if not lacks then return {'created',id,trace,'PENDING'} end
@@ -73,7 +76,8 @@ end)
 for tenant,jobs in pairs(listed) do
   guard(jobs,false,call,'PEXPIRE',jobs,f0(horizon))
   if sweep then
-    guard(jobs,false,call,'ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon))
+    local old=guard(jobs,0,call,'ZCOUNT',jobs,'-inf',f0(now-horizon))
+    if old>0 then call('ZREMRANGEBYRANK',jobs,0,math.min(old,${mostSwept})-1) end
     call('PEXPIRE',P..'ev:'..tenant,${streamMs})
   end
 end
