@@ -274,6 +274,21 @@ describe('time and memory of the server', () => {
     expect(await admin.pttl(`slots:${live.worker}`)).toBeGreaterThan(24 * 3600_000);
   });
 
+  test('a stream lives on with its news, however seldom they come', async () => {
+    const rig = await createRig(stage.make, 1);
+    const job = await rig.pending();
+    expect(await admin.pttl('ev:t1')).toBeGreaterThan(13 * 24 * 3600_000);
+    await admin.del('ev:t1');
+    await admin.xadd('ev:t1', `${Date.now() - 3600_000}-0`, 'job', 'before');
+    await admin.pexpire('ev:t1', 60_000);
+    for (let ms = 0; ms < 2; ms++) {
+      rig.advance(1); // at no special time
+      await rig.raw.create([rig.newJob()]);
+      await rig.raw.end([rig.endOf(job, 'CANCELLED')]);
+    }
+    expect(await admin.pttl('ev:t1')).toBeGreaterThan(13 * 24 * 3600_000);
+  });
+
   test('a trace and the list of a tenant stay bounded', async () => {
     const rig = await createRig(stage.make, 1);
     await stage

@@ -1,5 +1,5 @@
 // create: accepts a job. Its record is the acceptance; an id that is known, or any of whose keys exists, is refused or recognised.
-import { jobScript, streamMs } from './prelude.ts';
+import { jobScript } from './prelude.ts';
 
 /** Arguments per job; mode: 1 the payload comes along, 2 it must be there, 0 there is none. */
 export const createStride = 14;
@@ -73,12 +73,11 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   local e=finish(id,tenant,'FAILED','0',{'error_code','payload_missing','error','context_ptr: ctx:'..id..' is not in the store','stopped',ms})
   return {'payload_missing',id,trace,'FAILED',e}
 end)
-for tenant,jobs in pairs(listed) do
+for _,jobs in pairs(listed) do
   guard(jobs,false,call,'PEXPIRE',jobs,f0(horizon))
   if sweep then
     local old=guard(jobs,0,call,'ZCOUNT',jobs,'-inf',f0(now-horizon))
     if old>0 then call('ZREMRANGEBYRANK',jobs,0,math.min(old,${mostSwept})-1) end
-    call('PEXPIRE',P..'ev:'..tenant,${streamMs})
   end
 end
 if next(listed) then guard('job:recent',false,call,'ZREMRANGEBYRANK',P..'job:recent',0,-1-recent) end
