@@ -23,10 +23,15 @@ export type { RedisStoreOptions } from './redis-calls.ts';
 /** Ids that `job:recent` keeps. */
 const recentJobs = 1000;
 
-// KEYS[1]: where:<id>. ARGV: partition, ms. Whose partition an id from outside is in: the first to say so.
+// KEYS[1]: where:<id>. ARGV: partition, ms. Whose partition an id from outside is in: the first to say so, and as long as the same say it
+// again: the id may be used anew when the record of its first job is gone.
 const whereScript = script(
   'where',
-  /* lua */ `if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return ARGV[1] end return redis.call('GET',KEYS[1])`,
+  /* lua */ `
+if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return ARGV[1] end
+local there=redis.call('GET',KEYS[1])
+if there==ARGV[1] then redis.call('PEXPIRE',KEYS[1],ARGV[2]) end
+return there`,
 );
 
 const committedOf = (reply: Reply): Committed => {

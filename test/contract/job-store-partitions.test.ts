@@ -205,6 +205,19 @@ describe('ids across partitions', () => {
     }
   });
 
+  test('an id from outside that is used again is found for as long as its last job is there', async () => {
+    const rig = await createRig(stage.make, 4);
+    const job = rig.newJob({ id: 'used-again', tenant: 'someone' });
+    await rig.raw.create([job]);
+    const life = await admin.pttl('where:used-again');
+    // The record of the first job is gone, and the note is about to go.
+    const p = rig.keys.prefix(rig.keys.ofTenant(job.tenant));
+    for (const key of ['job:meta:', 'job:req:', 'job:events:', 'ctx:']) await admin.del(`${p}${key}used-again`);
+    await admin.pexpire('where:used-again', 60_000);
+    expect(await rig.raw.create([job])).toMatchObject([{ outcome: 'created' }]);
+    expect(await admin.pttl('where:used-again')).toBeGreaterThan(life - 60_000);
+  });
+
   test('nobody else gets the id of a job, minted or not', async () => {
     const rig = await createRig(stage.make, 4);
     const elsewhere = ['a', 'b', 'c', 'd'].find((t) => rig.keys.ofTenant(t) !== rig.keys.ofTenant('t1')) ?? '';
