@@ -129,8 +129,8 @@ export interface Claimed {
   readonly jobs: readonly HandOut[];
   /** Judged under an older policy: PENDING again, due at once. */
   readonly regate: readonly PendingJob[];
-  /** `gone`: no live worker of that id and instance. */
-  readonly outcome: 'ok' | 'gone';
+  /** `gone`: no live worker of that id and instance. `later`: the claims before it in the call filled the answer; to be asked again. */
+  readonly outcome: 'ok' | 'gone' | 'later';
   /** Slots in use after this claim. */
   readonly used: number;
   readonly capacity: number;
