@@ -379,7 +379,7 @@ export interface JobStore {
   announced(jobs: readonly JobKey[]): Promise<readonly (Announced | undefined)[]>;
   register(item: Registration): Promise<Registered>;
   unregister(worker: string, instance: string): Promise<void>;
-  /** Jobs waiting in ready queues, by pool and lane. */
+  /** Jobs waiting in ready queues, by pool and lane; of very many lanes a part, each time another. */
   depths(): Promise<readonly PoolDepth[]>;
   view(id: string, tenant: string | undefined): Promise<JobView | undefined>;
   /** Jobs with their results, each as of one moment. Undefined where the tenant has no such job. */

@@ -3,6 +3,7 @@
 import { Redis as Client } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mostSwept } from '#core/jobs/scripts/create.ts';
+import { mostDepths } from '#core/jobs/scripts/read.ts';
 import { script } from '#core/redis/redis.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { until } from '../helpers/until.ts';
@@ -285,6 +286,19 @@ describe('time and memory of the server', () => {
     const live = await rig.running();
     await rig.raw.renew([{ ...worker(live), jobs: [rig.keyOf(live)] }]);
     expect(await admin.pttl(`slots:${live.worker}`)).toBeGreaterThan(24 * 3600_000);
+  });
+
+  test('what waits is read in part when it waits in very many lanes, and each comes to light in its turn', async () => {
+    const rig = await createRig(stage.make, 1);
+    const [lanes, seen] = [2 * mostDepths, new Set<string>()];
+    await stage.redis().run(script('grow', `for i=1,${lanes} do redis.call('HSET','qn','p '..i,7) end`), [], []);
+    for (let i = 0; i < 200 && seen.size < lanes; i++) {
+      const depths = await rig.raw.depths();
+      expect(depths.length).toBe(mostDepths);
+      expect(depths[0]).toMatchObject({ pool: 'p', waiting: 7 });
+      for (const { lane } of depths) seen.add(lane);
+    }
+    expect(seen.size).toBe(lanes);
   });
 
   test('a stream lives on with its news, however seldom they come', async () => {
