@@ -184,3 +184,12 @@ test.each([
   // With nothing to carry, each is asked.
   expect(new Set((await rig.raw.claim(claims)).map(({ outcome }) => outcome))).toEqual(new Set(['ok']));
 });
+
+test('a trace id that looks like the key of another tenant hides none of its jobs', async () => {
+  const rig = await open();
+  const evil = (traceId: string) => rig.newJob({ tenant: 'evil', traceId });
+  await rig.raw.create([evil('T'), ...Array.from({ length: 2_000 }, () => evil('T:victim'))]);
+  const job = await rig.pending({ tenant: 'victim', traceId: 'T' });
+  for (let i = 0; i < 20; i++) expect((await rig.raw.trace('T', 'victim')).map(({ id }) => id)).toEqual([job.id]);
+  expect((await rig.raw.trace('T:victim', 'evil')).length).toBe(1_000);
+});

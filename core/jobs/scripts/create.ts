@@ -55,7 +55,8 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   -- The plain key is whose jobs came first; another tenant's jobs under the same trace are kept apart, so that none hides the other's.
   local other=trace~='' and call('SRANDMEMBER',tk)
   local owner=other and redis.pcall('HGET',P..'job:meta:'..other,'tenant')
-  if type(owner)=='string' and owner~=tenant then tk=tk..':'..tenant end
+  -- The id is the client's own, on the bus with colons in it: such a one is no plain key, since it may look like that of another tenant.
+  if type(owner)=='string' and owner~=tenant or string.find(trace,':',1,true) then tk=tk..':'..tenant end
   call('ZADD',jobs,ms,id)
   listed[tenant]=jobs
   call('ZADD',P..'job:recent',ms,id)
