@@ -29,6 +29,8 @@ const whereScript = script(
   'where',
   /* lua */ `if redis.call('SET',KEYS[1],ARGV[1],'NX','PX',ARGV[2]) then return ARGV[1] end return redis.call('GET',KEYS[1])`,
 );
+// KEYS[1]: where:<id>. ARGV: ms. An id may be used anew when the record of its first job is gone; the note lives as long as the last one.
+const noteScript = script('note', /* lua */ `return redis.call('PEXPIRE',KEYS[1],ARGV[1])`);
 
 const committedOf = (reply: Reply): Committed => {
   const row = list(reply);
@@ -119,7 +121,12 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
     async create(jobs) {
       if (keys.partitions === 1) return createHere(jobs);
       const free = await Promise.all(jobs.map(belongs));
-      const answers = (await createHere(jobs.filter((_, i) => free[i] === true))).values();
+      const mine = jobs.filter((_, i) => free[i] === true);
+      const created = await createHere(mine);
+      const made = mine.filter((_, i) => created[i]?.outcome === 'created');
+      const outside = made.filter((job) => keys.ofId(job.id) !== keys.ofTenant(job.tenant));
+      await Promise.all(outside.map(({ id }) => redis.run(noteScript, [keys.where(id)], [horizonMs])));
+      const answers = created.values();
       return free.map((yes): Created => (yes ? (answers.next().value as Created) : { outcome: 'conflict' }));
     },
 

@@ -36,7 +36,7 @@ export function workerCalls(calls: Calls, requeue: JobStore['requeue']): WorkerC
     return list(await run(claimScript, p, args)).map((reply): Claimed => {
       const row = list(reply);
       return {
-        outcome: row[0] === 'gone' ? 'gone' : 'ok',
+        outcome: row[0] === 'gone' || row[0] === 'later' ? row[0] : 'ok',
         used: int(row[1]),
         capacity: int(row[2]),
         jobs: list(row[3]).map(handOutOf),

@@ -129,8 +129,8 @@ export interface Claimed {
   readonly jobs: readonly HandOut[];
   /** Judged under an older policy: PENDING again, due at once. */
   readonly regate: readonly PendingJob[];
-  /** `gone`: no live worker of that id and instance. */
-  readonly outcome: 'ok' | 'gone';
+  /** `gone`: no live worker of that id and instance. `later`: the claims before it in the call filled the answer; to be asked again. */
+  readonly outcome: 'ok' | 'gone' | 'later';
   /** Slots in use after this claim. */
   readonly used: number;
   readonly capacity: number;
@@ -379,7 +379,7 @@ export interface JobStore {
   announced(jobs: readonly JobKey[]): Promise<readonly (Announced | undefined)[]>;
   register(item: Registration): Promise<Registered>;
   unregister(worker: string, instance: string): Promise<void>;
-  /** Jobs waiting in ready queues, by pool and lane. */
+  /** Jobs waiting in ready queues, by pool and lane; of very many lanes a part, each time another. */
   depths(): Promise<readonly PoolDepth[]>;
   view(id: string, tenant: string | undefined): Promise<JobView | undefined>;
   /** Jobs with their results, each as of one moment. Undefined where the tenant has no such job. */

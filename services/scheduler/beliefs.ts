@@ -44,13 +44,16 @@ interface PoolLanes {
   readonly closed: Map<string, Lane>;
 }
 
-/** Lanes remembered at most; what is beyond comes to light as others empty. */
+/**
+ * Lanes remembered at most, of those that somebody serves and of the others: any tenant may make as many of the latter as it likes, and
+ * they must not hide the former. What is beyond comes to light as others empty.
+ */
 const maxLanes = 20_000;
 
 /** `allowed`: how many more jobs a worker may have just now, whatever room it has. */
 export function createBeliefs(registry: Registry, allowed: (worker: WorkerEntry) => number): Beliefs {
   let pools = new Map<string, PoolLanes>();
-  let lanes = 0;
+  let lanes = { open: 0, closed: 0 };
   let turn = 0;
   const slots = new Map<string, { used: number; capacity: number }>();
 
@@ -65,15 +68,15 @@ export function createBeliefs(registry: Registry, allowed: (worker: WorkerEntry)
       found.waiting += n;
       return known.open.has(lane);
     }
-    if (lanes >= maxLanes) return false;
-    lanes++;
     const spec = parseLane(lane);
-    const served = registry.of(pool).some((worker) => serves(worker, spec));
-    (served ? known.open : known.closed).set(lane, { lane, spec, waiting: n });
-    return served;
+    const kind = registry.of(pool).some((worker) => serves(worker, spec)) ? 'open' : 'closed';
+    if (lanes[kind] >= maxLanes) return false;
+    lanes[kind]++;
+    known[kind].set(lane, { lane, spec, waiting: n });
+    return kind === 'open';
   };
   const empty = (known: PoolLanes | undefined, lane: string): void => {
-    if (known?.open.delete(lane) === true) lanes--;
+    if (known?.open.delete(lane) === true) lanes.open--;
   };
 
   const candidates = (pool: string): Candidate[] =>
@@ -92,6 +95,8 @@ export function createBeliefs(registry: Registry, allowed: (worker: WorkerEntry)
         if (!workers.some((worker) => serves(worker, its.spec))) continue;
         known.closed.delete(lane);
         known.open.set(lane, its);
+        lanes.closed--;
+        lanes.open++;
       }
     },
     beat: (worker, used, capacity) => void slots.set(worker, { used, capacity }),
@@ -101,7 +106,7 @@ export function createBeliefs(registry: Registry, allowed: (worker: WorkerEntry)
     },
     async recount(read) {
       pools = new Map();
-      lanes = 0;
+      lanes = { open: 0, closed: 0 };
       for (const { pool, lane, waiting } of await read()) add(pool, lane, waiting);
       for (const [id, its] of slots) {
         const worker = registry.get(id);

@@ -80,6 +80,7 @@ export function createDispatcher(
 
   const settle = (planned: Planned, claimed: Claimed): void => {
     const { pool, worker } = planned;
+    if (claimed.outcome === 'later') return; // the next plan has it again
     if (claimed.outcome === 'gone') {
       registry.suspect(worker.id);
       events.emit({ type: 'worker', id: worker.id, is: 'suspected' });

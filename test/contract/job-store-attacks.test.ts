@@ -150,3 +150,46 @@ test('payloads and results of control characters are carried as they are: no mor
     admin.disconnect();
   }
 });
+
+test.each([
+  ['large packets', 24, 300_000],
+  ['many jobs judged under an older policy', 2_600, 10],
+])('%s do not make the answer to many claims of one call grow with the claims', async (_, many, size) => {
+  const rig = await open();
+  const workers = Array.from({ length: 40 }, (__, i) => ({ worker: `w${i}`, instance: 'i', pool: 'p', capacity: 1 }));
+  for (const worker of workers) await rig.raw.register({ ...worker, aliveMs: 3_600_000 });
+  const jobs = Array.from({ length: many }, () => rig.subject({ pool: 'p' }));
+  const packet = new Uint8Array(size);
+  for (let i = 0; i < many; i += 100) {
+    await rig.raw.create(jobs.slice(i, i + 100).map((job) => ({ ...job.new, packet })));
+    await rig.raw.gate(jobs.slice(i, i + 100).map((job) => rig.gateOf(job)));
+  }
+  const newer = { sequence: 2, hash: 'h2' };
+  const claims = workers.map((worker) => ({ ...worker, n: 1, lanes: ['job.echo'], acceptMs: 2000, policy: newer }));
+  const back: string[] = [];
+  for (let more = true; more; ) {
+    const answers = await rig.raw.claim(claims);
+    const regate = answers.flatMap((answer) => answer.regate);
+    // One claim's share beyond: it stops where the answer is full, and looks at no more than 65.
+    expect(regate.length).toBeLessThanOrEqual(1_000 + 65);
+    expect(regate.length * size).toBeLessThanOrEqual(1_000_000);
+    // The first is always served, so that whoever asks again gets on.
+    expect(answers[0]).toMatchObject({ outcome: 'ok', used: 0, capacity: 1 });
+    for (const answer of answers) if (answer.outcome === 'later') expect(answer.regate).toEqual([]);
+    back.push(...regate.map(({ id }) => id));
+    more = regate.length > 0;
+    if (back.length < many) expect(answers.map(({ outcome }) => outcome)).toContain('later');
+  }
+  expect(back.toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  // With nothing to carry, each is asked.
+  expect(new Set((await rig.raw.claim(claims)).map(({ outcome }) => outcome))).toEqual(new Set(['ok']));
+});
+
+test('a trace id that looks like the key of another tenant hides none of its jobs', async () => {
+  const rig = await open();
+  const evil = (traceId: string) => rig.newJob({ tenant: 'evil', traceId });
+  await rig.raw.create([evil('T'), ...Array.from({ length: 2_000 }, () => evil('T:victim'))]);
+  const job = await rig.pending({ tenant: 'victim', traceId: 'T' });
+  for (let i = 0; i < 20; i++) expect((await rig.raw.trace('T', 'victim')).map(({ id }) => id)).toEqual([job.id]);
+  expect((await rig.raw.trace('T:victim', 'evil')).length).toBe(1_000);
+});

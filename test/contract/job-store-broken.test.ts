@@ -249,3 +249,17 @@ test('a server without memory refuses, and nothing has changed', async () => {
   }
   expect(await rig.snapshot()).toBe(before);
 });
+
+test.each(['trace:T', 'jobs:t1', 'job:recent', 'ev:t1'])(
+  'with a %s of another type no job is stored that nobody looks at',
+  async (key) => {
+    const rig = await createRig(stage.make, 1);
+    await rpush?.(key, 'x');
+    const job = rig.newJob({ tenant: 't1', traceId: 'T' });
+    await rig.raw.create([job]);
+    const stored = await rig.raw.view(job.id, 't1');
+    rig.advance(1000);
+    const due = (await rig.raw.due(10, 1000)).jobs.map(({ id }) => id);
+    expect(due).toEqual(stored === undefined ? [] : [job.id]);
+  },
+);

@@ -2,6 +2,8 @@
 // of a script carry one hash tag. A real cluster would not notice an undeclared key of a slot that the same node owns.
 import { Redis as Client } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mostSwept } from '#core/jobs/scripts/create.ts';
+import { mostDepths } from '#core/jobs/scripts/read.ts';
 import { script } from '#core/redis/redis.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { until } from '../helpers/until.ts';
@@ -204,6 +206,19 @@ describe('ids across partitions', () => {
     }
   });
 
+  test('an id from outside that is used again is found for as long as its last job is there', async () => {
+    const rig = await createRig(stage.make, 4);
+    const job = rig.newJob({ id: 'used-again', tenant: 'someone' });
+    await rig.raw.create([job]);
+    const life = await admin.pttl('where:used-again');
+    // The record of the first job is gone, and the note is about to go.
+    const p = rig.keys.prefix(rig.keys.ofTenant(job.tenant));
+    for (const key of ['job:meta:', 'job:req:', 'job:events:', 'ctx:']) await admin.del(`${p}${key}used-again`);
+    await admin.pexpire('where:used-again', 60_000);
+    expect(await rig.raw.create([job])).toMatchObject([{ outcome: 'created' }]);
+    expect(await admin.pttl('where:used-again')).toBeGreaterThan(life - 60_000);
+  });
+
   test('nobody else gets the id of a job, minted or not', async () => {
     const rig = await createRig(stage.make, 4);
     const elsewhere = ['a', 'b', 'c', 'd'].find((t) => rig.keys.ofTenant(t) !== rig.keys.ofTenant('t1')) ?? '';
@@ -273,6 +288,34 @@ describe('time and memory of the server', () => {
     expect(await admin.pttl(`slots:${live.worker}`)).toBeGreaterThan(24 * 3600_000);
   });
 
+  test('what waits is read in part when it waits in very many lanes, and each comes to light in its turn', async () => {
+    const rig = await createRig(stage.make, 1);
+    const [lanes, seen] = [2 * mostDepths, new Set<string>()];
+    await stage.redis().run(script('grow', `for i=1,${lanes} do redis.call('HSET','qn','p '..i,7) end`), [], []);
+    for (let i = 0; i < 200 && seen.size < lanes; i++) {
+      const depths = await rig.raw.depths();
+      expect(depths.length).toBe(mostDepths);
+      expect(depths[0]).toMatchObject({ pool: 'p', waiting: 7 });
+      for (const { lane } of depths) seen.add(lane);
+    }
+    expect(seen.size).toBe(lanes);
+  });
+
+  test('a stream lives on with its news, however seldom they come', async () => {
+    const rig = await createRig(stage.make, 1);
+    const job = await rig.pending();
+    expect(await admin.pttl('ev:t1')).toBeGreaterThan(13 * 24 * 3600_000);
+    await admin.del('ev:t1');
+    await admin.xadd('ev:t1', `${Date.now() - 3600_000}-0`, 'job', 'before');
+    await admin.pexpire('ev:t1', 60_000);
+    for (let ms = 0; ms < 2; ms++) {
+      rig.advance(1); // at no special time
+      await rig.raw.create([rig.newJob()]);
+      await rig.raw.end([rig.endOf(job, 'CANCELLED')]);
+    }
+    expect(await admin.pttl('ev:t1')).toBeGreaterThan(13 * 24 * 3600_000);
+  });
+
   test('a trace and the list of a tenant stay bounded', async () => {
     const rig = await createRig(stage.make, 1);
     await stage
@@ -288,6 +331,24 @@ describe('time and memory of the server', () => {
     }
     expect(await admin.scard('trace:always')).toBeLessThanOrEqual(10_016);
     expect(await admin.zscore('jobs:t1', 'old')).toBeNull();
+  });
+
+  test('one call takes a bounded number out of them, however many are too old', async () => {
+    const rig = await createRig(stage.make, 1);
+    const many = 3 * mostSwept;
+    const grow = `for i=1,${many} do redis.call('ZADD','jobs:t1',i,'old'..i) redis.call('SADD','trace:always',i) end`;
+    await stage.redis().run(script('grow', grow), [], []);
+    let [listed, traced] = [many, many];
+    for (let i = 0; i < 64; i++) {
+      rig.advance(1);
+      await rig.raw.create([rig.newJob({ traceId: 'always' })]);
+      const now = [await admin.zcard('jobs:t1'), await admin.scard('trace:always')] as const;
+      expect(listed - now[0]).toBeLessThanOrEqual(mostSwept);
+      expect(traced - now[1]).toBeLessThanOrEqual(mostSwept);
+      [listed, traced] = now;
+    }
+    expect(await admin.zcount('jobs:t1', '-inf', many)).toBe(0);
+    expect(traced).toBeLessThanOrEqual(10_064);
   });
 });
 

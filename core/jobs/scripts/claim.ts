@@ -14,7 +14,10 @@ const spare = 64;
 /** Longer in the queue than this: no worker was there, ms. */
 export const idleMs = 10_000;
 
-/** Jobs handed out by one claim at most; Lua cannot unpack lists without limit. */
+/**
+ * Jobs handed out by one claim at most; Lua cannot unpack lists without limit. And pops after which the further claims of a call are put
+ * off, as they are when the answer holds enough: Redis does nothing else meanwhile.
+ */
 export const mostPerClaim = 1000;
 
 export const claim = jobScript(
@@ -22,19 +25,21 @@ export const claim = jobScript(
   /* lua */ `${tidy}
 local out={}
 local a=5
+local bytes,pops=0,0 -- of the whole call
 while a<=#ARGV do
   local pool,worker,inst,n,cap,accept,seq,hash,rnd,wkey,nl,nw=unpack(ARGV,a,a+${claimHead - 1})
   n,cap,accept,seq,nl,nw=tonumber(n),tonumber(cap),tonumber(accept),tonumber(seq),tonumber(nl),tonumber(nw)
   local first=a+${claimHead} a=first+nl+nw*2
   local weights={}
   for i=first+nl,a-2,2 do weights[ARGV[i]]=tonumber(ARGV[i+1]) end
-  local jobs,regate,outcome,bytes={},{},'ok',0
+  local jobs,regate,outcome={},{},'ok'
   -- What the worker itself wrote wins over what a heartbeat told; a worker that wrote nothing lately is gone.
   if inst=='' and not foreign(worker) then outcome='gone' end -- a worker of ours has a process
   if wkey~='' then
     local w=call('HMGET',wkey,'inst','cap')
     if w[1]~=inst then outcome='gone' else cap=tonumber(w[2] or '') or cap end
   end
+  if outcome=='ok' and (bytes>=${mostBytes} or pops>=${mostPerClaim}) then outcome='later' end
   local sk=P..'slots:'..worker
   -- Nobody renews for a bus-only worker.
   if inst=='' then call('ZREMRANGEBYSCORE',sk,'-inf',ms) call('PEXPIRE',sk,${slotsMs}) end
@@ -96,7 +101,7 @@ while a<=#ARGV do
     for prio=0,2 do for l=0,nl-1 do rings[prio*nl+l+1]=ring(pool,ARGV[first+l],prio) end end
     local looked,moved,popped=0,{},{}
     while #jobs<n and looked<n+${spare} and bytes<${mostBytes} do
-      looked=looked+1
+      looked=looked+1 pops=pops+1
       local bi,bs
       for prio=0,2 do
         for l=1,nl do

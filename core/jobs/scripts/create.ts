@@ -1,11 +1,14 @@
 // create: accepts a job. Its record is the acceptance; an id that is known, or any of whose keys exists, is refused or recognised.
-import { jobScript, streamMs } from './prelude.ts';
+import { jobScript } from './prelude.ts';
 
 /** Arguments per job; mode: 1 the payload comes along, 3 it was staged (stage.ts), 2 it must be there, 0 there is none. */
 export const createStride = 14;
 
 /** Ids that a trace keeps, about: a client may use one trace for ever. */
 export const traceLength = 10_000;
+
+/** Entries that one sweep takes out of a list at most: Redis does nothing else meanwhile. The rest is for the next times. */
+export const mostSwept = 10_000;
 
 // ARGV[5]: ms after which an entry of the tenant's list can have no record any more; ARGV[6]: ids kept in job:recent.
 export const create = jobScript(
@@ -55,12 +58,14 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
     h[#h+1]='idem' h[#h+1]=ikey
     call('SET',idem,id..' '..idigest)
   end
+  due(id,now+1000) -- before there is a record: should one of the lists fail, somebody looks at the job all the same
   call('HSET',rk,unpack(h))
   local jobs,tk=P..'jobs:'..tenant,P..'trace:'..trace
   -- The plain key is whose jobs came first; another tenant's jobs under the same trace are kept apart, so that none hides the other's.
   local other=trace~='' and call('SRANDMEMBER',tk)
   local owner=other and redis.pcall('HGET',P..'job:meta:'..other,'tenant')
-  if type(owner)=='string' and owner~=tenant then tk=tk..':'..tenant end
+  -- The id is the client's own, on the bus with colons in it: such a one is no plain key, since it may look like that of another tenant.
+  if type(owner)=='string' and owner~=tenant or string.find(trace,':',1,true) then tk=tk..':'..tenant end
   call('ZADD',jobs,ms,id)
   listed[tenant]=jobs
   call('ZADD',P..'job:recent',ms,id)
@@ -70,20 +75,19 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   end
   if sweep and trace~='' then
     local more=call('SCARD',tk)-${traceLength}
-    if more>0 then call('SPOP',tk,more) end
+    if more>0 then call('SPOP',tk,math.min(more,${mostSwept})) end
   end
-  due(id,now+1000)
   ev(id,tenant,'PENDING','0')
   if not lacks then return {'created',id,trace,'PENDING'} end
   -- In the same step, so that no crash lets a job run without its payload.
   local e=finish(id,tenant,'FAILED','0',{'error_code','payload_missing','error','context_ptr: ctx:'..id..' is not in the store','stopped',ms})
   return {'payload_missing',id,trace,'FAILED',e}
 end)
-for tenant,jobs in pairs(listed) do
+for _,jobs in pairs(listed) do
   guard(jobs,false,call,'PEXPIRE',jobs,f0(horizon))
   if sweep then
-    guard(jobs,false,call,'ZREMRANGEBYSCORE',jobs,'-inf',f0(now-horizon))
-    call('PEXPIRE',P..'ev:'..tenant,${streamMs})
+    local old=guard(jobs,0,call,'ZCOUNT',jobs,'-inf',f0(now-horizon))
+    if old>0 then call('ZREMRANGEBYRANK',jobs,0,math.min(old,${mostSwept})-1) end
   end
 end
 if next(listed) then guard('job:recent',false,call,'ZREMRANGEBYRANK',P..'job:recent',0,-1-recent) end

@@ -137,10 +137,26 @@ describe('a lane that nobody serves', () => {
     expect(beliefs.ready('p', 'job.b')).toBe(true);
   });
 
-  test('is remembered within a bound', () => {
-    const { beliefs } = open({ a: 4 });
+  test('takes no room from lanes that somebody serves, however many such lanes one tenant makes', async () => {
+    const { beliefs } = open({ a: 1 });
+    const junk = Array.from({ length: 20_000 }, (_, i) => `job.a|l:of=${i}`);
+    for (const lane of junk) beliefs.ready('p', lane);
+    expect(beliefs.ready('p', 'job.a')).toBe(true);
+    expect(asked(beliefs.plan(100))).toEqual({ a: 1 });
+    // Also where the queues are read anew, in whatever order.
+    await beliefs.recount(async () => [...junk, 'job.a'].map((lane) => ({ pool: 'p', lane, waiting: 1 })));
+    expect(asked(beliefs.plan(100))).toEqual({ a: 1 });
+  });
+
+  test('is remembered within a bound', async () => {
+    const { beliefs, beat } = open({ a: 4 });
     for (let i = 0; i < 25_000; i++) beliefs.ready('p', `job.a|l:x=${i}`);
-    expect(beliefs.ready('p', 'job.a')).toBe(false); // the next recount finds it
+    beliefs.ready('p', 'job.b');
+    beat('b', 4, 'job.b');
+    beliefs.reopen('p');
+    expect(beliefs.waits).toBe(false); // the next recount finds it
+    await beliefs.recount(async () => [{ pool: 'p', lane: 'job.b', waiting: 1 }]);
+    expect(asked(beliefs.plan(100))).toEqual({ b: 1 });
   });
 });
 
