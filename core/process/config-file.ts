@@ -18,9 +18,17 @@ export function parseConfigFile<T>(
 ): Result<T, readonly string[]> {
   if (fault !== undefined) return err([`${variable}: ${path} cannot be read: ${fault}`]);
   if (text === undefined && absent === undefined) return err([`${variable}: there is no file ${path}`]);
-  const content = text === undefined ? ok(absent) : parseYaml(text);
-  const parsed = content.ok ? parseContent(content.value) : content;
+  const parsed = text === undefined ? parseContent(absent) : parseConfigText(text, parseContent);
   return parsed.ok ? parsed : err(parsed.error.map((problem) => `${path}: ${problem}`));
+}
+
+/** Reads a YAML text; the problems are those of its syntax, or else those of its content. */
+export function parseConfigText<T>(
+  text: string,
+  parseContent: (value: unknown) => Result<T, readonly string[]>,
+): Result<T, readonly string[]> {
+  const content = parseYaml(text);
+  return content.ok ? parseContent(content.value) : content;
 }
 
 /** The value of a YAML text; a problem of its syntax is one line, with its line and column. */

@@ -24,6 +24,8 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['review', () => import('./commands/review.ts').then((file) => file.review)],
   ['keys add', () => import('./commands/keys.ts').then((file) => file.keysAdd)],
   ['keys list', () => import('./commands/keys.ts').then((file) => file.keysList)],
+  ['config push', () => import('./commands/config.ts').then((file) => file.configPush)],
+  ['config show', () => import('./commands/config.ts').then((file) => file.configShow)],
   ['keys remove', () => import('./commands/keys.ts').then((file) => file.keysRemove)],
 ]);
 

@@ -23,6 +23,9 @@ export interface Context {
   readonly out: Output;
   readonly sources: Sources;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where the person stands, and the root of the checkout that this CLI is part of. */
+  readonly cwd: string;
+  readonly checkout: string;
   /** Aborts on Ctrl-C. */
   readonly signal: AbortSignal;
   /** Unix ms. */
@@ -65,5 +68,5 @@ export function createContext(world: World, args: Args, out: Output, command: Co
     if (sendsKeyInTheOpen(gateway, key)) out.note(`the key goes to ${gateway.url} without encryption`);
     return createClient({ gateway, key, tenant: args.text('tenant'), signal, userAgent: `cortex-cli/${version}` });
   };
-  return { args, out, sources: { stdin, path }, env, signal, now, command, client };
+  return { args, out, sources: { stdin, path }, env, cwd, checkout, signal, now, command, client };
 }

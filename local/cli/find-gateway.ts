@@ -1,7 +1,7 @@
 // Where the gateway is: what was said, else what runs from a checkout of ours, else where it is by default.
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readRun, runFile } from '../bootstrap/checkout.mjs';
+import { type RunNote, readRun, runFile } from '../bootstrap/checkout.mjs';
 import { isAlive } from '../bootstrap/process.mjs';
 import { Stop } from '../bootstrap/stop.mjs';
 import { exit } from './exit.ts';
@@ -30,11 +30,23 @@ export function findGateway({ option, env, cwd, checkout }: Places): GatewayAddr
   if (option !== undefined) return { url: parseUrl('--gateway', option), from: 'from --gateway' };
   const said = env['CORTEX_URL'] ?? '';
   if (said !== '') return { url: parseUrl('CORTEX_URL', said), from: 'from CORTEX_URL' };
+  const running = findRun({ cwd, checkout }, ({ urls }) => urls['gateway']);
+  return running === undefined
+    ? { url: defaultGateway, from: 'the default' }
+    : { url: running.value, from: `from ${running.file}` };
+}
+
+/** What `pick` finds in the note of a system that is up: of the nearest folder above, else of this checkout. */
+export function findRun<T>(
+  { cwd, checkout }: Pick<Places, 'cwd' | 'checkout'>,
+  pick: (run: RunNote) => T | undefined,
+): { readonly value: T; readonly file: string } | undefined {
   for (const root of new Set([...upwards(cwd), checkout])) {
-    const url = runningIn(root);
-    if (url !== undefined) return { url, from: `from ${runFile(root)}` };
+    const run = runningIn(root);
+    const value = run && pick(run);
+    if (value !== undefined) return { value, file: runFile(root) };
   }
-  return { url: defaultGateway, from: 'the default' };
+  return undefined;
 }
 
 /** An http or https address. A path is kept: the gateway may stand behind a front. */
@@ -55,11 +67,11 @@ function upwards(folder: string): string[] {
   return above === folder ? [folder] : [folder, ...upwards(above)];
 }
 
-/** The address noted by a system that is up. What a killed one left is no address. */
-function runningIn(root: string): string | undefined {
+/** The note of a system that is up. What a killed one left is none. */
+function runningIn(root: string): RunNote | undefined {
   if (!isOurs(join(root, '.cortex')) || !isOurs(runFile(root))) return undefined;
   const run = readRun(root);
-  return run === undefined || !isAlive(run) ? undefined : run.urls['gateway'];
+  return run === undefined || !isAlive(run) ? undefined : run;
 }
 
 /**
