@@ -9,6 +9,7 @@ import { orchestratorEnv, orchestratorMetricsPort } from '../services/orchestrat
 import { schedulerEnv, schedulerMetricsPort } from '../services/scheduler/config.ts';
 import { workerEnv, workerMetricsPort } from '../services/worker/config.ts';
 import { cliEnv } from './cli/env.ts';
+import { redisRestEnv, redisRestMetricsPort } from './redis-rest/config.ts';
 import { services } from './services.ts';
 import { addressEnv, upEnv } from './up/options.ts';
 
@@ -25,6 +26,7 @@ export const readers: readonly Reader[] = [
   reader('scheduler', { ...processEnv(schedulerMetricsPort), ...schedulerEnv }),
   reader('worker', { ...processEnv(workerMetricsPort), ...workerEnv }),
   reader('orchestrator', { ...processEnv(orchestratorMetricsPort), ...orchestratorEnv }),
+  reader('Redis by REST', { ...processEnv(redisRestMetricsPort), ...redisRestEnv }),
   reader('`npm start`', { ...addressEnv(services), ...upEnv }),
   { name: 'CLI', rows: cliEnv },
 ];
