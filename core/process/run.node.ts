@@ -50,7 +50,7 @@ export interface ProcessSpec<C> {
   readonly name: string;
   readonly metricsPort: number;
   /** Parses the environment. Throws EnvError with every problem. */
-  readonly config: (env: Env) => C;
+  readonly config: (env: Env) => C | Promise<C>;
   /** The driver that the entry chose: what /metrics shows. */
   readonly metrics: ReadableMetrics | ((config: C) => ReadableMetrics);
   /** Acquires what the service needs and starts it; resolves when it does its work. */
@@ -64,7 +64,7 @@ export async function runProcess<C>(spec: ProcessSpec<C>): Promise<void> {
     complain(spec.name, [tooOld]);
     process.exit(1);
   }
-  const { base, config } = readConfig(spec, process.env);
+  const { base, config } = await readConfig(spec, process.env);
   const metrics = typeof spec.metrics === 'function' ? spec.metrics(config) : spec.metrics;
   const writer = createStdoutWriter();
   const clock = systemClock;
@@ -204,14 +204,14 @@ export function nodeProblem(version: string): string | undefined {
 }
 
 /** Both halves of the configuration, or every problem on stderr and the end. */
-function readConfig<C>(
+async function readConfig<C>(
   spec: ProcessSpec<C>,
   env: Env,
-): { readonly base: EnvValues<ReturnType<typeof processEnv>>; readonly config: C } {
+): Promise<{ readonly base: EnvValues<ReturnType<typeof processEnv>>; readonly config: C }> {
   const base = readEnv(processEnv(spec.metricsPort), env);
   const problems = base.ok ? [] : [...base.error];
   try {
-    const config = spec.config(env);
+    const config = await spec.config(env);
     if (base.ok) return { base: base.value, config };
   } catch (error) {
     if (!(error instanceof CortexError)) throw error;

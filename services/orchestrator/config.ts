@@ -12,7 +12,11 @@ export const orchestratorEnv = {
   ...storeEnv,
   natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
-  timeoutsPath: path('TIMEOUT_CONFIG_PATH', 'config/timeouts.yaml', 'how long things may take'),
+  timeoutsPath: path(
+    'TIMEOUT_CONFIG_PATH',
+    'config/timeouts.yaml',
+    'how long things may take; `redis`: what `cortex config push` put there',
+  ),
   workerId: text(
     'WORKER_ID',
     undefined,

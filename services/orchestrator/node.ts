@@ -1,10 +1,10 @@
 // The orchestrator as a Node process: a worker host whose workers are workflows. Any number may run side by side.
 import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
+import { findConfig } from '#core/config/find.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { parseStoreEnv } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
-import { findFile } from '#core/process/config-file.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
@@ -23,9 +23,9 @@ await runProcess({
   name,
   metricsPort: orchestratorMetricsPort,
   metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_', ...plantMetrics] }),
-  config(env) {
+  async config(env) {
     const values = parseStoreEnv(orchestratorEnv, env);
-    const file = findFile(values.timeoutsPath);
+    const file = await findConfig(values.timeoutsPath, 'timeouts', values.redisUrl);
     return { ...values, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
   },
   async start(context) {

@@ -12,8 +12,16 @@ export const schedulerEnv = {
   ...kernelClientEnv,
   natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
-  poolsPath: path('POOL_CONFIG_PATH', 'config/pools.yaml', 'which pool does which topic'),
-  timeoutsPath: path('TIMEOUT_CONFIG_PATH', 'config/timeouts.yaml', 'how long things may take'),
+  poolsPath: path(
+    'POOL_CONFIG_PATH',
+    'config/pools.yaml',
+    'which pool does which topic; `redis`: what `cortex config push` put there',
+  ),
+  timeoutsPath: path(
+    'TIMEOUT_CONFIG_PATH',
+    'config/timeouts.yaml',
+    'how long things may take; `redis`: what `cortex config push` put there',
+  ),
 };
 
 /** The port of METRICS_ADDR. */

@@ -1,12 +1,12 @@
 // The scheduler as a Node process: NATS and Redis over TCP, the safety kernel by RPC. Any number may run side by side.
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
+import { findConfig } from '#core/config/find.node.ts';
 import { createEvents } from '#core/events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { parseStoreEnv } from '#core/jobs/store-env.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { kernelDial } from '#core/policy/dial.node.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
-import { findFile } from '#core/process/config-file.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
@@ -19,11 +19,11 @@ const name = 'cortex-scheduler';
 await runProcess({
   name,
   metricsPort: schedulerMetricsPort,
-  config(env) {
+  async config(env) {
     const values = parseStoreEnv(schedulerEnv, env);
-    const timeoutsFile = findFile(values.timeoutsPath);
-    const files = parseSchedulerFiles({ pools: findFile(values.poolsPath), timeouts: timeoutsFile });
-    return { ...values, ...files, builtInTimeouts: timeoutsFile.text === undefined };
+    const pools = await findConfig(values.poolsPath, 'pools', values.redisUrl);
+    const timeouts = await findConfig(values.timeoutsPath, 'timeouts', values.redisUrl);
+    return { ...values, ...parseSchedulerFiles({ pools, timeouts }), builtInTimeouts: timeouts.text === undefined };
   },
   // Whoever may submit may invent topics; they must not push ours out of the metrics.
   metrics: ({ pools }) =>

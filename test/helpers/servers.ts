@@ -10,6 +10,7 @@ import {
   endServer,
   launchServer,
   natsArgs,
+  natsWebSocketConfig,
   redisArgs,
   type RunningServer,
   ServerDidNotStart,
@@ -40,6 +41,8 @@ export interface NatsOptions {
   readonly port?: number;
   /** More flags; `{dir}` inside one is replaced by the temporary folder. */
   readonly args?: readonly string[];
+  /** Where it listens for WebSockets as well. */
+  readonly webSocketPort?: number;
 }
 
 export interface RedisOptions {
@@ -58,11 +61,11 @@ export function startNats(options: NatsOptions = {}): Promise<TestServer> {
     port: options.port,
     dir: undefined,
     args: (port, dir) =>
-      natsArgs(
-        port,
-        identity,
-        (options.args ?? []).map((arg) => arg.replaceAll('{dir}', dir)),
-      ),
+      natsArgs(port, identity, [
+        ...(options.webSocketPort === undefined ? [] : ['-c', 'nats.conf']),
+        ...(options.args ?? []).map((arg) => arg.replaceAll('{dir}', dir)),
+      ]),
+    files: options.webSocketPort === undefined ? {} : { 'nats.conf': natsWebSocketConfig(options.webSocketPort) },
   });
 }
 
@@ -95,6 +98,7 @@ interface Wanted {
   readonly port: number | undefined;
   readonly dir: string | undefined;
   readonly args: (port: number, dir: string) => string[];
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 interface Entry {
@@ -124,6 +128,7 @@ async function start(wanted: Wanted): Promise<TestServer> {
       port,
       dir,
       args: wanted.args(port, dir),
+      files: wanted.files ?? {},
       spawned: (pid) => noteChild(wanted.name, pid),
     });
 

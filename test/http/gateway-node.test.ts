@@ -1,7 +1,6 @@
 // The gateway as a process of its own, with a real NATS and a real Redis behind it.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
@@ -14,7 +13,9 @@ import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { freePort } from '../../local/servers/ports.ts';
 import { startNats, startRedis, type TestServer } from '../helpers/servers.ts';
 import { startService } from '../helpers/service-process.ts';
+import { subscribedTo } from './connz.ts';
 import { testGateway } from './gateway.ts';
+import { send } from './send.ts';
 import type { GatewayOptions, GatewayUnderTest, Heard } from './under-test.ts';
 
 let redisServer: TestServer;
@@ -29,10 +30,6 @@ afterAll(async () => {
   await redisServer.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-interface Connz {
-  readonly connections: readonly { readonly name: string; readonly subscriptions_list?: readonly string[] }[];
-}
 
 async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): Promise<GatewayUnderTest> {
   const monitor = await freePort();
@@ -77,13 +74,7 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
     silence: (on) => {
       silent = on;
     },
-    async subscriptions() {
-      const answer = await fetch(`http://127.0.0.1:${monitor}/connz?subs=1`);
-      const { connections } = (await answer.json()) as Connz;
-      const own = connections.filter(({ name }) => name === 'cortex-api-gateway');
-      return own.flatMap((c) => c.subscriptions_list ?? []).filter((subject) => subject.startsWith('cortex.ev.'))
-        .length;
-    },
+    subscriptions: async () => (await subscribedTo(monitor, 'cortex.ev.')).length,
     metrics: async () => (await fetch(`${metrics}/metrics`)).text(),
     async close() {
       const code = await process.stop();
@@ -93,27 +84,6 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
       if (code !== 0) throw new Error(`the gateway ended with ${code}: ${JSON.stringify(process.log.slice(-5))}`);
     },
   };
-}
-
-/** fetch, but a Host of the test's own choice is really sent. */
-async function send(url: string, init: RequestInit): Promise<Response> {
-  const headers = new Headers(init.headers);
-  if (!headers.has('host')) return fetch(url, init);
-  return new Promise((resolve, reject) => {
-    const options = { method: init.method ?? 'GET', headers: Object.fromEntries(headers), agent: false };
-    const sent = httpRequest(url, options, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-      answer.on('end', () => {
-        const got = new Headers();
-        for (const [name, value] of Object.entries(answer.headers))
-          if (value !== undefined) got.set(name, String(value));
-        resolve(new Response(Buffer.concat(chunks), { status: answer.statusCode ?? 0, headers: got }));
-      });
-    });
-    sent.on('error', reject);
-    sent.end(init.body ?? undefined);
-  });
 }
 
 testGateway('on Node', make);

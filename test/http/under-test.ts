@@ -31,8 +31,10 @@ export interface GatewayUnderTest {
   heard(subject: string): readonly Heard[];
   /** Keeps news from the store's steps away from the bus, or lets them through again. */
   silence(silent: boolean): void;
-  /** Tenants whose events the gateway listens to now. */
+  /** Subscriptions to events of tenants now. */
   subscriptions(): Promise<number>;
+  /** In workerd each request that waits has a subscription of its own; else those of one tenant share one. */
+  readonly isolated?: boolean;
   /** Prometheus text. */
   metrics(): Promise<string>;
   close(): Promise<void>;

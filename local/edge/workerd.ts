@@ -1,0 +1,109 @@
+// workerd with one function in it, as in production: a configuration of its own, its environment from ours, loopback unless told otherwise.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import workerdBinary from 'workerd';
+import { type Address, formatAddress } from '#core/process/address.ts';
+import { Stop } from '../bootstrap/stop.mjs';
+import { bundleFunction, compatibilityDate, compatibilityFlags } from './bundle.ts';
+
+export interface WorkerdOptions {
+  /** The root of the checkout. */
+  readonly root: string;
+  /** `functions/<name>/worker.ts`. */
+  readonly name: string;
+  readonly addr: Address;
+  /** The function's environment; in no file and on no command line. */
+  readonly env: Readonly<Record<string, string>>;
+  /** A line that the function or the runtime wrote. */
+  readonly line: (text: string) => void;
+  /** Told the pid at once. */
+  readonly spawned?: (pid: number) => void;
+}
+
+export interface RunningWorkerd {
+  readonly child: ChildProcess;
+  /** Where it listens. */
+  readonly port: number;
+  /** How it ended, when it has. */
+  readonly exited: Promise<string>;
+  /** SIGTERM: requests under way may finish, for `patience` ms at most (default 2,000). Resolves when it is gone. */
+  stop(patience?: number): Promise<void>;
+}
+
+/** Resolves when it listens. Throws Stop when it ends before, with what it said. */
+export async function runWorkerd({ root, name, addr, env, line, spawned }: WorkerdOptions): Promise<RunningWorkerd> {
+  const { code } = await bundleFunction(root, name);
+  const folder = mkdtempSync(join(tmpdir(), `cortex-workerd-${name}-`));
+  writeFileSync(join(folder, 'worker.js'), code, { mode: 0o600 });
+  writeFileSync(join(folder, 'config.capnp'), configText(addr, Object.keys(env)), { mode: 0o600 });
+  const said: string[] = [];
+  const child = spawn(workerdBinary, ['serve', 'config.capnp', '--control-fd=3'], {
+    cwd: folder,
+    env: { ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const exited = once(child, 'exit').then(([status, signal]) => {
+    rmSync(folder, { recursive: true, force: true });
+    return signal === null ? `exit code ${String(status)}` : String(signal);
+  });
+  await once(child, 'spawn');
+  spawned?.(child.pid ?? 0);
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream as Readable }).on('line', (text) => {
+      if (said.length < 20) said.push(text);
+      line(text);
+    });
+  }
+  const listening = new Promise<number>((resolve) => {
+    createInterface({ input: child.stdio[3] as Readable }).on('line', (text) => {
+      const { event, port } = JSON.parse(text) as { readonly event?: string; readonly port?: number };
+      if (event === 'listen' && port !== undefined) resolve(port);
+    });
+  });
+  const port = await Promise.race([listening, exited]);
+  if (typeof port === 'string') throw new Stop(`workerd ended (${port}): ${said.join(' ')}`);
+  return {
+    child,
+    port,
+    exited,
+    async stop(patience = 2_000) {
+      child.kill('SIGTERM');
+      const force = setTimeout(() => child.kill('SIGKILL'), patience);
+      await exited;
+      clearTimeout(force);
+    },
+  };
+}
+
+/** Its outbound network reaches this machine and private addresses as well: Redis and NATS are there. */
+function configText(addr: Address, names: readonly string[]): string {
+  const bindings = names.map((name) => `    (name = ${quoted(name)}, fromEnvironment = ${quoted(name)}),`);
+  return [
+    'using Workerd = import "/workerd/workerd.capnp";',
+    'const config :Workerd.Config = (',
+    '  services = [',
+    '    (name = "function", worker = .function),',
+    '    (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),',
+    '  ],',
+    `  sockets = [(name = "http", address = ${quoted(formatAddress(addr))}, http = (), service = "function")],`,
+    ');',
+    'const function :Workerd.Worker = (',
+    '  modules = [(name = "worker.js", esModule = embed "worker.js")],',
+    `  compatibilityDate = ${quoted(compatibilityDate)},`,
+    `  compatibilityFlags = [${compatibilityFlags.map(quoted).join(', ')}],`,
+    '  bindings = [',
+    ...bindings,
+    '  ],',
+    ');',
+    '',
+  ].join('\n');
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}

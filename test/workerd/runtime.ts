@@ -1,0 +1,48 @@
+// workerd with one function in it, on loopback, as tests need it.
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { Log, LogLevel, Miniflare } from 'miniflare';
+import { bundleFunction, compatibilityDate, compatibilityFlags } from '../../local/edge/bundle.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const bundles = new Map<string, Promise<string>>();
+
+/** The bundle of a function, made once for a test file. */
+export function bundleOf(name: string): Promise<string> {
+  const known = bundles.get(name) ?? bundleFunction(root, name).then(({ code }) => code);
+  bundles.set(name, known);
+  return known;
+}
+
+export interface Workerd {
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** What the function wrote so far. */
+  readonly log: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** Runs `functions/<name>/worker.ts` with this environment. */
+export async function startWorkerd(name: string, env: Readonly<Record<string, string>>): Promise<Workerd> {
+  const log: string[] = [];
+  const runtime = new Miniflare({
+    modules: [{ type: 'ESModule', path: 'worker.js', contents: await bundleOf(name) }],
+    compatibilityDate,
+    compatibilityFlags: [...compatibilityFlags],
+    bindings: { ...env },
+    host: '127.0.0.1',
+    port: 0,
+    log: new Log(LogLevel.NONE),
+    handleRuntimeStdio(stdout: Readable, stderr: Readable) {
+      for (const stream of [stdout, stderr])
+        stream.on('data', (data: Buffer) => log.push(...data.toString().split('\n').filter(Boolean)));
+    },
+  });
+  try {
+    const url = await runtime.ready;
+    return { url: url.origin, log, stop: () => runtime.dispose() };
+  } catch (error) {
+    await runtime.dispose();
+    throw error;
+  }
+}
