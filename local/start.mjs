@@ -8,7 +8,7 @@ import { withLock } from './bootstrap/lock.mjs';
 import { isAlive } from './bootstrap/process.mjs';
 import { findRuntime, runOn } from './bootstrap/runtime.mjs';
 import { runsAlready } from './bootstrap/second-start.mjs';
-import { startArguments } from './bootstrap/start-arguments.mjs';
+import { startArguments, usage } from './bootstrap/start-arguments.mjs';
 import { runCommand, Stop } from './bootstrap/stop.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,11 +17,15 @@ const say = (line) => process.stdout.write(`${line}\n`);
 await runCommand(async () => {
   const args = process.argv.slice(2);
   const { help, problems } = startArguments(args);
+  if (help) {
+    process.stdout.write(usage);
+    return 0;
+  }
   // Before anything else: a system that runs already must not hide a slip.
-  if (!help && problems.length > 0) throw new Stop(problems.join('\ncortex: '), 2);
+  if (problems.length > 0) throw new Stop(problems.join('\ncortex: '), 2);
   let runtime;
   while (runtime === undefined) {
-    if (!help && (await runsAlready(root, say))) return 0;
+    if (await runsAlready(root, say)) return 0;
     runtime = await withLock(lockFile(root), prepare, { say });
   }
   try {

@@ -1,6 +1,7 @@
 // What every long-lived process of ours stands on: the bus, Redis, the job store, and what is said of them in /health and /metrics.
 // The drivers are handed in: an entry chooses them.
 import type { BusConnection } from '#core/bus/bus.ts';
+import { abortable } from '#core/deadline.ts';
 import type { CortexError } from '#core/errors.ts';
 import type { JobEvent } from '#core/jobs/job.ts';
 import { createKeys, type Keys } from '#core/jobs/keys.ts';
@@ -60,17 +61,19 @@ export interface PlantOptions {
 }
 
 /**
- * Connects, and notes the release. Throws what the drivers throw, and `failed_precondition` for a Redis that evicts or is laid out
- * for others; one that is so after a reconnect ends the process.
+ * Connects, and notes the release. Throws what the drivers throw, `canceled` when the process is stopped before, and
+ * `failed_precondition` for a Redis that evicts or is laid out for others; one that is so after a reconnect ends the process.
  */
 export async function openPlant(
   { config, log, clock, metrics, health, resources, stopping: signal, fail }: ProcessContext<PlantConfig>,
   { name, drivers, commandTimeoutMs }: PlantOptions,
 ): Promise<Plant> {
   const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
+  /** A driver waits for a server that is not there; who stops the process does not. */
+  const dial = <T>(variable: string, connect: () => Promise<T>) => named(variable, abortable(signal, connect));
   const bus = await resources.use(
     'nats',
-    () => named('NATS_URL', drivers.connectBus({ url: config.natsUrl, name, onError })),
+    () => dial('NATS_URL', () => drivers.connectBus({ url: config.natsUrl, name, onError })),
     (connection) => connection.close(),
   );
   const connections: RedisConnection[] = [];
@@ -78,7 +81,7 @@ export async function openPlant(
     const limit = timeoutMs === undefined ? {} : { commandTimeoutMs: timeoutMs };
     const made = await resources.use(
       what,
-      () => named('REDIS_URL', drivers.connectRedis({ url: config.redisUrl, name, onError, ...limit })),
+      () => dial('REDIS_URL', () => drivers.connectRedis({ url: config.redisUrl, name, onError, ...limit })),
       (connection) => connection.close(),
     );
     connections.push(made);

@@ -29,7 +29,8 @@ type Part = Arg | Buffer;
 
 /**
  * A connection to Redis that is up and comes back for ever. Throws CortexError: `invalid_argument` for the URL,
- * `unauthenticated` when the server refuses the credentials, `unavailable` naming the URL when no server answered in time.
+ * `unauthenticated` when the server refuses the credentials, `failed_precondition` when it refuses the database, `unavailable` naming
+ * the URL when no server answered in time.
  */
 export async function connectRedis(options: ConnectRedisOptions): Promise<RedisConnection> {
   const { name, onError, commandTimeoutMs = 2_000, connectMs = 10_000 } = options;
@@ -190,7 +191,13 @@ export async function connectRedis(options: ConnectRedisOptions): Promise<RedisC
     client.on('error', (error: unknown) => {
       lastError = error;
       const refusal = mapError(error, `the connection to ${shown}`);
-      if (refusal.code === 'unauthenticated') reject(refusal);
+      if (refusal.code === 'unauthenticated') return reject(refusal);
+      if (!isRefusedSelect(error)) return;
+      // The client would call itself ready all the same, and everything would go into database 0.
+      client.disconnect(true);
+      if (refusal.code === 'unavailable') return; // it says so only for now
+      const cause = { cause: error };
+      reject(new CortexError('failed_precondition', `Redis at ${shown} lets nobody use its database ${db}`, cause));
     });
     link.connected(connectMs).then((up) => {
       if (!up)
@@ -235,6 +242,11 @@ export async function connectRedis(options: ConnectRedisOptions): Promise<RedisC
     },
     close: () => (closing ??= shut()),
   };
+}
+
+function isRefusedSelect(error: unknown): boolean {
+  const { command } = error as { readonly command?: { readonly name?: string } };
+  return command?.name === 'select';
 }
 
 /** Without a copy, in both directions. */

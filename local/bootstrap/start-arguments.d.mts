@@ -1,3 +1,4 @@
+export const usage: string;
 export function startArguments(args: readonly string[]): {
 	readonly watch: boolean;
 	readonly auto: boolean;

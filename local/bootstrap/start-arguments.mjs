@@ -1,5 +1,12 @@
 // The arguments of `npm start`, read by its first step and again by the supervisor. Plain JavaScript for Node 18 to 24.
 
+export const usage = `npm start [-- --ports auto]     starts CortexOS and stays up; Ctrl-C ends it
+npm run dev                     the same, and restarts a service when its files change
+
+  --ports auto   every port of our own is chosen by the system
+  --watch        restart on change (npm run dev)
+`;
+
 /** What was asked, and one line for each argument that nobody knows. */
 export function startArguments(args) {
   const problems = [];

@@ -3,7 +3,7 @@
 import type { Address } from '#core/process/address.ts';
 import { type Env, type EnvSpec, readEnv } from '#core/process/env.ts';
 import { address, choice, int, list, path, seconds, text, url } from '#core/process/variables.ts';
-import { startArguments } from '../bootstrap/start-arguments.mjs';
+import { startArguments, usage } from '../bootstrap/start-arguments.mjs';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { Service } from '../services.ts';
 
@@ -31,13 +31,6 @@ export interface UpOptions {
   /** How long a service may take to end by itself, in ms, before it is forced. */
   readonly drainPatience: number;
 }
-
-export const usage = `npm start [-- --ports auto]     starts CortexOS and stays up; Ctrl-C ends it
-npm run dev                     the same, and restarts a service when its files change
-
-  --ports auto   every port of our own is chosen by the system
-  --watch        restart on change (npm run dev)
-`;
 
 const fsyncs = ['everysec', 'always'] as const;
 const port = { min: 0, max: 65_535 };

@@ -57,7 +57,7 @@ export function serverUnit(plan: ServerPlan): ServerUnit {
     ports: () => settled,
     async launch(signal) {
       signal.throwIfAborted();
-      const server = settled.length === 0 ? await launchAnywhere() : await launchOn(settled);
+      const server = await (settled.length === 0 ? launchAnywhere() : launchOn(settled)).catch(forAPerson);
       plan.noted(plan.name, server.pid, true);
       return {
         pid: server.pid,
@@ -67,6 +67,11 @@ export function serverUnit(plan: ServerPlan): ServerUnit {
       };
     },
   };
+}
+
+/** Its data may be broken, its folder another user's: what the server said of it is all there is to say. */
+function forAPerson(error: unknown): never {
+  throw error instanceof ServerDidNotStart ? new Stop(error.message) : error;
 }
 
 /** A free port for each wish, itself or one above it; what another one wishes for is left to that one. */

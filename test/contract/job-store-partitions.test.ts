@@ -27,7 +27,8 @@ async function watch(work: () => Promise<unknown>): Promise<readonly Call[]> {
   const addresses = String(await admin.client('LIST'))
     .split('\n')
     .flatMap((line) => (/ name=(one|two) /.test(line) ? (/ addr=(\S+) /.exec(line)?.[1] ?? []) : []));
-  const monitor = await new Client(stage.server().port).monitor();
+  // Nothing else may happen at that moment: what comes in one packet with the OK of MONITOR, ioredis does not understand.
+  const monitor = await new Client({ port: stage.server().port, lazyConnect: true }).monitor();
   const calls: Call[] = [];
   let end = false;
   monitor.on('monitor', (_: string, args: string[], source: string) => {

@@ -122,6 +122,31 @@ test('one that comes later is waited for, one that never comes is named', async 
   await expect(failed).rejects.not.toThrow('hidden');
 });
 
+test('a database that the server does not have is told at once, and nothing goes into another one', async () => {
+  const server = await startRedis();
+  const failed = await connect({ url: `${server.url}/99` }).catch((error: unknown) => error);
+  expect(failed).toMatchObject({
+    code: 'failed_precondition',
+    message: `Redis at ${server.url}/99 lets nobody use its database 99`,
+  });
+  const redis = await connect({ url: `${server.url}/9` }, { commandTimeoutMs: 500 });
+  await server.kill();
+  const smaller = await startRedis({ port: server.port, args: ['--databases', '2'] });
+  const refusals = async () =>
+    Number(
+      /cmdstat_select:.*failed_calls=(\d+)/.exec(String(await cli(server.port, 'INFO', 'commandstats')))?.[1] ?? 0,
+    );
+  await until(async () => (await refusals()) > 1);
+  await expect(redis.set('key', 'value')).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await cli(server.port, 'DBSIZE')).toBe(0);
+  await smaller.stop();
+  await server.restart();
+  await until(() => redis.state === 'connected', { timeout: 10_000 });
+  await redis.set('key', 'value');
+  expect(await cli(server.port, 'INFO', 'keyspace')).toMatch(/db9:keys=1/);
+  await server.stop();
+});
+
 test('a password that is missing or wrong is told at once', async () => {
   const server = await startRedis();
   await cli(server.port, 'ACL', 'SETUSER', 'worker', 'on', '>se:cret', '~*', '+@all');

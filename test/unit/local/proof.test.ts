@@ -9,7 +9,12 @@ let server: Server | undefined;
 afterEach(() => server?.close());
 
 /** What it answers to the submission, then to each look at the job; the last one again and again. */
-async function prove(...answers: readonly [number, unknown][]): Promise<{ sentence: string; asked: unknown[] }> {
+const prove = (...answers: readonly [number, unknown][]) => proveWithin(60_000, ...answers);
+
+async function proveWithin(
+  patience: number,
+  ...answers: readonly [number, unknown][]
+): Promise<{ sentence: string; asked: unknown[] }> {
   const asked: unknown[] = [];
   const left = [...answers];
   server = createServer((request, response) => {
@@ -24,7 +29,7 @@ async function prove(...answers: readonly [number, unknown][]): Promise<{ senten
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
   const gateway = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const signal = new AbortController().signal;
-  const proof = await proveWithOneJob({ gateway, topic: 'job.echo', apiKey: undefined, signal, patience: 100 });
+  const proof = await proveWithOneJob({ gateway, topic: 'job.echo', apiKey: undefined, signal, patience });
   expect(proof.succeeded).toBe(proof.sentence.startsWith('A first job went through'));
   return { sentence: proof.sentence, asked };
 }
@@ -55,10 +60,17 @@ describe('the proof', () => {
   it.each([
     [{ state: 'DENIED', safety_reason: 'not allowed' }, 'job.echo job j1 ended as DENIED: not allowed'],
     [{ state: 'FAILED', error_message: 'no pool' }, 'job.echo job j1 ended as FAILED: no pool'],
+    [{ state: 'CANCELLED', error_message: 'by x' }, 'job.echo job j1 ended as CANCELLED: by x'],
+    [{ state: 'TIMEOUT', error_message: 'late' }, 'job.echo job j1 ended as TIMEOUT: late'],
     [{ state: 'PENDING', safety_reason: 'no\npolicy' }, 'job.echo job j1 waits, and is PENDING: no policy'],
-    [{ state: 'SCHEDULED', safety_reason: '' }, 'job.echo job j1 waits, and is SCHEDULED'],
+    [{ state: 'AWAITING_APPROVAL', safety_reason: 'a' }, 'job.echo job j1 waits, and is AWAITING_APPROVAL: a'],
   ])('is not one that %j', async (job, told) => {
     expect((await prove(taken, [200, job])).sentence).toBe(`No job has gone through yet: ${told}`);
+  });
+
+  it('is not one that waits for a worker until the patience is over', async () => {
+    const { sentence } = await proveWithin(100, taken, [200, { state: 'SCHEDULED', safety_reason: '' }]);
+    expect(sentence).toBe('No job has gone through yet: job.echo job j1 waits, and is SCHEDULED');
   });
 
   it('is not one that the gateway refuses', async () => {

@@ -1,5 +1,5 @@
 // `npm start` that does not come up: it says why, and leaves nothing behind. Whole, as in start.test.ts.
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -71,6 +71,17 @@ describe('npm start that cannot', () => {
     expect(code).toBe(1);
     expect(output).toContain('cortex: REDIS_URL: nothing answers at redis://127.0.0.1:1/0');
     expect(output).not.toContain('secret');
+  });
+
+  it('tells what a server said that cannot read its data', async () => {
+    const data = join(checkout.root, '.cortex', 'redis', 'appendonlydir');
+    mkdirSync(data, { recursive: true });
+    writeFileSync(join(data, 'appendonly.aof.manifest'), 'nonsense\n');
+    const { code, output } = await failed();
+    expect(code).toBe(1);
+    expect(output).toMatch(/^cortex: redis-server did not start on port \d+:\n/m);
+    expect(output).toMatch(/manifest/);
+    expect(output).not.toMatch(/^ +at /m);
   });
 
   it('names an unknown argument', async () => {

@@ -121,6 +121,10 @@ describe('npm start', () => {
     const third = checkout.run('start.mjs', ['--ports', 'banana']);
     expect(await third.ended).toBe(2);
     expect(third.output()).toContain('cortex: --ports: unknown argument');
+    // And so is what can be asked for.
+    const fourth = checkout.run('start.mjs', ['--help']);
+    expect(await fourth.ended).toBe(0);
+    expect(fourth.output()).toContain('npm start [-- --ports auto]');
   });
 
   it('started twice in the same moment, runs once', async () => {

@@ -34,3 +34,10 @@ test('problems are one line each, with file and field', () => {
 test('broken syntax is one line with its place', () => {
   expect(problems('topics: [\n')).toEqual([expect.stringMatching(/^p\.yaml: line \d+, column \d+: [^\n]*[^:\n]$/)]);
 });
+
+test('a reference to nothing, and one that would fill the memory, are one line', () => {
+  expect(problems('topics: *none\n')).toEqual([expect.stringMatching(/^p\.yaml: [^\n]*alias[^\n]*none$/)]);
+  const ten = (name: string) => `[${`*${name},`.repeat(10)}]`;
+  const bomb = `a: &a [${'x,'.repeat(10)}]\nb: &b ${ten('a')}\nc: &c ${ten('b')}\nd: &d ${ten('c')}\ntopics: *d\n`;
+  expect(problems(bomb)).toEqual(['p.yaml: Excessive alias count indicates a resource exhaustion attack']);
+});

@@ -12,6 +12,7 @@ import { createResources } from '#core/process/resources.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
 import { systemClock } from '#core/system.ts';
 import { createCountedMetrics } from '../../helpers/counted-metrics.ts';
+import { until } from '../../helpers/until.ts';
 
 async function open() {
   const lines: LogFields[] = [];
@@ -63,11 +64,12 @@ async function open() {
 
 test('counts what its drivers count, says when a record is broken, and lets go in reverse', async () => {
   const { plant, lines, metrics, resources, health, stop, closed, stores, redisNames } = await open();
+  expect(metrics.read('cortex_redis_calls_total')).toBe(5);
   await plant.also('redis for leases', 200);
   expect(redisNames).toEqual([500, 200]);
   expect(stores).toHaveLength(2);
   expect(metrics.read('cortex_bus_dropped_total')).toBe(3);
-  expect(metrics.read('cortex_redis_calls_total')).toBe(5);
+  await until(() => metrics.read('cortex_redis_calls_total') === 10, { message: 'the calls of both connections' });
   for (const { onBroken, random } of stores) {
     onBroken(new CortexError('data_loss', 'the record of j1 is broken'));
     expect(random()).toMatch(/^[0-9a-f]{16}$/);

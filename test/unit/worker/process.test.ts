@@ -139,6 +139,17 @@ test('the orchestrator tells of its connections too', async () => {
   expect(await orchestrator.stop()).toBe(0);
 });
 
+test('told to stop while it waits for a server that is not there, ends at once and calls that no failure', async () => {
+  const [, db] = servers as [TestServer, TestServer];
+  // A Redis says nothing to who waits for the first word of a NATS.
+  const env = { NATS_URL: db.url.replace('redis:', 'nats:'), REDIS_URL: db.url };
+  const worker = await startService('services/worker/node.ts', env, ['metrics']);
+  const began = performance.now();
+  expect(await worker.stop()).toBe(0);
+  expect(performance.now() - began).toBeLessThan(5_000); // of the 10 s that the driver waits
+  expect(worker.log.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
 test('says what is wrong with its environment, all at once', async () => {
   const env = { WORKERS: 'echo,painter', WORKER_PARALLEL: 'many' };
   await expect(startService('services/worker/node.ts', env, ['metrics'])).rejects.toThrow(
