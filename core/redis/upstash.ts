@@ -148,6 +148,9 @@ function refusalOf(what: string, refusal: string): CortexError {
   if (/^unauthorized\b/i.test(refusal)) {
     return new CortexError('unauthenticated', `Redis refused ${what}: the token is not known`, { cause });
   }
+  if (/^ERR max request size\b/i.test(refusal)) {
+    return new CortexError('invalid_argument', `Redis refused ${what}: it is larger than a request may be`, { cause });
+  }
   if (/^ERR max\b.*\bexceeded/i.test(refusal)) {
     return new CortexError('resource_exhausted', `Redis refused ${what}: a limit is reached`, { cause });
   }

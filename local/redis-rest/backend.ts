@@ -29,6 +29,8 @@ export interface Backend {
   run(commands: readonly RestCommand[]): Promise<readonly unknown[]>;
   /** Follows a channel from now on; the answer stops it. Throws `unavailable`. */
   follow(channel: string, follower: Follower): Promise<() => void>;
+  /** Waits for the first connection, at most so many ms; answers whether there is one. */
+  ready(ms: number): Promise<boolean>;
   close(): void;
 }
 
@@ -98,6 +100,11 @@ export function createBackend({ url, commandTimeoutMs = 5_000, onTrouble }: Back
         channels.delete(channel);
         from.unsubscribe(channel).catch(() => undefined); // the connection is gone, and the subscription with it
       };
+    },
+    ready(ms) {
+      if (client.status === 'ready') return Promise.resolve(true);
+      const ready = new Promise<boolean>((resolve) => client.once('ready', () => resolve(true)));
+      return within(ms, ready, late).catch(() => false);
     },
     close() {
       client.disconnect();

@@ -20,6 +20,7 @@ await runProcess({
       () => createBackend({ url: redisUrl, onTrouble: (error) => log.warn('trouble with Redis', { error }) }),
       (made) => made.close(),
     );
+    if (!(await backend.ready(2_000))) log.warn('Redis is not there yet: requests are refused until it is');
     health.check('redis', async () => {
       await backend.run([['PING']]);
       return {};

@@ -12,18 +12,25 @@ import { redaction } from './job-store/redaction.ts';
 import { submission } from './job-store/submission.ts';
 import { workers } from './job-store/workers.ts';
 
+/** What a store cannot do on its transport, each with the reason; its tests then show that it says so and changes nothing. */
+export interface Gaps {
+  /** Artifacts. */
+  readonly bytes?: string;
+}
+
 export interface ContractOptions {
   /** Partitions of the key space. Default 1. */
   readonly partitions?: number;
+  readonly gaps?: Gaps;
 }
 
 /** Runs the contract on a kind of store. */
 export function testJobStore(name: string, make: MakeStore, options: ContractOptions = {}): void {
-  const { partitions = 1 } = options;
+  const { partitions = 1, gaps = {} } = options;
   describe(`job store on ${name}`, () => {
     const open = () => createRig(make, partitions);
     pairs(open);
-    attempts(open);
+    attempts(open, gaps);
     finishers(open);
     queue(open);
     submission(open);

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterEach, expect } from 'vitest';
 import type { CortexError } from '#core/errors.ts';
 import { type ConnectRedisOptions, connectRedis } from '#core/redis/ioredis.node.ts';
-import { type RedisConnection, script } from '#core/redis/redis.ts';
+import { type Redis as Port, type RedisConnection, script } from '#core/redis/redis.ts';
 
 export const open: RedisConnection[] = [];
 export const errors: CortexError[] = [];
@@ -29,7 +29,7 @@ export const spin = script(
   `local function at() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
   local start = at() while at() - start < tonumber(ARGV[1]) do end return 1`,
 );
-export const ask = (redis: RedisConnection, ...command: (string | number)[]) => redis.run(raw, [], command);
+export const ask = (redis: Port, ...command: (string | number)[]) => redis.run(raw, [], command);
 
 /** One command by a client of its own. */
 export async function cli(port: number, name: string, ...args: string[]): Promise<unknown> {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { CortexError } from '#core/errors.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
-import { type RedisConnection, script } from '#core/redis/redis.ts';
+import { type Redis, type RedisConnection, script } from '#core/redis/redis.ts';
 import type { MakeStore } from '../contract/job-store/rig.ts';
 import { redisBooks } from './books.ts';
 import { dump, textOf } from './redis-dump.ts';
@@ -24,7 +24,7 @@ export function redisStage(): RedisStage {
   let server: TestServer | undefined;
   const connections: RedisConnection[] = [];
   const errors: CortexError[] = [];
-  const at = (i: number): RedisConnection => {
+  const at = (i: 0 | 1): RedisConnection => {
     const connection = connections[i];
     if (connection === undefined) throw new Error('no connection yet');
     return connection;
@@ -48,24 +48,29 @@ export function redisStage(): RedisStage {
       return server;
     },
     redis: () => at(0),
-    async make({ keys, ...options }) {
-      const redis = at(0);
-      await redis.run(flush, [], []);
-      const of = (tenant: string, key: string): string => `${keys.prefix(keys.ofTenant(tenant))}${key}`;
-      return {
-        store: createRedisStore({ redis, keys, ...options }),
-        other: createRedisStore({ redis: at(1), keys, ...options }),
-        books: async () => redisBooks(await dump(redis), keys),
-        snapshot: async (coarse) => textOf(await dump(redis), coarse),
-        async write(tenant, key, value) {
-          if (value === undefined) await redis.run(remove, [of(tenant, key)], []);
-          else await redis.set(of(tenant, key), value);
-        },
-        read: (tenant, key) => redis.get(of(tenant, key)),
-        async unlist(tenant, id) {
-          await redis.run(unlist, [of(tenant, `jobs:${tenant}`)], [id]);
-        },
-      };
-    },
+    make: makeOn(at),
+  };
+}
+
+/** Makes stores on what two connections lead to: an emptied Redis. */
+export function makeOn(at: (connection: 0 | 1) => Redis): MakeStore {
+  return async ({ keys, ...options }) => {
+    const redis = at(0);
+    await redis.run(flush, [], []);
+    const of = (tenant: string, key: string): string => `${keys.prefix(keys.ofTenant(tenant))}${key}`;
+    return {
+      store: createRedisStore({ redis, keys, ...options }),
+      other: createRedisStore({ redis: at(1), keys, ...options }),
+      books: async () => redisBooks(await dump(redis), keys),
+      snapshot: async (coarse) => textOf(await dump(redis), coarse),
+      async write(tenant, key, value) {
+        if (value === undefined) await redis.run(remove, [of(tenant, key)], []);
+        else await redis.set(of(tenant, key), value);
+      },
+      read: (tenant, key) => redis.get(of(tenant, key)),
+      async unlist(tenant, id) {
+        await redis.run(unlist, [of(tenant, `jobs:${tenant}`)], [id]);
+      },
+    };
   };
 }

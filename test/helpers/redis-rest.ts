@@ -1,38 +1,50 @@
-// The REST front of a Redis, in this process.
-import { createRedisRest } from '../../local/redis-rest/app.ts';
-import { createBackend } from '../../local/redis-rest/backend.ts';
-import { silentLog } from '#core/log.ts';
+// The REST front of Redis inside a test's own process, on a real redis-server, with its requests counted.
+import type { HttpBindings } from '@hono/node-server';
+import { createLog } from '#core/log.ts';
 import { serveHttp } from '#core/process/http.node.ts';
+import { createRedisRest, type RedisRestDeps } from '../../local/redis-rest/app.ts';
+import { createBackend } from '../../local/redis-rest/backend.ts';
 
-export interface RestFront {
+export interface RedisRestFront {
   readonly url: string;
   readonly token: string;
   /** Requests so far. */
-  readonly requests: number;
+  readonly requests: () => number;
+  /** What it logged as an error: nothing, if all is well. */
+  readonly errors: readonly string[];
   stop(): Promise<void>;
 }
 
-/** A front of the Redis at `redisUrl`, with a token. */
-export async function startRedisRest(redisUrl: string): Promise<RestFront> {
-  const token = 'a-token-of-the-test';
-  let requests = 0;
-  const backend = createBackend({ url: redisUrl, onTrouble: () => undefined });
-  const { app, endStreams } = createRedisRest({ backend, token, peer: () => '127.0.0.1', log: silentLog });
-  const server = await serveHttp({
-    fetch: (request, env) => {
-      requests++;
-      return app.fetch(request, env);
-    },
-    addr: { host: '127.0.0.1', port: 0 },
-    log: silentLog,
-    variable: 'REDIS_REST_ADDR',
+export interface FrontOptions extends Pick<RedisRestDeps, 'maxRequestBytes' | 'maxStreams'> {
+  /** null for none. */
+  readonly token?: string | null;
+  readonly commandTimeoutMs?: number;
+}
+
+/** Starts a front before the Redis at a URL. */
+export async function startRedisRest(url: string, options: FrontOptions = {}): Promise<RedisRestFront> {
+  const { token = 'a-token-of-the-test', commandTimeoutMs, ...limits } = options;
+  const errors: string[] = [];
+  const log = createLog({ level: 'error', write: (line) => void errors.push(line), now: () => Date.now() });
+  const backend = createBackend({
+    url,
+    onTrouble: () => undefined, // tests take the server away
+    ...(commandTimeoutMs === undefined ? {} : { commandTimeoutMs }),
   });
+  await backend.ready(5_000);
+  const peer = (env: unknown): string | undefined => (env as Partial<HttpBindings>).incoming?.socket.remoteAddress;
+  const { app, endStreams } = createRedisRest({ backend, token: token ?? undefined, peer, log, ...limits });
+  let requests = 0;
+  const fetch = (request: Request, env: unknown) => {
+    requests++;
+    return app.fetch(request, env);
+  };
+  const server = await serveHttp({ fetch, addr: { host: '127.0.0.1', port: 0 }, log });
   return {
     url: server.url,
-    token,
-    get requests() {
-      return requests;
-    },
+    token: token ?? '',
+    requests: () => requests,
+    errors,
     async stop() {
       endStreams();
       await server.close(1_000);
