@@ -17,7 +17,7 @@ test('a job goes from its doorbell to its announced end', async () => {
   await open();
   const worker = await rig.worker({ id: 'w1' });
   const id = await rig.submit();
-  await rig.settle();
+  await rig.reach(id, 'SUCCEEDED');
   expect(await rig.path(id)).toBe('PENDING SCHEDULED DISPATCHED RUNNING SUCCEEDED');
   expect(worker.got[0]).toMatchObject({ id, tenant: 'default', leaseMs: 2000, constraints: '' });
   expect(rig.told('announced').map((event) => event.id)).toEqual([id]);
