@@ -10,6 +10,8 @@
 //   GATEWAY_HTTP_ADDR        gateway: REST and Connect
 //   GATEWAY_RPC_ADDR         gateway: gRPC and Connect on one port
 //   SAFETY_KERNEL_ADDR       the kernel listens on it, everybody else dials it
+//   REDIS_REST_ADDR REDIS_REST_TOKEN   with --edge: Redis by REST, and its token
+//   NATS_WS_URL                        with --edge: the bus over WebSocket
 //   SAFETY_POLICY_PATH POOL_CONFIG_PATH TIMEOUT_CONFIG_PATH
 //   WORKERS WORKER_ID        which workers one worker process hosts, and its id
 //   REPO_LOCAL_ROOTS         folders that repo jobs may read; `npm start` names this checkout
@@ -19,7 +21,7 @@
 // `announceListening(<name of the port below>, <url>)` of core/process/announce.node.ts. SIGTERM drains
 // it; a second SIGTERM or SIGINT ends it at once. Its log is JSON lines on stdout with a `level`.
 
-export type ServiceName = 'safety' | 'scheduler' | 'worker' | 'orchestrator' | 'gateway';
+export type ServiceName = 'redis-rest' | 'safety' | 'scheduler' | 'worker' | 'orchestrator' | 'gateway';
 
 export interface ServicePort {
   /** What the process announces it as. */
@@ -49,10 +51,10 @@ function metrics(service: string, port: number): ServicePort {
   return {
     name: 'metrics',
     env: 'METRICS_ADDR',
-    variable: `${service.toUpperCase()}_METRICS_ADDR`,
+    variable: `${service.toUpperCase().replaceAll('-', '_')}_METRICS_ADDR`,
     default: port,
     purpose: `${service} health and metrics`,
-    url: `${service}_metrics`,
+    url: `${service.replaceAll('-', '_')}_metrics`,
   };
 }
 
@@ -120,4 +122,34 @@ export const services: readonly (Service & { readonly name: ServiceName })[] = [
     needs: ['safety'],
     health: 'metrics',
   },
+];
+
+/** The front of Redis for functions without TCP. */
+const redisRest: Service & { readonly name: ServiceName } = {
+  name: 'redis-rest',
+  entry: 'local/redis-rest/node.ts',
+  ports: [
+    {
+      name: 'http',
+      env: 'REDIS_REST_ADDR',
+      variable: 'REDIS_REST_ADDR',
+      default: 6380,
+      purpose: 'Redis by REST',
+      url: 'redis_rest',
+    },
+    metrics('redis-rest', 9096),
+  ],
+  needs: [],
+  health: 'metrics',
+};
+
+/** The same with the functions in workerd (`npm start -- --edge`), which has no gRPC and reaches Redis by REST. */
+export const edgeServices: typeof services = [
+  redisRest,
+  ...services.map((service) => {
+    if (service.name !== 'safety' && service.name !== 'gateway') return service;
+    const needs = [...service.needs, redisRest.name];
+    const ports = service.ports.filter(({ env }) => env !== 'GATEWAY_RPC_ADDR');
+    return { ...service, entry: `local/edge/${service.name}.ts`, ports, needs };
+  }),
 ];

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import workerdBinary from 'workerd';
+import workerd from 'workerd';
 import { type Address, formatAddress } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import { bundleFunction, compatibilityDate, compatibilityFlags } from './bundle.ts';
@@ -42,7 +42,7 @@ export async function runWorkerd({ root, name, addr, env, line, spawned }: Worke
   writeFileSync(join(folder, 'worker.js'), code, { mode: 0o600 });
   writeFileSync(join(folder, 'config.capnp'), configText(addr, Object.keys(env)), { mode: 0o600 });
   const said: string[] = [];
-  const child = spawn(workerdBinary, ['serve', 'config.capnp', '--control-fd=3'], {
+  const child = spawn(workerd.default, ['serve', 'config.capnp', '--control-fd=3'], {
     cwd: folder,
     env: { ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],

@@ -1,8 +1,10 @@
 // The process behind `npm start`: signals in, exit code out. local/start.mjs runs it on Node 24.
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { services } from '../services.ts';
+import { startArguments } from '../bootstrap/start-arguments.mjs';
+import { edgeServices, services } from '../services.ts';
 import { runUp } from './signals.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-await runUp({ root, services, args: process.argv.slice(2) });
+const args = process.argv.slice(2);
+await runUp({ root, services: startArguments(args).edge ? edgeServices : services, args });

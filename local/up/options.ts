@@ -12,9 +12,14 @@ export const LOOPBACK = '127.0.0.1';
 
 export interface UpOptions {
   readonly watch: boolean;
+  /** Functions in workerd. */
+  readonly edge: boolean;
   /** A server of somebody else's: none of that kind is started. */
   readonly natsUrl: string | undefined;
   readonly redisUrl: string | undefined;
+  /** The WebSocket address of that NATS server. */
+  readonly natsWsUrl: string | undefined;
+  readonly restToken: string | undefined;
   /** Where to look first for a free port for a server of ours; 0 asks the system. */
   readonly natsPort: number;
   readonly natsWsPort: number;
@@ -39,6 +44,10 @@ const firstPort = (what: string) => `first port tried for the ${what} that npm s
 /** The variables that `npm start` reads for itself; the services read their own, mostly from its hands. */
 export const upEnv = {
   natsUrl: url('NATS_URL', undefined, 'the NATS server to use; npm start then starts none', ['nats', 'tls']),
+  natsWsUrl: url('NATS_WS_URL', undefined, 'the WebSocket address of NATS_URL, for --edge', ['ws', 'wss']),
+  restToken: text('REDIS_REST_TOKEN', undefined, 'the token of Redis by REST, for --edge; a new one without it', {
+    secret: true,
+  }),
   redisUrl: url('REDIS_URL', undefined, 'the Redis server to use; npm start then starts none', ['redis', 'rediss']),
   natsPort: int('NATS_PORT', '4222', firstPort('nats-server'), port),
   natsWsPort: int('NATS_WS_PORT', '4223', firstPort('WebSocket listener of the nats-server'), port),
@@ -64,13 +73,15 @@ export function addressEnv(services: readonly Service[]) {
 
 /** Parses both; throws Stop with one line per problem. `--help` is a Stop with exit code 0. */
 export function parseUpOptions(args: readonly string[], env: Env, services: readonly Service[]): UpOptions {
-  const { watch, auto, help, problems } = startArguments(args);
+  const { watch, auto, edge, help, problems } = startArguments(args);
   if (help) throw new Stop(usage, 0);
   const own = readEnv(upEnv, env);
   const addresses = readEnv(addressEnv(services), env);
   if (!own.ok) problems.push(...own.error);
   if (!addresses.ok) problems.push(...addresses.error);
   else problems.push(...givenTwice(services, addresses.value));
+  if (edge && own.ok && own.value.natsUrl !== undefined && own.value.natsWsUrl === undefined)
+    problems.push('NATS_WS_URL: is needed with --edge where NATS_URL names a server of your own');
   if (problems.length > 0 || !own.ok || !addresses.ok) throw new Stop(problems.join('\ncortex: '), 2);
   const { ownKey, apiKey, keysPath, drainMs, ...rest } = own.value;
   const asked = Object.entries(addresses.value).map(
@@ -79,6 +90,7 @@ export function parseUpOptions(args: readonly string[], env: Env, services: read
   return Object.freeze({
     ...rest,
     watch,
+    edge,
     addresses: new Map(asked),
     apiKey: ownKey ?? apiKey,
     keysInFile: keysPath !== undefined,

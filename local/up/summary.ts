@@ -13,15 +13,17 @@ export interface Summary {
 
 export function summarize({ note, seconds, proof, needsKey, logFolder }: Summary): string {
   const gateway = note.urls['gateway'] ?? '';
+  const rpc = note.urls['gateway_rpc'];
+  const rest = note.urls['redis_rest'];
   const key = needsKey ? " -H 'x-api-key: YOUR KEY'" : '';
   const webSocket = note.nats_ws === '' ? '' : `   (WebSocket: ${note.nats_ws})`;
   return `
 CortexOS is ${proof.succeeded ? 'ready' : 'up'} (${seconds.toFixed(1)} s). ${proof.sentence}
 
-  gateway   ${gateway}   (gRPC and Connect: ${note.urls['gateway_rpc'] ?? 'none'})
+  gateway   ${gateway}   ${rpc === undefined ? '(in workerd; Connect and gRPC-Web as well)' : `(gRPC and Connect: ${rpc})`}
   safety    ${note.urls['safety'] ?? 'none'}
   NATS      ${withoutSecrets(note.nats)}${webSocket}
-  Redis     ${withoutSecrets(note.redis)}
+  Redis     ${withoutSecrets(note.redis)}${rest === undefined ? '' : `   (REST: ${rest})`}
   logs      ${logFolder}
 
 Submit a job and wait for its result:

@@ -1,5 +1,6 @@
 // Brings the whole system up in order, keeps it up, and takes it down in reverse order: servers first and
 // last, services between them. The list of services is an argument, so that tests can bring their own.
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { addressUrl } from '#core/process/address.ts';
@@ -120,7 +121,7 @@ async function startServers(
   const nats = async (): Promise<Pick<ServerUrls, 'nats' | 'nats_ws'>> => {
     if (options.natsUrl !== undefined) {
       await assertReachable('NATS_URL', options.natsUrl);
-      return { nats: options.natsUrl, nats_ws: '' };
+      return { nats: options.natsUrl, nats_ws: options.natsWsUrl ?? '' };
     }
     const [tcp = '', ws = ''] = await start({
       name: 'nats-server',
@@ -150,7 +151,12 @@ async function startServers(
   if (bus.status === 'rejected') throw bus.reason;
   if (store.status === 'rejected') throw store.reason;
   const urls = { ...bus.value, ...store.value };
-  note.set({ ...urls, nats: withoutSecrets(urls.nats), redis: withoutSecrets(urls.redis) });
+  note.set({
+    ...urls,
+    nats: withoutSecrets(urls.nats),
+    nats_ws: withoutSecrets(urls.nats_ws).replace(/\/$/, ''),
+    redis: withoutSecrets(urls.redis),
+  });
   return urls;
 }
 
@@ -166,6 +172,10 @@ function createHost(input: UpInput, options: UpOptions, note: RunNoteWriter, url
       ...input.env,
       NATS_URL: urls.nats,
       REDIS_URL: urls.redis,
+      ...(options.edge && {
+        NATS_WS_URL: urls.nats_ws,
+        REDIS_REST_TOKEN: options.restToken ?? randomBytes(24).toString('base64url'),
+      }),
     },
     spawned: (name, pid) => note.child(name, pid, true),
     capture: (name, child) => output.capture(name, child),
