@@ -4,7 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describeEnv, type EnvRow, type EnvSpec } from '#core/process/env.ts';
 import { processEnv } from '#core/process/run.node.ts';
 import { gatewayEnv, gatewayMetricsPort } from '../functions/gateway/config.ts';
+import { gatewayEdgeEnv } from '../functions/gateway/edge-config.ts';
 import { safetyEnv, safetyMetricsPort } from '../functions/safety/config.ts';
+import { safetyEdgeEnv } from '../functions/safety/edge-config.ts';
 import { orchestratorEnv, orchestratorMetricsPort } from '../services/orchestrator/config.ts';
 import { schedulerEnv, schedulerMetricsPort } from '../services/scheduler/config.ts';
 import { workerEnv, workerMetricsPort } from '../services/worker/config.ts';
@@ -27,6 +29,8 @@ export const readers: readonly Reader[] = [
   reader('worker', { ...processEnv(workerMetricsPort), ...workerEnv }),
   reader('orchestrator', { ...processEnv(orchestratorMetricsPort), ...orchestratorEnv }),
   reader('Redis by REST', { ...processEnv(redisRestMetricsPort), ...redisRestEnv }),
+  reader('gateway in workerd', gatewayEdgeEnv),
+  reader('safety kernel in workerd', safetyEdgeEnv),
   reader('`npm start`', { ...addressEnv(services), ...upEnv }),
   { name: 'CLI', rows: cliEnv },
 ];

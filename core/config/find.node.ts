@@ -2,18 +2,25 @@
 import { CortexError } from '#core/errors.ts';
 import type { FoundFile } from '#core/process/config-file.ts';
 import { findFile } from '#core/process/config-file.node.ts';
-import { connectRedis } from '#core/redis/ioredis.node.ts';
+import type { RedisConnection } from '#core/redis/redis.ts';
 import { readConfig, type StoredName, storedKey } from './stored.ts';
 
 /** In place of a path: the text is in Redis. */
 const inRedis = 'redis';
 
-/** The text as it is now. What is wrong is told with the other problems of a configuration; nothing is thrown. */
-export async function findConfig(path: string, name: StoredName, redisUrl: string): Promise<FoundFile> {
+/**
+ * The text as it is now; `connect` is called for one that is in Redis. What is wrong is told with the other problems of a configuration;
+ * nothing is thrown.
+ */
+export async function findConfig(
+  path: string,
+  name: StoredName,
+  connect: () => Promise<RedisConnection>,
+): Promise<FoundFile> {
   if (path !== inRedis) return findFile(path);
   const place = `${storedKey(name)} in Redis`;
   try {
-    const redis = await connectRedis({ url: redisUrl, name: 'cortex-config', onError: () => undefined });
+    const redis = await connect();
     try {
       const found = await readConfig(redis, name);
       if (found !== undefined) return { path: place, text: found.text };

@@ -34,9 +34,12 @@ export interface Health {
 
 const probeMs = 1_000;
 
-/** A report without checks that begins as `starting`. */
-export function createHealth(service: string, clock: Pick<Clock, 'monotonic'>): Health {
-  const began = clock.monotonic();
+/** A report without checks that begins as `starting`. `began`: when the process did, by the same clock; now without it. */
+export function createHealth(
+  service: string,
+  clock: Pick<Clock, 'monotonic'>,
+  began: number = clock.monotonic(),
+): Health {
   const checks = new Map<string, { readonly probe: Probe; readonly required: boolean }>();
   let phase: Phase = 'starting';
   let round: Promise<HealthReport> | undefined;

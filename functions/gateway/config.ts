@@ -1,5 +1,6 @@
 // What the gateway reads from its environment.
 import { storeEnv, storeProblems } from '#core/jobs/store-env.ts';
+import { kernelClientEnv } from '#core/policy/kernel-env.ts';
 import { type Address, formatAddress, isLoopback } from '#core/process/address.ts';
 import { type Env, EnvError, type EnvValues, readEnv, readKnown } from '#core/process/env.ts';
 import { address, decimal, int, path, text, url } from '#core/process/variables.ts';
@@ -38,6 +39,7 @@ export const gatewayEnv = {
   tlsCert: path('GRPC_TLS_CERT', undefined, 'certificate chain (PEM) for GATEWAY_RPC_ADDR; together with GRPC_TLS_KEY'),
   tlsKey: path('GRPC_TLS_KEY', undefined, 'private key (PEM) for GATEWAY_RPC_ADDR'),
   ...storeEnv,
+  ...kernelClientEnv,
 };
 
 /** The port of METRICS_ADDR. */

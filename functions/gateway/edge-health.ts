@@ -1,5 +1,5 @@
 // The health of the gateway in workerd, asked anew by each request: Redis with its durability class, NATS, and the safety kernel.
-import type { WsBus } from '#core/bus/nats-ws.ts';
+import type { Bus } from '#core/bus/bus.ts';
 import type { RpcClientOptions } from '#core/http/connect.ts';
 import type { Checker } from '#core/policy/checker.ts';
 import { createHealth, type HealthReport } from '#core/process/health.ts';
@@ -24,15 +24,16 @@ return out`,
 export interface EdgeHealthDeps {
   readonly name: string;
   readonly redis: Pick<Redis, 'run'>;
-  readonly bus: Pick<WsBus, 'ping'>;
+  readonly bus: Pick<Bus, 'ping'>;
   readonly clock: Clock;
   /** A checker for one request; undefined where no kernel is named. */
   readonly checker: (() => Checker) | undefined;
 }
 
 export function edgeHealth({ name, redis, bus, clock, checker }: EdgeHealthDeps): () => Promise<HealthReport> {
+  const began = clock.monotonic();
   return () => {
-    const health = createHealth(name, clock);
+    const health = createHealth(name, clock, began);
     health.check('redis', async () => {
       const info = text(await redis.run(infoScript, [], []));
       return { durability: readDurability({ info, config: undefined }).class };

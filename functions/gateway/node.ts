@@ -7,6 +7,8 @@ import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
+import { kernelDial } from '#core/policy/dial.node.ts';
+import { createRpcChecker } from '#core/policy/rpc-checker.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { tlsOf } from '#core/process/tls.node.ts';
@@ -16,6 +18,7 @@ import { createKeysFile } from '../http/keys-file.node.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { createGateway } from './app.ts';
 import { gatewayMetricsPort, parseGatewayConfig } from './config.ts';
+import { kernelProbe } from './kernel-health.ts';
 import { callerValues } from './rpc-gate.ts';
 
 const name = 'cortex-api-gateway';
@@ -34,6 +37,7 @@ await runProcess({
 
     const drivers = { connectBus, connectRedis, createRedisStore };
     const { bus, redis, keys, ids, store } = await openPlant(context, { name, drivers });
+    health.check('safety', kernelProbe(createRpcChecker({ ...kernelDial(config), clock })), { required: false });
     if (keysFile !== undefined) {
       const inForce = (): { keys: number } => {
         // Anybody may ask for the health: what is wrong in the file is for the log.

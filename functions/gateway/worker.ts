@@ -7,11 +7,12 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
+// Isolates share no registry, so there is nothing to scrape.
+import { noopMetrics as metrics } from '#core/metrics/noop.ts';
 import { createRpcChecker } from '#core/policy/rpc-checker.ts';
 import { createUpstashRedis } from '#core/redis/upstash.ts';
 import { systemClock as clock, systemIds } from '#core/system.ts';
 import { edgeFunction } from '../http/edge.ts';
-import { edgeMetrics as metrics } from '../http/edge-env.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
 import { createGateway } from './app.ts';
 import { parseGatewayEdgeConfig } from './edge-config.ts';

@@ -1,5 +1,4 @@
 // What every function in workerd reads from its environment (variables and secrets of the worker), and what it makes of it.
-import { noopMetrics } from '#core/metrics/noop.ts';
 import { createLog, type Log, logLevels } from '#core/log.ts';
 import { choice, required, text, url } from '#core/process/variables.ts';
 import type { EnvValues } from '#core/process/env.ts';
@@ -28,6 +27,3 @@ export function consoleLog(service: string, { logLevel }: Pick<EnvValues<typeof 
     fields: { service },
   });
 }
-
-/** Isolates share no registry, so there is nothing to scrape: what a function does shows in its log and in the scheduler's metrics. */
-export const edgeMetrics = noopMetrics;

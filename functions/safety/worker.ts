@@ -1,9 +1,10 @@
 // The safety kernel as a function in workerd: the policy from Redis over HTTP, Connect and gRPC-Web.
 import { createRedisPolicySource } from '#core/policy/redis-source.ts';
+// Isolates share no registry, so there is nothing to scrape.
+import { noopMetrics as metrics } from '#core/metrics/noop.ts';
 import { createUpstashRedis } from '#core/redis/upstash.ts';
 import { systemClock as clock } from '#core/system.ts';
 import { edgeFunction } from '../http/edge.ts';
-import { edgeMetrics as metrics } from '../http/edge-env.ts';
 import { createSafety } from './app.ts';
 import { parseSafetyEdgeConfig } from './edge-config.ts';
 

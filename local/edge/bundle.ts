@@ -32,9 +32,11 @@ export interface Bundle {
   readonly inputs: readonly string[];
 }
 
-/** Bundles `functions/<name>/worker.ts`. Throws Stop with what esbuild says when it cannot. */
-export async function bundleFunction(root: string, name: string): Promise<Bundle> {
-  const entry = `functions/${name}/worker.ts`;
+/** `functions/<name>/worker.ts`. */
+export const workerEntry = (name: string): string => `functions/${name}/worker.ts`;
+
+/** Bundles the worker at `entry`, from the root of the checkout. Throws Stop with what esbuild says when it cannot. */
+export async function bundleWorker(root: string, entry: string): Promise<Bundle> {
   try {
     const { outputFiles, metafile } = await build({
       absWorkingDir: root,

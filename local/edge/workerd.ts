@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import workerd from 'workerd';
 import { type Address, formatAddress } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
-import { bundleFunction, compatibilityDate, compatibilityFlags } from './bundle.ts';
+import { bundleWorker, compatibilityDate, compatibilityFlags, workerEntry } from './bundle.ts';
 
 export interface WorkerdOptions {
   /** The root of the checkout. */
@@ -37,7 +37,7 @@ export interface RunningWorkerd {
 
 /** Resolves when it listens. Throws Stop when it ends before, with what it said. */
 export async function runWorkerd({ root, name, addr, env, line, spawned }: WorkerdOptions): Promise<RunningWorkerd> {
-  const { code } = await bundleFunction(root, name);
+  const { code } = await bundleWorker(root, workerEntry(name));
   const folder = mkdtempSync(join(tmpdir(), `cortex-workerd-${name}-`));
   writeFileSync(join(folder, 'worker.js'), code, { mode: 0o600 });
   writeFileSync(join(folder, 'config.capnp'), configText(addr, Object.keys(env)), { mode: 0o600 });

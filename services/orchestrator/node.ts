@@ -25,7 +25,8 @@ await runProcess({
   metrics: createPromMetrics({ owns: ['cortex_orchestrator_', 'cortex_worker_', 'cortex_fence_', ...plantMetrics] }),
   async config(env) {
     const values = parseStoreEnv(orchestratorEnv, env);
-    const file = await findConfig(values.timeoutsPath, 'timeouts', values.redisUrl);
+    const connect = () => connectRedis({ url: values.redisUrl, name, onError: () => undefined });
+    const file = await findConfig(values.timeoutsPath, 'timeouts', connect);
     return { ...values, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
   },
   async start(context) {

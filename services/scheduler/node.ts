@@ -21,8 +21,9 @@ await runProcess({
   metricsPort: schedulerMetricsPort,
   async config(env) {
     const values = parseStoreEnv(schedulerEnv, env);
-    const pools = await findConfig(values.poolsPath, 'pools', values.redisUrl);
-    const timeouts = await findConfig(values.timeoutsPath, 'timeouts', values.redisUrl);
+    const connect = () => connectRedis({ url: values.redisUrl, name, onError: () => undefined });
+    const pools = await findConfig(values.poolsPath, 'pools', connect);
+    const timeouts = await findConfig(values.timeoutsPath, 'timeouts', connect);
     return { ...values, ...parseSchedulerFiles({ pools, timeouts }), builtInTimeouts: timeouts.text === undefined };
   },
   // Whoever may submit may invent topics; they must not push ours out of the metrics.

@@ -15,7 +15,7 @@ import { subscribedTo } from '../http/connz.ts';
 import { testGateway } from '../http/gateway.ts';
 import { send } from '../http/send.ts';
 import type { GatewayOptions, GatewayUnderTest, Heard } from '../http/under-test.ts';
-import { startWorkerd } from './runtime.ts';
+import { startFunction } from './runtime.ts';
 
 let redisServer: TestServer;
 let database = 0;
@@ -37,7 +37,7 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
   const redis = await connectRedis({ url: redisUrl, name: 'test', onError });
   if (keys !== undefined) await pushConfig(redis, 'keys', keys.map(formatApiKey).join(''));
   const rest = await startRedisRest(redisUrl);
-  const workerd = await startWorkerd('gateway', {
+  const workerd = await startFunction('gateway', {
     ...{ REDIS_REST_URL: rest.url, REDIS_REST_TOKEN: rest.token, NATS_WS_URL: `ws://127.0.0.1:${webSocketPort}` },
     EDGE_LOOPBACK: 'true',
     ...(apiKey === undefined ? {} : { API_KEY: apiKey }),

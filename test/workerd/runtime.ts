@@ -2,15 +2,21 @@
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Log, LogLevel, Miniflare } from 'miniflare';
-import { bundleFunction, compatibilityDate, compatibilityFlags } from '../../local/edge/bundle.ts';
+import {
+  type Bundle,
+  bundleWorker,
+  compatibilityDate,
+  compatibilityFlags,
+  workerEntry,
+} from '../../local/edge/bundle.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const bundles = new Map<string, Promise<string>>();
+const bundles = new Map<string, Promise<Bundle>>();
 
-/** The bundle of a function, made once for a test file. */
-export function bundleOf(name: string): Promise<string> {
-  const known = bundles.get(name) ?? bundleFunction(root, name).then(({ code }) => code);
-  bundles.set(name, known);
+/** The bundle of a worker, made once for a test file. */
+export function bundleOf(entry: string): Promise<Bundle> {
+  const known = bundles.get(entry) ?? bundleWorker(root, entry);
+  bundles.set(entry, known);
   return known;
 }
 
@@ -22,11 +28,15 @@ export interface Workerd {
   stop(): Promise<void>;
 }
 
-/** Runs `functions/<name>/worker.ts` with this environment. */
-export async function startWorkerd(name: string, env: Readonly<Record<string, string>>): Promise<Workerd> {
+/** Runs a function with this environment. */
+export const startFunction = (name: string, env: Readonly<Record<string, string>>): Promise<Workerd> =>
+  startWorkerd(workerEntry(name), env);
+
+/** Runs the worker at `entry` with this environment. */
+export async function startWorkerd(entry: string, env: Readonly<Record<string, string>>): Promise<Workerd> {
   const log: string[] = [];
   const runtime = new Miniflare({
-    modules: [{ type: 'ESModule', path: 'worker.js', contents: await bundleOf(name) }],
+    modules: [{ type: 'ESModule', path: 'worker.js', contents: (await bundleOf(entry)).code }],
     compatibilityDate,
     compatibilityFlags: [...compatibilityFlags],
     bindings: { ...env },
