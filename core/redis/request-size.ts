@@ -1,45 +1,33 @@
 // How large a command is as the JSON text that Redis over REST takes, and how a text is cut so that a part fits into a request.
 import type { Arg } from './redis.ts';
 
-/** Bytes of a command, or of arguments of one, as a JSON list of strings in UTF-8. */
+const encoder = new TextEncoder();
+
+/** Bytes of a command, or of arguments of one, as a JSON list of strings in UTF-8, give or take a comma. */
 export function requestBytes(parts: readonly Arg[]): number {
   let bytes = 2;
-  for (const part of parts) bytes += (typeof part === 'number' ? String(part).length : jsonBytes(part)) + 3;
+  for (const part of parts) bytes += 1 + encoder.encode(JSON.stringify(String(part))).length;
   return bytes;
 }
 
 /** Where a part of `text` from `start` on has to end so that it takes at most `room` bytes of JSON; characters stay whole. */
 export function cutAt(text: string, start: number, room: number): number {
-  let bytes = 0;
-  let at = start;
-  while (at < text.length) {
-    bytes += bytesOf(text, at);
-    if (bytes > room) break;
-    at += isPair(text, at) ? 2 : 1;
+  let left = room;
+  for (let at = start; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x80) left -= unit >= 0x20 ? (unit === 0x22 || unit === 0x5c ? 2 : 1) : 6;
+    else if (unit < 0x800) left -= 2;
+    else if (unit < 0xd800 || unit > 0xdfff) left -= 3;
+    else if (isPair(unit, text.charCodeAt(at + 1))) {
+      left -= 4;
+      if (left < 0) return at;
+      at++;
+    } else left -= 6; // half a pair is escaped
+    if (left < 0) return at;
   }
-  return at;
+  return text.length;
 }
 
-/** Bytes of a text inside quotes. */
-function jsonBytes(text: string): number {
-  let bytes = 0;
-  for (let i = 0; i < text.length; i++) {
-    bytes += bytesOf(text, i);
-    if (isPair(text, i)) i++;
-  }
-  return bytes;
-}
-
-function bytesOf(text: string, i: number): number {
-  const unit = text.charCodeAt(i);
-  if (unit < 0x20) return unit === 0x0a || unit === 0x0d || unit === 0x09 || unit === 0x08 || unit === 0x0c ? 2 : 6;
-  if (unit < 0x80) return unit === 0x22 || unit === 0x5c ? 2 : 1;
-  if (unit < 0x800) return 2;
-  if (unit < 0xd800 || unit > 0xdfff) return 3;
-  return isPair(text, i) ? 4 : 6; // half a pair is escaped
-}
-
-function isPair(text: string, i: number): boolean {
-  const [high, low] = [text.charCodeAt(i), text.charCodeAt(i + 1)];
-  return high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000;
+function isPair(high: number, low: number): boolean {
+  return high < 0xdc00 && low >= 0xdc00 && low <= 0xdfff;
 }

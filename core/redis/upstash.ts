@@ -68,7 +68,9 @@ export function createUpstashRedis(options: UpstashRedisOptions): RestRedis {
     }
     calls++;
     const late = new AbortController();
-    const cancel = systemClock.after(commandTimeoutMs, () => late.abort(new Error(`none in ${commandTimeoutMs} ms`)));
+    const cancel = systemClock.after(commandTimeoutMs, () =>
+      late.abort(new Error(`no answer in ${commandTimeoutMs} ms`)),
+    );
     signalOfNext = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]);
     try {
       return await client.exec(command);

@@ -1,6 +1,7 @@
 // What every job store must do, on whatever it runs. Each operation in these suites is followed by an audit of the store's books.
 import { describe } from 'vitest';
 import { approvals } from './job-store/approvals.ts';
+import { artifacts } from './job-store/artifacts.ts';
 import { attempts } from './job-store/attempts.ts';
 import { finishers } from './job-store/finishers.ts';
 import { foreign } from './job-store/foreign.ts';
@@ -31,6 +32,7 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     const open = () => createRig(make, partitions);
     pairs(open);
     attempts(open, gaps);
+    artifacts(open, gaps);
     finishers(open);
     queue(open);
     submission(open);

@@ -330,15 +330,6 @@ export function attempts(open: () => Promise<Rig>, gaps: Gaps): void {
       ]);
     });
 
-    const [artifacts, show] =
-      gaps.bytes === undefined
-        ? [
-            'keeps artifacts under its own fence; those of a void attempt are not the result of the next',
-            keepsArtifacts,
-          ]
-        : [`may write no artifact, since ${gaps.bytes}`, refusesArtifacts];
-    test(artifacts, () => show(open));
-
     test('that was cancelled keeps its slot until its host says that it stopped, or its lease is over', async () => {
       const rig = await open();
       const full = async (job: Subject) => {
@@ -371,32 +362,4 @@ export function attempts(open: () => Promise<Rig>, gaps: Gaps): void {
       }
     });
   });
-}
-
-async function keepsArtifacts(open: () => Promise<Rig>): Promise<void> {
-  const rig = await open();
-  const job = await rig.running();
-  const put = (name: string) => rig.store.artifact({ ...rig.keyOf(job), name, bytes: Uint8Array.of(0, 255, 128) });
-  const first = await put('archive');
-  expect(first).toBe(`res:${job.id}-archive-${job.handOut?.fence}`);
-  await rig.store.requeue([rig.requeueOf(job, 'RUNNING', 'lost')]);
-  rig.advance(1);
-  await rig.claim(job);
-  await rig.accept(job);
-  const second = await put('archive');
-  const third = await put('log');
-  expect(await put('log')).toBe(third);
-  expect(second).not.toBe(first);
-  const { end } = rig.one(await rig.store.commit([rig.commitOf(job)]));
-  expect(end?.artifactPtrs).toEqual([`redis://${second}`, `redis://${third}`]);
-  await expect(put('../etc')).rejects.toMatchObject({ code: 'invalid_argument', field: 'name' });
-}
-
-async function refusesArtifacts(open: () => Promise<Rig>): Promise<void> {
-  const rig = await open();
-  const job = await rig.running();
-  const before = await rig.snapshot();
-  const artifact = { ...rig.keyOf(job), name: 'archive', bytes: new Uint8Array(3) };
-  await expect(rig.store.artifact(artifact)).rejects.toMatchObject({ code: 'unimplemented' });
-  expect(await rig.snapshot()).toBe(before);
 }

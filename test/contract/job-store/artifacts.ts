@@ -1,0 +1,45 @@
+// Artifacts of an attempt: under its own fence, or said to be impossible where the transport carries no bytes.
+import { describe, expect, test } from 'vitest';
+import type { Gaps } from '../job-store.ts';
+import type { Rig } from './rig.ts';
+
+export function artifacts(open: () => Promise<Rig>, gaps: Gaps): void {
+  describe('an attempt', () => {
+    const [what, show] =
+      gaps.bytes === undefined
+        ? [
+            'keeps artifacts under its own fence; those of a void attempt are not the result of the next',
+            keepsArtifacts,
+          ]
+        : [`may write no artifact, since ${gaps.bytes}`, refusesArtifacts];
+    test(what, () => show(open));
+  });
+}
+
+async function keepsArtifacts(open: () => Promise<Rig>): Promise<void> {
+  const rig = await open();
+  const job = await rig.running();
+  const put = (name: string) => rig.store.artifact({ ...rig.keyOf(job), name, bytes: Uint8Array.of(0, 255, 128) });
+  const first = await put('archive');
+  expect(first).toBe(`res:${job.id}-archive-${job.handOut?.fence}`);
+  await rig.store.requeue([rig.requeueOf(job, 'RUNNING', 'lost')]);
+  rig.advance(1);
+  await rig.claim(job);
+  await rig.accept(job);
+  const second = await put('archive');
+  const third = await put('log');
+  expect(await put('log')).toBe(third);
+  expect(second).not.toBe(first);
+  const { end } = rig.one(await rig.store.commit([rig.commitOf(job)]));
+  expect(end?.artifactPtrs).toEqual([`redis://${second}`, `redis://${third}`]);
+  await expect(put('../etc')).rejects.toMatchObject({ code: 'invalid_argument', field: 'name' });
+}
+
+async function refusesArtifacts(open: () => Promise<Rig>): Promise<void> {
+  const rig = await open();
+  const job = await rig.running();
+  const before = await rig.snapshot();
+  const artifact = { ...rig.keyOf(job), name: 'archive', bytes: new Uint8Array(3) };
+  await expect(rig.store.artifact(artifact)).rejects.toMatchObject({ code: 'unimplemented' });
+  expect(await rig.snapshot()).toBe(before);
+}
