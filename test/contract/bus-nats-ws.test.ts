@@ -42,7 +42,7 @@ describe('the bus over WebSocket', () => {
     const heard: string[] = [];
     const subscription = ear.subscribe('a.>', {
       callback: (_, message) =>
-        heard.push(`${message.subject} ${message.string()} ${message.headers?.get('Cortex-X') ?? ''}`),
+        void heard.push(`${message.subject} ${message.string()} ${message.headers?.get('Cortex-X') ?? ''}`),
     });
     await ear.flush();
     const bus = busAt();

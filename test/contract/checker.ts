@@ -8,7 +8,7 @@ import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 export interface CheckerHarness {
   readonly checker: Checker;
   /** Another policy, as YAML; undefined takes it away. */
-  setPolicy(text: string | undefined): void;
+  setPolicy(text: string | undefined): void | Promise<void>;
   /** Nobody answers. */
   down(): Promise<void>;
   up(): Promise<void>;
@@ -51,7 +51,7 @@ export function testChecker(name: string, make: () => Promise<CheckerHarness>): 
     let open: CheckerHarness | undefined;
     const start = async (): Promise<CheckerHarness> => {
       open = await make();
-      open.setPolicy('tenants: {default: {allow_topics: ["job.*"], deny_topics: ["job.no"]}}');
+      await open.setPolicy('tenants: {default: {allow_topics: ["job.*"], deny_topics: ["job.no"]}}');
       return open;
     };
     afterEach(async () => {
@@ -103,12 +103,12 @@ export function testChecker(name: string, make: () => Promise<CheckerHarness>): 
     test('a change of policy is a higher version with another hash, the same text is the same version', async () => {
       const harness = await start();
       const before = await harness.checker.check([checkInput()]);
-      harness.setPolicy('tenants: {default: {deny_topics: ["job.x"]}}');
+      await harness.setPolicy('tenants: {default: {deny_topics: ["job.x"]}}');
       const after = await harness.checker.check([checkInput()]);
       expect([before, after].map((b) => b.verdicts[0]?.decision)).toEqual(['ALLOW', 'DENY']);
       expect(after.policy.sequence).toBeGreaterThan(before.policy.sequence);
       expect(after.policy.hash).not.toBe(before.policy.hash);
-      harness.setPolicy('tenants: {default: {deny_topics: ["job.x"]}}');
+      await harness.setPolicy('tenants: {default: {deny_topics: ["job.x"]}}');
       expect((await harness.checker.check([])).policy).toEqual(after.policy);
     });
 
@@ -119,13 +119,13 @@ export function testChecker(name: string, make: () => Promise<CheckerHarness>): 
     ])('while the policy is %s nothing is decided; mended, it goes on', async (_, text, problem) => {
       const harness = await start();
       const { policy } = await harness.checker.check([]);
-      harness.setPolicy(text);
+      await harness.setPolicy(text);
       for (const inputs of [[checkInput()], []]) {
         const told = await failure(harness.checker.check(inputs));
         expect(told).toMatch(/^failed_precondition: /);
         expect(told).toMatch(problem);
       }
-      harness.setPolicy('tenants: {default: {allow_topics: ["job.*"], deny_topics: ["job.no"]}}');
+      await harness.setPolicy('tenants: {default: {allow_topics: ["job.*"], deny_topics: ["job.no"]}}');
       const { verdicts } = await harness.checker.check([checkInput()]);
       expect(verdicts[0]?.decision).toBe('ALLOW');
       expect(verdicts[0]?.policy.hash).toBe(policy.hash);
