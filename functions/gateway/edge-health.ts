@@ -7,6 +7,7 @@ import { readDurability } from '#core/redis/durability.ts';
 import { type Redis, script, text } from '#core/redis/redis.ts';
 import type { Clock } from '#core/system.ts';
 import type { GatewayEdgeConfig } from './edge-config.ts';
+import type { EdgeKeys } from './edge-keys.ts';
 import { kernelProbe } from './kernel-health.ts';
 
 // A server that keeps INFO from scripts says nothing, and its class is unknown.
@@ -25,12 +26,13 @@ export interface EdgeHealthDeps {
   readonly name: string;
   readonly redis: Pick<Redis, 'run'>;
   readonly bus: Pick<Bus, 'ping'>;
+  readonly keys: Pick<EdgeKeys, 'count'>;
   readonly clock: Clock;
   /** A checker for one request; undefined where no kernel is named. */
   readonly checker: (() => Checker) | undefined;
 }
 
-export function edgeHealth({ name, redis, bus, clock, checker }: EdgeHealthDeps): () => Promise<HealthReport> {
+export function edgeHealth({ name, redis, bus, keys, clock, checker }: EdgeHealthDeps): () => Promise<HealthReport> {
   const began = clock.monotonic();
   return () => {
     const health = createHealth(name, clock, began);
@@ -39,6 +41,7 @@ export function edgeHealth({ name, redis, bus, clock, checker }: EdgeHealthDeps)
       return { durability: readDurability({ info, config: undefined }).class };
     });
     health.check('nats', () => bus.ping().then(() => ({})), { required: false });
+    health.check('api_keys', () => ({ keys: keys.count() }), { required: false });
     if (checker !== undefined) health.check('safety', kernelProbe(checker()), { required: false });
     health.enter('running');
     return health.report();

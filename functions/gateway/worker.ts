@@ -2,7 +2,6 @@
 import { waitUntil } from 'cloudflare:workers';
 import { createWsBus } from '#core/bus/nats-ws.ts';
 import { createRequestPublisher } from '#core/bus/request-publisher.ts';
-import { problemResponse } from '#core/http/errors.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
@@ -38,7 +37,7 @@ export default edgeFunction({
       ...storeTtls(config),
     });
     const kernel = edgeKernel(config, bindings);
-    const edgeKeys = createEdgeKeys(config, { redis, clock });
+    const edgeKeys = createEdgeKeys(config, { redis, clock, log });
     const { app } = createGateway({
       ...{ store, keys, redis, post, metrics, log, clock, ids },
       isolated: true,
@@ -55,11 +54,7 @@ export default edgeFunction({
       peer: () => (config.loopback ? '127.0.0.1' : undefined),
     });
     return async (request) => {
-      try {
-        await edgeKeys.refresh();
-      } catch (error) {
-        return problemResponse(error);
-      }
+      await edgeKeys.refresh();
       return app.fetch(request);
     };
   },

@@ -30,6 +30,8 @@ export interface Bundle {
   readonly code: string;
   /** The files that went in, from the root of the checkout, and packages as `node_modules/...`. */
   readonly inputs: readonly string[];
+  /** What it asks the runtime for. */
+  readonly imports: readonly string[];
 }
 
 /** `functions/<name>/worker.ts`. */
@@ -56,7 +58,8 @@ export async function bundleWorker(root: string, entry: string): Promise<Bundle>
       write: false,
       logLevel: 'silent',
     });
-    return { code: outputFiles[0]?.text ?? '', inputs: Object.keys(metafile.inputs) };
+    const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path));
+    return { code: outputFiles[0]?.text ?? '', inputs: Object.keys(metafile.inputs), imports };
   } catch (error) {
     throw new Stop(`${entry} cannot be bundled: ${error instanceof Error ? error.message : String(error)}`);
   }
