@@ -15,7 +15,8 @@ export function createRedisPolicySource(redis: Pick<Redis, 'run'>, clock: Pick<C
         const { code, message } = found.error;
         return err(code === 'unavailable' ? found.error : unusablePolicy('Redis', message, found.error));
       }
-      if (found.value === undefined) return err(unusablePolicy('Redis', 'there is none, nothing was pushed (cortex config push)'));
+      if (found.value === undefined)
+        return err(unusablePolicy('Redis', 'there is none, nothing was pushed (cortex config push)'));
       return ok({ policy: found.value.value, version: found.value.version });
     },
   };

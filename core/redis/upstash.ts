@@ -6,7 +6,7 @@
 import { Redis as Client } from '@upstash/redis/cloudflare';
 import { CortexError, invalid, toCortexError } from '#core/errors.ts';
 import { systemClock } from '#core/system.ts';
-import type { Arg, Redis, Reply, Script } from './redis.ts';
+import type { Arg, Redis, Reply } from './redis.ts';
 import { isNoScript, replyError } from './reply-error.ts';
 import { requestBytes } from './request-size.ts';
 import { scriptDigest } from './script-digest.ts';
@@ -82,18 +82,6 @@ export function createUpstashRedis(options: UpstashRedisOptions): RestRedis {
     }
   };
 
-  const loading = new Map<Script, Promise<unknown>>();
-  const load = async (script: Script): Promise<void> => {
-    let loaded = loading.get(script);
-    if (loaded === undefined) {
-      loaded = call(`the loading of ${script.name}`, ['SCRIPT', 'LOAD', script.source]).finally(() =>
-        loading.delete(script),
-      );
-      loading.set(script, loaded);
-    }
-    await loaded;
-  };
-
   return {
     maxRequestBytes,
     get calls() {
@@ -111,7 +99,8 @@ export function createUpstashRedis(options: UpstashRedisOptions): RestRedis {
         } catch (error) {
           const { cause } = error as CortexError;
           if (tries === 2 || !(cause instanceof Error) || !isNoScript(cause.message)) throw error;
-          await load(script);
+          // By each call for itself: in workerd no request may wait for what another one has begun.
+          await call(`the loading of ${script.name}`, ['SCRIPT', 'LOAD', script.source], signal);
         }
       }
     },

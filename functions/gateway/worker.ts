@@ -2,7 +2,10 @@
 import { waitUntil } from 'cloudflare:workers';
 import { createWsBus } from '#core/bus/nats-ws.ts';
 import { createRequestPublisher } from '#core/bus/request-publisher.ts';
+import { CortexError } from '#core/errors.ts';
+import { problemResponse } from '#core/http/errors.ts';
 import { createKeys } from '#core/jobs/keys.ts';
+import { assertLayout } from '#core/jobs/layout.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
@@ -48,12 +51,21 @@ export default edgeFunction({
         name,
         redis,
         bus,
+        keys: edgeKeys,
         clock,
         checker: kernel && (() => createRpcChecker({ clock, ...kernel })),
       }),
       peer: () => (config.loopback ? '127.0.0.1' : undefined),
     });
+    let laidOut = false;
     return async (request) => {
+      try {
+        if (!laidOut && new URL(request.url).pathname !== '/health')
+          laidOut = await assertLayout(redis, keys).then(() => true);
+      } catch (error) {
+        log.error('Redis cannot be used', { error });
+        return problemResponse(new CortexError('unavailable', 'Redis cannot be used now; the log says why'));
+      }
       await edgeKeys.refresh();
       return app.fetch(request);
     };

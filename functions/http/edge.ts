@@ -1,5 +1,6 @@
 // The life of a function in workerd: its environment is read once for an isolate, when the first request comes.
 import { CortexError, toCortexError } from '#core/errors.ts';
+import { defaultMaxBytes } from '#core/http/body.ts';
 import { problemResponse } from '#core/http/errors.ts';
 import type { Log } from '#core/log.ts';
 import type { Env, EnvValues } from '#core/process/env.ts';
@@ -42,7 +43,23 @@ export function edgeFunction<C extends Pick<EnvValues<typeof edgeEnv>, 'logLevel
         console.log(JSON.stringify({ level: 'error', service: spec.name, msg: message }));
         return problemResponse(new CortexError('unavailable', message));
       }
-      return opened(request, context);
+      const response = await opened(request, context);
+      await readRest(request);
+      return response;
     },
   };
+}
+
+/**
+ * What was refused without being read is read and thrown away, unless it is large: workerd would break the connection of a client that
+ * still writes, which then hears of no answer.
+ */
+async function readRest(request: Request): Promise<void> {
+  const length = Number(request.headers.get('content-length') ?? 'none');
+  if (request.bodyUsed || !(length <= defaultMaxBytes)) return;
+  try {
+    await request.arrayBuffer();
+  } catch {
+    // The client left: nobody waits for the answer.
+  }
 }

@@ -30,6 +30,7 @@ testRedis('REST', {
   server: () => server,
   open: async () => Promise.resolve(open()),
   many: 100,
+  sharesLoading: false,
 });
 
 test('each call is one request', async () => {

@@ -14,7 +14,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-testRedis('TCP', { server: () => server, open: () => connect(server), many: 2_000 });
+testRedis('TCP', { server: () => server, open: () => connect(server), many: 2_000, sharesLoading: true });
 
 test('bytes go there and back', async () => {
   const redis = await connect(server);

@@ -50,7 +50,8 @@ export async function startWorkerd(entry: string, env: Readonly<Record<string, s
   });
   try {
     const url = await runtime.ready;
-    return { url: url.origin, log, stop: () => runtime.dispose() };
+    let stopping: Promise<void> | undefined;
+    return { url: url.origin, log, stop: () => (stopping ??= runtime.dispose()) };
   } catch (error) {
     await runtime.dispose();
     throw error;
