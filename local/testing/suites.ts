@@ -16,6 +16,7 @@ const suites: readonly Suite[] = [
   { name: 'unit', paths: ['test/unit'] },
   { name: 'contract', paths: ['test/contract'] },
   { name: 'http', paths: ['test/http'] },
+  { name: 'workerd', paths: ['test/workerd'] },
   // Each file runs a whole system, and waits for leases and for the dead as long as it works: two of them fill two cores.
   { name: 'e2e', paths: ['test/e2e'], atATime: 2 },
   // What is counted depends on how much comes together, so on how busy the machine is.

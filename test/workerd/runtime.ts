@@ -29,11 +29,11 @@ export interface Workerd {
 }
 
 /** Runs a function with this environment. */
-export const startFunction = (name: string, env: Readonly<Record<string, string>>): Promise<Workerd> =>
-  startWorkerd(workerEntry(name), env);
+export const startFunction = (name: string, env: Readonly<Record<string, string>>, port = 0): Promise<Workerd> =>
+  startWorkerd(workerEntry(name), env, port);
 
 /** Runs the worker at `entry` with this environment. */
-export async function startWorkerd(entry: string, env: Readonly<Record<string, string>>): Promise<Workerd> {
+export async function startWorkerd(entry: string, env: Readonly<Record<string, string>>, port = 0): Promise<Workerd> {
   const log: string[] = [];
   const runtime = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.js', contents: (await bundleOf(entry)).code }],
@@ -41,7 +41,7 @@ export async function startWorkerd(entry: string, env: Readonly<Record<string, s
     compatibilityFlags: [...compatibilityFlags],
     bindings: { ...env },
     host: '127.0.0.1',
-    port: 0,
+    port,
     log: new Log(LogLevel.NONE),
     handleRuntimeStdio(stdout: Readable, stderr: Readable) {
       for (const stream of [stdout, stderr])
