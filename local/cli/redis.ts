@@ -25,7 +25,8 @@ export async function withRedis<T>(
       await redis.close();
     }
   } catch (error) {
-    if (error instanceof CortexError) throw new Stop(`${name}: ${error.message}`, exit.unreachable);
-    throw error;
+    if (!(error instanceof CortexError)) throw error;
+    const code = error.code === 'invalid_argument' ? exit.usage : exit.unreachable;
+    throw new Stop(`${name}: ${error.message}`, code);
   }
 }

@@ -90,7 +90,6 @@ describe('jobs that come in at the edge', () => {
       Array.from({ length: 50 }, (_, i) =>
         request([gateway?.url, node?.urls['http']][i % 2], '/api/v1/jobs?wait=30', {
           prompt: `${i}`,
-          topic: 'job.echo',
         }),
       ),
     );

@@ -59,7 +59,7 @@ describe('choosing', () => {
 
   it('runs everything that is there, and says what is not', () => {
     expect(names()).toEqual(['verify', 'unit', 'e2e']);
-    expect(chooseSuites(root, []).absent).toEqual(['contract', 'http', 'bench-counters']);
+    expect(chooseSuites(root, []).absent).toEqual(['contract', 'http', 'workerd', 'bench-counters']);
   });
 
   it('runs the long versions when it is asked to, and by `npm run e2e`', () => {
