@@ -58,6 +58,7 @@ export const NODE_PACKAGES = new Set([
   'bullmq',
   'ioredis',
   'prom-client',
+  'ws',
 ]);
 
 /** The two NATS transports share one module global: after one `wsconnect` a dropped TCP connection comes back as WebSocket. */
