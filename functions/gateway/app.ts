@@ -24,6 +24,7 @@ import { createFeeds } from './streams/feeds.ts';
 import { createFrames } from './streams/frames.ts';
 import { createLeases, type Leases } from './streams/leases.ts';
 import { createSubmitJob } from './submit-job.ts';
+import { createTaps } from './taps.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
 export interface Gateway {
@@ -36,6 +37,8 @@ export interface Gateway {
   readonly rpcOptions: RpcServerOptions;
   readonly waiters: Waiters;
   readonly streams: Pick<Leases, 'open'>;
+  /** Subjects of the bus that are listened to now. */
+  readonly subscriptions: number;
   /** Ends every wait and every stream, each with a word: the process is stopping. */
   stop(): void;
 }
@@ -43,7 +46,11 @@ export interface Gateway {
 /** Bytes of one message of CortexApi: the longest prompt in any script, and room for the rest. */
 const maxRpcBytes = 512 * 1024;
 
-export function createGateway(deps: GatewayDeps): Gateway {
+export function createGateway(given: GatewayDeps): Gateway {
+  // One subscription to a tenant's events for all who wait and all who follow.
+  const alone = given.subscribe === undefined || given.streams?.shared === false;
+  const taps = alone ? undefined : createTaps(given.subscribe);
+  const deps: GatewayDeps = taps === undefined ? given : { ...given, subscribe: taps.subscribe };
   const submitJob = createSubmitJob(deps);
   const cancelJob = createCancelJob(deps);
   const readJob = createReadJob(deps.store);
@@ -97,7 +104,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
     waiters.stop();
     leases.stop();
   };
-  return { app, routes, rpc, rpcOptions, waiters, streams: leases, stop };
+  return {
+    ...{ app, routes, rpc, rpcOptions, waiters, streams: leases, stop },
+    get subscriptions() {
+      return taps?.size ?? 0;
+    },
+  };
 }
 
 /** Calls of CortexApi in the metrics of requests, by the status that Connect sends. */

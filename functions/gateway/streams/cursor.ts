@@ -1,6 +1,6 @@
 // `?cursor=` of the streams: a position of the tenant's event stream, as a stream has told it, or a word for one of its ends.
 import { z } from 'zod';
-import { isEventId } from '#core/jobs/follow.ts';
+import { fromOldest, isEventId } from '#core/jobs/follow.ts';
 
 export type Cursor = { readonly from: 'oldest' | 'now' } | { readonly from: 'after'; readonly id: string };
 
@@ -9,6 +9,11 @@ export function parseCursor(text: string): Cursor | undefined {
   if (text === '' || text === '$') return { from: 'now' };
   if (text === '0') return { from: 'oldest' };
   return isEventId(text) ? { from: 'after', id: text } : undefined;
+}
+
+/** A position as a client gives it back. */
+export function formatCursor(position: string): string {
+  return position === fromOldest ? '0' : position;
 }
 
 const problem = 'must be a cursor that a stream has told, 0 for all that is kept, or empty for what comes';

@@ -191,9 +191,12 @@ export function createFeed(options: FeedOptions): Feed {
         after = last;
         if (events.length > 0) return { events, cursor: after, reset: false };
       } else {
+        const seen = last === undefined ? after : base;
         const { events, last: end, reset } = takePage(after, await store.events(tenant, after, pageSize));
         if (reset !== undefined) return { events: [], cursor: reset, reset: true };
         if (events.length > 0) return { events: wanted(events), cursor: end, reset: false };
+        // The store has forgotten all of it, with what came before `seen`.
+        if (after !== fromOldest && compareIds(after, seen) < 0) return { events: [], cursor: seen, reset: true };
         if (after === fromOldest) after = beforeFirst; // there is nothing yet
         // It stands where the stream ends, and this feed has not come there yet.
         if (last !== undefined && compareIds(after, last) > 0) heard();

@@ -1,6 +1,6 @@
 // The events of one job as text/event-stream: each transition with the cursor as its id, the progress, the end with its details, and then
 // the stream is over. docs/streams.md is its contract.
-import { compareIds, beforeFirst } from '#core/jobs/follow.ts';
+import { beforeFirst, compareIds, takePage } from '#core/jobs/follow.ts';
 import type { JobEvent } from '#core/jobs/job.ts';
 import { isEnd, isState, type JobState } from '#core/jobs/state.ts';
 import type { StandingJob } from '#core/jobs/store.ts';
@@ -124,11 +124,11 @@ export async function restOf(
   const found: JobEvent[] = [];
   for (let from = after; compareIds(from, at) < 0; ) {
     const page = await store.events(tenant, from, 1_000);
-    const [first] = page;
-    if (first === undefined) break;
-    if (from === after && compareIds(first.prev === '' ? beforeFirst : first.prev, after) > 0) return undefined;
-    found.push(...page.filter((event) => event.job === id && compareIds(event.id, at) <= 0));
-    from = page.at(-1)?.id ?? at;
+    const { events, last, reset } = takePage(from, page);
+    if (reset !== undefined) return undefined;
+    if (events.length === 0) break;
+    found.push(...events.filter((event) => event.job === id && compareIds(event.id, at) <= 0));
+    from = last;
   }
   return found;
 }

@@ -2,6 +2,7 @@
 // for, a frame behind each packet says where to go on. docs/streams.md is its contract.
 import type { Socket, SocketEvents } from '../../http/upgrade.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { formatCursor } from './cursor.ts';
 import type { Feed } from './feed.ts';
 import type { Frames } from './frames.ts';
 import type { Lease, StreamEnd } from './leases.ts';
@@ -51,7 +52,7 @@ export function servePackets(deps: PacketStreamDeps, options: PacketStreamOption
   let cancelBeat = (): void => undefined;
 
   const cursor = (at: string, more: object = {}): void => {
-    if (cursors) socket.send(JSON.stringify({ ...more, cursor: at }));
+    if (cursors) socket.send(JSON.stringify({ ...more, cursor: formatCursor(at) }));
   };
   /** Resolves when the client has taken enough of what waits for it. */
   const room = async (): Promise<void> => {
