@@ -7,6 +7,7 @@ import { noopMetrics } from '#core/metrics/noop.ts';
 import { createLeases, type StreamEnd } from '../../../functions/gateway/streams/leases.ts';
 import type { Feed } from '../../../functions/gateway/streams/feed.ts';
 import { closeCodes, servePackets } from '../../../functions/gateway/streams/packet-stream.ts';
+import { pause } from '../../../functions/gateway/streams/patience.ts';
 import { createFakeClock, settle } from '../../helpers/clock.ts';
 
 const frame = 'x'.repeat(10_000);
@@ -22,10 +23,7 @@ function scene({ events = 0, frames }: { readonly events?: number; readonly fram
       const page = all.slice(told, told + 100);
       told += page.length;
       if (page.length > 0) return { events: page, cursor: page.at(-1)?.id ?? after, reset: false };
-      await new Promise<void>((resolve) => {
-        clock.after(ms, resolve);
-        signal.addEventListener('abort', () => resolve());
-      });
+      await pause(clock, ms, signal);
       signal.throwIfAborted();
       return { events: [], cursor: after, reset: false };
     },
@@ -82,11 +80,12 @@ test('a client that takes nothing holds a megabyte for ten seconds, and is close
 });
 
 test('a client that takes again in time misses nothing', async () => {
-  const { clock, deaf, drain, sent, closes, lease } = scene({ events: 1_000 });
+  const { clock, client, deaf, drain, sent, closes, lease } = scene({ events: 1_000 });
   deaf();
   for (let i = 0; i < 20; i++) {
     await clock.advance(5_000);
     drain();
+    client.pong();
   }
   expect(closes).toEqual([]);
   expect(sent.filter((text) => text === frame)).toHaveLength(1_000);
