@@ -24,15 +24,15 @@ export function eventStream(text: AsyncGenerator<string>, lease: Lease, clock: C
       },
       async pull(controller) {
         cancelStall();
-        const { value, done } = await text.next();
+        const next = await text.next();
         if (over) return;
-        if (done === true) {
+        if (next.done === true) {
           over = true;
           controller.close();
           lease.release();
           return;
         }
-        controller.enqueue(encoder.encode(value));
+        controller.enqueue(encoder.encode(next.value));
         cancelStall = clock.after(stallMs, stalled);
       },
       cancel() {

@@ -100,10 +100,10 @@ export function createFeed(options: FeedOptions): Feed {
       base = last = at === '' ? beforeFirst : at;
       return wake(() => true, undefined);
     }
-    for (let more = true; more && !closed; ) {
+    for (;;) {
       const page = await store.events(tenant, last, pageSize);
       append(page);
-      more = page.length === pageSize;
+      if (closed || page.length < pageSize) return;
     }
   };
   const look = async (): Promise<void> => {
@@ -148,7 +148,10 @@ export function createFeed(options: FeedOptions): Feed {
     subscribe(heard)
       .then(
         (made) => {
-          if (closed) return void drop(made);
+          if (closed) {
+            drop(made);
+            return;
+          }
           subscription = made;
           // What happened before the server knew of it was told to nobody.
           heard();

@@ -6,6 +6,8 @@ import { packetJson, packetNeeds, packetOfEvent } from '#core/protocol/event-pac
 /** The frame of each event, in order; undefined for a step that has no packet. Throws what the store throws. */
 export type Frames = (tenant: string, events: readonly JobEvent[]) => Promise<readonly (string | undefined)[]>;
 
+const none = Promise.resolve(undefined);
+
 /** Events are told apart as objects: a feed hands the same ones to all. */
 export function createFrames(store: Pick<JobStore, 'standing'>): Frames {
   const made = new WeakMap<JobEvent, Promise<string | undefined>>();
@@ -40,6 +42,6 @@ export function createFrames(store: Pick<JobStore, 'standing'>): Frames {
       // Whoever waits for one of them hears of it; the next one to ask tries again.
       all.catch(() => forget(fresh));
     }
-    return Promise.all(events.map((event) => made.get(event)));
+    return Promise.all(events.map((event) => made.get(event) ?? none));
   };
 }

@@ -82,7 +82,7 @@ export function testCors(make: MakeGateway): void {
         gateway().socket('/api/v1/stream', { ...as('viewer'), ...headers });
       const Host = 'cortex.example.com';
       for (const headers of [{ Origin: listed }, { Origin: `https://${Host}`, Host }, {}]) {
-        const { socket } = await open(headers as Record<string, string>);
+        const { socket } = await open(headers);
         expect(socket, JSON.stringify(headers)).toBeDefined();
         socket?.close();
       }
@@ -96,7 +96,7 @@ export function testCors(make: MakeGateway): void {
       const made = await gateway().request('/api/v1/stream-tickets', init);
       expect(made.headers.get('access-control-allow-origin')).toBe(listed);
       const { ticket } = await json(made);
-      const { socket } = await gateway().socket(`/api/v1/stream?cursor=&ticket=${ticket}`, { Origin: listed });
+      const { socket } = await gateway().socket(`/api/v1/stream?cursor=&ticket=${String(ticket)}`, { Origin: listed });
       expect(await socket?.first(1)).toEqual([{ cursor: expect.any(String) }]);
       socket?.close();
     });

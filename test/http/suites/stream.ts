@@ -41,7 +41,7 @@ export function testStream(make: MakeGateway): void {
         jobRequest: { jobId: job_id, topic: 'job.echo', contextPtr: `redis://ctx:${job_id}` },
       });
       // Its packet is gone with its end: whoever reads after that gets what the record tells.
-      const { jobRequest, ...head } = (await until(() => onBus(subjects.submit, job_id))) as Frame;
+      const { jobRequest, ...head } = await until(() => onBus(subjects.submit, job_id));
       if (request?.['senderId'] === 'api-gateway-http') expect(request).toEqual({ ...head, jobRequest });
       expect(result).toMatchObject({
         traceId: trace_id,
@@ -73,7 +73,7 @@ export function testStream(make: MakeGateway): void {
         jobResult: { jobId: job_id, status: 'JOB_STATUS_CANCELLED', errorCode: 'cancelled' },
       });
       const { createdAt: _told, ...told } = packet as Frame;
-      const { createdAt: _heard, ...heard } = (await until(() => onBus(subjects.result, job_id))) as Frame;
+      const { createdAt: _heard, ...heard } = await until(() => onBus(subjects.result, job_id));
       expect(told).toEqual(heard);
       expect(socket.frames).toHaveLength(1);
       socket.close();
@@ -90,9 +90,9 @@ export function testStream(make: MakeGateway): void {
       const cursors = [begin, ...frames.slice(1).filter((_, i) => i % 2 === 1)].map((frame) => frame?.['cursor']);
       expect(packets.every((frame) => 'jobRequest' in frame || 'jobResult' in frame)).toBe(true);
       const ids = (list: readonly Frame[]): unknown[] =>
-        list.map((frame) => Object.values((frame['jobRequest'] ?? frame['jobResult']) as object)[0]);
+        list.map((frame) => ((frame['jobRequest'] ?? frame['jobResult']) as { readonly jobId: unknown }).jobId);
       const told = jobs.map(({ job_id }) => job_id);
-      expect(ids(packets.slice(0, 4)).toSorted()).toEqual(told.toSorted());
+      expect(new Set(ids(packets.slice(0, 4)))).toEqual(new Set(told));
       expect(ids(packets.slice(4))).toEqual(told);
       socket.close();
       for (const [i, cursor] of cursors.entries()) {

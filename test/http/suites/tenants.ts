@@ -93,7 +93,7 @@ const attempts: Readonly<Record<string, Attempt>> = {
   'POST /api/v1/stream-tickets': async (gateway, { job_id }, headers) => {
     const response = await gateway.request('/api/v1/stream-tickets', { method: 'POST', headers });
     const { ticket } = await json(response);
-    await expectProblem(await gateway.request(`/api/v1/jobs/${job_id}/events?ticket=${ticket}`), 404);
+    await expectProblem(await gateway.request(`/api/v1/jobs/${job_id}/events?ticket=${String(ticket)}`), 404);
   },
 };
 

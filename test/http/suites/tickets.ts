@@ -40,8 +40,8 @@ export function testTickets(make: MakeGateway): void {
       const all = await Promise.all(
         Array.from({ length: 20 }, () => gateway().request(`/api/v1/jobs/none/events?ticket=${ticket}`)),
       );
-      const statuses = all.map(({ status }) => status).toSorted();
-      expect(statuses).toEqual([...Array.from({ length: 19 }, () => 401), 404]);
+      const statuses = all.map(({ status }) => status).toSorted((a, b) => b - a);
+      expect(statuses).toEqual([404, ...Array.from({ length: 19 }, () => 401)]);
     });
 
     test('is for the tenant that it was made for', async () => {
@@ -57,7 +57,7 @@ export function testTickets(make: MakeGateway): void {
       await expectProblem(refused, 403, { field: 'X-Cortex-Tenant' });
     });
 
-    test.each(['', 'x', 'ticket_', `ticket_${'a'.repeat(43)}`, 'ticket_%00', `${'t'.repeat(5_000)}`])(
+    test.each(['', 'x', 'ticket_', `ticket_${'a'.repeat(43)}`, 'ticket_%00', 't'.repeat(5_000)])(
       '%j is none',
       async (ticket) => {
         const response = await gateway().request(`/api/v1/jobs/x/events?ticket=${ticket}`);
@@ -94,12 +94,12 @@ export function testTickets(make: MakeGateway): void {
       const response = await gateway().request('/api/v1/stream-tickets', { method: 'POST' });
       const { ticket } = await json(response);
       const headers = { Origin: 'https://evil.example' };
-      const refused = await gateway().request(`/api/v1/jobs/x/events?ticket=${ticket}`, { headers });
+      const refused = await gateway().request(`/api/v1/jobs/x/events?ticket=${String(ticket)}`, { headers });
       await expectProblem(refused, 403, { field: 'Origin' });
       await expectProblem((await gateway().socket('/api/v1/stream', headers)).refused as Response, 403, {
         field: 'Origin',
       });
-      expect((await gateway().request(`/api/v1/jobs/x/events?ticket=${ticket}`)).status).toBe(404);
+      expect((await gateway().request(`/api/v1/jobs/x/events?ticket=${String(ticket)}`)).status).toBe(404);
     });
   });
 }

@@ -215,13 +215,13 @@ function follower(world: ReturnType<typeof scene>, feed: ReturnType<typeof creat
   let resets = 0;
   let told = 0;
   let stop = new AbortController();
-  let over = false;
+  const end = { over: false };
   const between = (from: string, to: string): JobEvent[] =>
     stream.all.filter(
       ({ id, job: its }) => compareIds(id, from) > 0 && compareIds(id, to) <= 0 && (job === undefined || its === job),
     );
   const run = async (): Promise<void> => {
-    while (!over) {
+    while (!end.over) {
       const before = cursor;
       // From the oldest that is kept: what is gone by now is not missed.
       const oldest = before === '' && stream.gone('');
@@ -249,7 +249,7 @@ function follower(world: ReturnType<typeof scene>, feed: ReturnType<typeof creat
     done,
     cut: () => stop.abort(new CortexError('canceled', 'cut')),
     end() {
-      over = true;
+      end.over = true;
       stop.abort(new CortexError('canceled', 'over'));
     },
     cursor: () => cursor,
