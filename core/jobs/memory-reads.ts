@@ -2,7 +2,7 @@
 import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import { formatPolicy, type JobEvent, type JobView } from './job.ts';
 import { type JobRecord, type Memory, recordOf, textAt } from './memory-state.ts';
-import type { JobKey, Page, PageQuery, Seen } from './store.ts';
+import type { JobKey, Page, PageQuery, Seen, Standing, StandingJob, StandingOf } from './store.ts';
 
 /** Jobs that one page looks at, at most, when a filter passes few. */
 const pageLook = 1000;
@@ -91,4 +91,21 @@ export function readEvents(memory: Memory, tenant: string, after: string, limit:
     return ms > afterMs || (ms === afterMs && seq > afterSeq);
   };
   return (memory.streams.get(tenant) ?? []).filter(later).slice(0, limit);
+}
+
+/** Bytes of a packet that are shown; the other store counts its base64. */
+const shownPacket = 12_000;
+
+export function readStanding(memory: Memory, tenant: string, jobs: readonly StandingOf[]): Standing {
+  const one = ({ id, packet, path }: StandingOf): StandingJob | undefined => {
+    const record = ownRecord(memory, id, tenant);
+    if (record === undefined) return undefined;
+    const kept = packet === true ? record.packet : undefined;
+    return {
+      job: viewOf(record),
+      packet: kept !== undefined && kept.length <= shownPacket ? kept : undefined,
+      path: path === true ? record.path.slice() : [],
+    };
+  };
+  return { at: memory.streams.get(tenant)?.at(-1)?.id ?? '', jobs: jobs.map(one) };
 }

@@ -12,7 +12,7 @@ import {
   noteStopped,
 } from './memory-attempts.ts';
 import { endJob, noteAnnounced, requeueJob, takeDue } from './memory-lifecycle.ts';
-import { ownRecord, readEvents, readJob, readPage, readTrace, viewOf } from './memory-reads.ts';
+import { ownRecord, readEvents, readJob, readPage, readStanding, readTrace, viewOf } from './memory-reads.ts';
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
 import { claimJobs, registerWorker, renewJobs, unregisterWorker } from './memory-workers.ts';
@@ -84,5 +84,6 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
     result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
+    standing: (tenant, jobs) => step(() => readStanding(memory, tenant, jobs)),
   };
 }

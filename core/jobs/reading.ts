@@ -27,6 +27,30 @@ export interface Page {
   readonly nextCursor: string | undefined;
 }
 
+/** Of which job what is wanted, beside its record. */
+export interface StandingOf {
+  readonly id: string;
+  /** The packet that it came in, which is kept until its end; a large one is left out. */
+  readonly packet?: boolean;
+  /** Its transitions. */
+  readonly path?: boolean;
+}
+
+/** How jobs of one tenant stand, as of one position of the tenant's event stream. */
+export interface Standing {
+  /** The id of the last event so far; empty where there is none. */
+  readonly at: string;
+  /** Undefined where the tenant has no such job. */
+  readonly jobs: readonly (StandingJob | undefined)[];
+}
+
+export interface StandingJob {
+  readonly job: JobView;
+  readonly packet: Uint8Array | undefined;
+  /** `<unix_s>|<STATE>` in order; empty unless asked for. */
+  readonly path: readonly string[];
+}
+
 export interface PoolDepth {
   readonly pool: string;
   readonly lane: string;

@@ -1,12 +1,15 @@
 // Reading jobs from Redis: bounded work in each call, nothing is written.
-import { int, list, type Reply, text } from '#core/redis/redis.ts';
+import { type Arg, int, list, type Reply, text } from '#core/redis/redis.ts';
 import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import type { Calls } from './redis-calls.ts';
-import { eventOf, viewOf } from './redis-record.ts';
+import { eventOf, fromBase64, viewOf } from './redis-record.ts';
 import * as read from './scripts/read.ts';
-import type { JobKey, JobStore, Seen } from './store.ts';
+import type { JobKey, JobStore, Seen, StandingJob } from './store.ts';
 
-type Reads = Pick<JobStore, 'view' | 'look' | 'page' | 'trace' | 'transitions' | 'result' | 'events' | 'depths'>;
+type Reads = Pick<
+  JobStore,
+  'view' | 'look' | 'page' | 'trace' | 'transitions' | 'result' | 'events' | 'standing' | 'depths'
+>;
 
 /** Jobs of one trace that are answered at most. */
 const traceLimit = 1000;
@@ -18,6 +21,16 @@ function seenOf(id: string, reply: Reply): Seen | undefined {
   if (typeof reply !== 'object' || reply === null) return undefined;
   const [record, result] = list(reply);
   return { job: viewOf(id, record), result: typeof result === 'string' ? result : null };
+}
+
+function standingOf(id: string, reply: Reply | undefined): StandingJob | undefined {
+  if (typeof reply !== 'object' || reply === null) return undefined;
+  const [record, packet, path] = list(reply);
+  return {
+    job: viewOf(id, record),
+    packet: typeof packet === 'string' ? fromBase64(packet) : undefined,
+    path: typeof path === 'object' ? list(path).map(text) : [],
+  };
 }
 
 /** The reading half of the store. */
@@ -94,6 +107,14 @@ export function reads({ run, each, keys, byTenant, partitionOf }: Calls): Reads 
       checkEventId(after);
       const rows = list(await run(read.events, keys.ofTenant(tenant), [tenant, after, limit]));
       return rows.map((row) => eventOf(list(row)));
+    },
+
+    async standing(tenant, jobs) {
+      const args: Arg[] = [tenant];
+      for (const { id, packet, path } of jobs) args.push(id, packet === true ? 1 : 0, path === true ? 1 : 0);
+      const [at, rows] = list(await run(read.standing, keys.ofTenant(tenant), args));
+      const found = list(rows);
+      return { at: text(at), jobs: jobs.map(({ id }, i) => standingOf(id, found[i])) };
     },
   };
 }

@@ -10,7 +10,7 @@
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
 import type { Approve, Approved } from './approval.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
-import type { Page, PageQuery, PoolDepth, Seen } from './reading.ts';
+import type { Page, PageQuery, PoolDepth, Seen, Standing, StandingOf } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
 
 export interface JobKey {
@@ -353,7 +353,7 @@ export interface Registered {
 // ---- reading
 
 export type { Approve, Approved } from './approval.ts';
-export type { Page, PageQuery, PoolDepth, Seen } from './reading.ts';
+export type { Page, PageQuery, PoolDepth, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
@@ -391,6 +391,8 @@ export interface JobStore {
   transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;
   /** The result alone, as `look` has it. Undefined when the tenant has no such job. */
   result(id: string, tenant: string): Promise<string | null | undefined>;
-  /** The last entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
+  /** The first entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
   events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;
+  /** How these jobs stand, and where the tenant's event stream ends, as of one moment: every later event is one of later. */
+  standing(tenant: string, jobs: readonly StandingOf[]): Promise<Standing>;
 }

@@ -40,6 +40,12 @@ export const metricTable = {
     buckets: requestBuckets,
     help: 'From the request to its answer.',
   },
+  cortex_api_gateway_streams_open: { type: 'gauge', labels: ['kind'], help: 'Streams open now: sse, websocket.' },
+  cortex_api_gateway_streams_ended_total: {
+    type: 'counter',
+    labels: ['kind', 'cause'],
+    help: 'Streams ended: done, client, slow, rude, failed, lifetime, stopping.',
+  },
 
   cortex_orchestrator_workflows_started_total: { type: 'counter', labels: ['workflow'], help: 'Workflow runs begun.' },
   cortex_orchestrator_workflows_completed_total: {

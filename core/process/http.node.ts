@@ -1,9 +1,10 @@
 // HTTP servers of our Node processes: time-outs, header limits, errors in one line, and a close that lets requests finish.
 // `serveHttp` speaks HTTP/1.1; `serveDual` speaks HTTP/1.1 and HTTP/2 on one port, with or without TLS, and gRPC on the latter.
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createServer2, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from '@hono/node-server';
 import { CortexError } from '#core/errors.ts';
 import { problemResponse } from '#core/http/errors.ts';
@@ -45,7 +46,11 @@ export interface ServeOptions {
   /** The variable that sets the address, for the error when the port is taken. */
   readonly variable?: string;
   readonly limits?: Partial<HttpLimits>;
+  /** Takes over the connection of an HTTP/1.1 request that asks for a WebSocket; without it such a request is one like any other. */
+  readonly upgrade?: UpgradeListener;
 }
+
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 export interface HttpServer {
   /** What was bound: the port is never 0. */
@@ -61,7 +66,7 @@ export interface HttpServer {
 /** Serves HTTP/1.1. Throws CortexError `failed_precondition` or `invalid_argument` when it cannot listen there. */
 export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
   const limits = { ...defaultLimits, ...options.limits };
-  const server = createHttp1(limits, listenerFor(options));
+  const server = createHttp1(limits, listenerFor(options), options.upgrade);
   return listen(server, options, createDrain(server));
 }
 
@@ -76,7 +81,7 @@ export async function serveDual(options: ServeDualOptions): Promise<HttpServer> 
   const { log, tls } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const listener = listenerFor(options);
-  const server = createHttp1(limits, listener);
+  const server = createHttp1(limits, listener, options.upgrade);
   const drain = createDrain(server);
   const http2 = createHttp2(limits, log);
   http2.on('session', drain.session);
@@ -121,7 +126,7 @@ function listenerFor({ fetch, log }: ServeOptions): Listener {
   });
 }
 
-function createHttp1(limits: HttpLimits, listener: Listener): Server {
+function createHttp1(limits: HttpLimits, listener: Listener, upgrade: UpgradeListener | undefined): Server {
   const server = createServer(
     {
       headersTimeout: Math.min(limits.headersMs, limits.requestMs),
@@ -129,9 +134,12 @@ function createHttp1(limits: HttpLimits, listener: Listener): Server {
       keepAliveTimeout: limits.idleMs,
       maxHeaderSize: limits.maxHeaderBytes,
       connectionsCheckingInterval: Math.min(5_000, Math.ceil(limits.headersMs / 2)),
+      // A client that would also speak h2c is served as it came.
+      shouldUpgradeCallback: ({ headers }) => upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
     },
     listener as RequestListener,
   );
+  if (upgrade !== undefined) server.on('upgrade', upgrade);
   answerRefusals(server);
   return server;
 }

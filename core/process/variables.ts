@@ -192,3 +192,20 @@ export function url<D extends string | undefined>(name: string, fallback: D, wha
     isUrl(value, schemes) ? ok(value.replace(/\/+$/, '')) : err(`is not a ${type}`);
   return variable(name, fallback, what, type, parse, { secret: true });
 }
+
+/** Origins as a browser writes them, separated by commas. `*` is none of them. */
+export function origins<D extends string | undefined>(name: string, fallback: D, what: string) {
+  const type = 'list of origins such as https://app.example.com, without a path, separated by commas';
+  const parse = (value: string): Result<readonly string[], string> => {
+    const items = value.split(',').map((item) => item.trim());
+    const kept = items.filter((item) => item !== '');
+    if (kept.includes('*')) return err('would let in the pages of everybody: name the origins, there is no *');
+    const wrong = kept.find((item) => !isOrigin(item));
+    return wrong === undefined ? ok(Object.freeze(kept)) : err(`is not a ${type}: ${JSON.stringify(wrong)}`);
+  };
+  return variable(name, fallback, what, type, parse);
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}

@@ -3,22 +3,28 @@ import { Hono } from 'hono';
 import { CortexError, isRetryable, toCortexError } from '#core/errors.ts';
 import { mountConnect, type RpcServerOptions } from '#core/http/connect.ts';
 import { HttpError, httpStatus } from '#core/http/errors.ts';
-import { authenticate } from '../http/auth.ts';
 import { answers } from '../http/answer.ts';
+import { cors, createCors, preflight } from '../http/cors.ts';
+import { createGuard } from '../http/guard.ts';
 import { answerError, observed } from '../http/observe.ts';
-import { requireRole } from '../http/roles.ts';
-import { type AppContext, type AppEnv, honoPath, type Route } from '../http/route.ts';
+import { type AppEnv, honoPath, type Route } from '../http/route.ts';
+import { createTickets } from '../http/tickets.ts';
 import { createCancelJob } from './cancel-job.ts';
 import type { GatewayDeps } from './deps.ts';
 import { createReadJob } from './read-job.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { streamRoutes } from './routes/streams.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { traceRoutes } from './routes/traces.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { cortexApi } from './rpc.ts';
 import { callerValues, cortexGate } from './rpc-gate.ts';
+import { createFeeds } from './streams/feeds.ts';
+import { createFrames } from './streams/frames.ts';
+import { createLeases, type Leases } from './streams/leases.ts';
 import { createSubmitJob } from './submit-job.ts';
+import { createTaps } from './taps.ts';
 import { createWaiters, type Waiters } from './waiters.ts';
 
 export interface Gateway {
@@ -30,35 +36,57 @@ export interface Gateway {
   /** For that server. */
   readonly rpcOptions: RpcServerOptions;
   readonly waiters: Waiters;
+  readonly streams: Pick<Leases, 'open'>;
+  /** Subjects of the bus that are listened to now. */
+  readonly subscriptions: number;
+  /** Ends every wait and every stream, each with a word: the process is stopping. */
+  stop(): void;
 }
 
 /** Bytes of one message of CortexApi: the longest prompt in any script, and room for the rest. */
 const maxRpcBytes = 512 * 1024;
 
-export function createGateway(deps: GatewayDeps): Gateway {
+export function createGateway(given: GatewayDeps): Gateway {
+  // One subscription to a tenant's events for all who wait and all who follow.
+  const alone = given.subscribe === undefined || given.streams?.shared === false;
+  const taps = alone ? undefined : createTaps(given.subscribe);
+  const deps: GatewayDeps = taps === undefined ? given : { ...given, subscribe: taps.subscribe };
   const submitJob = createSubmitJob(deps);
   const cancelJob = createCancelJob(deps);
   const readJob = createReadJob(deps.store, deps.isolated);
   const waiters = createWaiters({ ...deps, readJob });
+  const leases = createLeases(deps);
+  const tickets = createTickets(deps.redis);
+  const origins = createCors(deps.corsOrigins ?? []);
+  const guarded = createGuard({ ...deps, tickets });
   const routes: readonly Route[] = [
     ...healthRoutes(deps),
     ...workerRoutes(deps),
     ...jobRoutes({ ...deps, cancelJob, readJob, waiters }),
     ...submitRoutes({ ...deps, submitJob, waiters }),
     ...traceRoutes(deps),
+    ...streamRoutes({
+      ...{ ...deps, readJob, leases, tickets, cors: origins },
+      feeds: createFeeds(deps),
+      frames: createFrames(deps.store),
+    }),
   ];
   const rpc = cortexApi({ ...deps, submitJob });
 
   const app = new Hono<AppEnv>();
   app.use(answers(deps.ids));
+  const crossing = (deps.corsOrigins?.length ?? 0) > 0;
+  if (crossing) app.use(cors(origins));
   for (const route of routes) {
     const { role } = route;
     // Health is not counted, or probes would drown what people do.
-    const handle = role === undefined ? route.handle : observed(deps, route, guarded(deps, route.handle, role));
+    const handle = role === undefined ? route.handle : observed(deps, route, guarded(route, role));
     app.on(route.method, honoPath(route.path), handle);
   }
   for (const [path, allow] of methodsByPath(routes)) {
-    app.all(honoPath(path), () => {
+    app.all(honoPath(path), (c) => {
+      const allowed = preflight(c, origins, allow);
+      if (allowed !== undefined) return allowed;
       throw new HttpError(405, 'unimplemented', 'Method Not Allowed', { headers: { allow } });
     });
   }
@@ -68,10 +96,20 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onError: (error, method) => logRpc(deps.log, error, method),
     onCall: countedCall(deps),
   };
+  if (crossing) app.options('/cortex.v1.CortexApi/:method', (c, next) => preflight(c, origins, 'POST') ?? next());
   mountConnect(app, rpc, { ...rpcOptions, contextValues: (c) => callerValues(deps.peer(c.env)) });
   app.notFound((c) => answerError(new CortexError('not_found', 'page not found'), c, deps.log));
   app.onError((error, c) => answerError(error, c, deps.log));
-  return { app, routes, rpc, rpcOptions, waiters };
+  const stop = (): void => {
+    waiters.stop();
+    leases.stop();
+  };
+  return {
+    ...{ app, routes, rpc, rpcOptions, waiters, streams: leases, stop },
+    get subscriptions() {
+      return taps?.size ?? 0;
+    },
+  };
 }
 
 /** Calls of CortexApi in the metrics of requests, by the status that Connect sends. */
@@ -87,28 +125,10 @@ function countedCall({ metrics, clock }: GatewayDeps): NonNullable<RpcServerOpti
   };
 }
 
-/** Lets in who has a key, not too often, and with a role that suffices. */
-function guarded(deps: GatewayDeps, handle: Route['handle'], role: NonNullable<Route['role']>): Route['handle'] {
-  const { keyring, rateLimit, clock, peer } = deps;
-  return (c: AppContext) => {
-    const header = (name: string): string | undefined => c.req.header(name);
-    const identity = authenticate(keyring, { header, host: hostOf(c), peer: peer(c.env) });
-    rateLimit?.take(identity.keyId, clock.monotonic());
-    requireRole(identity, role);
-    c.set('identity', identity);
-    return handle(c);
-  };
-}
-
 function logRpc(log: GatewayDeps['log'], error: unknown, method: string): void {
   const known = toCortexError(error);
   const ours = httpStatus(known) >= 500;
   log[!ours ? 'debug' : isRetryable(known) ? 'warn' : 'error']('an rpc failed', { method, error });
-}
-
-/** The Host header; over HTTP/2 it is only in the address. */
-function hostOf(c: AppContext): string | undefined {
-  return c.req.header('Host') ?? (URL.canParse(c.req.url) ? new URL(c.req.url).host : undefined);
 }
 
 function methodsByPath(routes: readonly Route[]): ReadonlyMap<string, string> {

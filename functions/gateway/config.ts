@@ -3,7 +3,7 @@ import { storeEnv, storeProblems } from '#core/jobs/store-env.ts';
 import { kernelClientEnv } from '#core/policy/kernel-env.ts';
 import { type Address, formatAddress, isLoopback } from '#core/process/address.ts';
 import { type Env, EnvError, type EnvValues, readEnv, readKnown } from '#core/process/env.ts';
-import { address, decimal, int, path, text, url } from '#core/process/variables.ts';
+import { address, decimal, int, origins, path, seconds, text, url } from '#core/process/variables.ts';
 import { isSubjectToken } from '#core/protocol/subjects.ts';
 import type { RateLimitOptions } from '../http/rate-limit.ts';
 
@@ -38,6 +38,17 @@ export const gatewayEnv = {
   }),
   tlsCert: path('GRPC_TLS_CERT', undefined, 'certificate chain (PEM) for GATEWAY_RPC_ADDR; together with GRPC_TLS_KEY'),
   tlsKey: path('GRPC_TLS_KEY', undefined, 'private key (PEM) for GATEWAY_RPC_ADDR'),
+  corsOrigins: origins(
+    'CORS_ORIGINS',
+    undefined,
+    'origins whose pages may read answers and open streams, separated by commas; unset: none',
+  ),
+  streamsMax: int('STREAMS_MAX', '5000', 'streams that are open at once', { min: 0, max: 1_000_000 }),
+  streamsMaxPerTenant: int('STREAMS_MAX_PER_TENANT', '2000', 'of these for one tenant', { min: 0, max: 1_000_000 }),
+  streamLifeMs: seconds('STREAM_MAX_SECONDS', '3600', 'how long one stream may live; its client then comes again', {
+    min: 1,
+    max: 86_400,
+  }),
   ...storeEnv,
   ...kernelClientEnv,
 };

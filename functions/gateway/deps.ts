@@ -9,12 +9,14 @@ import type { Redis } from '#core/redis/redis.ts';
 import type { Clock, Ids } from '#core/system.ts';
 import type { Keyring } from '../http/keyring.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
+import type { Upgrade } from '../http/upgrade.ts';
+import type { StreamCounts } from './streams/leases.ts';
 
 export interface GatewayDeps {
   readonly store: JobStore;
   readonly keys: Keys;
-  /** For the snapshot of the workers. */
-  readonly redis: Pick<Redis, 'get'>;
+  /** For the snapshot of the workers, and for tickets. */
+  readonly redis: Pick<Redis, 'get' | 'set' | 'run'>;
   /** News for the bus: never throws, and may be lost. Everything it carries is in the store already. */
   readonly post: Publisher['post'];
   /** Listens on a subject; undefined where the runtime cannot, and waiting then looks at the store from time to time. */
@@ -34,8 +36,30 @@ export interface GatewayDeps {
   readonly ids: Ids;
   /** The address at the other end, from what the runtime hands in beside the request. */
   readonly peer: (env: unknown) => string | undefined;
+  /** How this runtime makes a WebSocket of a request; undefined where it cannot. */
+  readonly upgrade?: Upgrade | undefined;
+  /** Origins whose pages may read answers and open streams. Default none. */
+  readonly corsOrigins?: readonly string[];
+  readonly streams?: StreamSettings;
   /** Requests that wait for the end of a job at once. Default 1,000. */
   readonly maxWaiters?: number;
   /** Of these for one tenant, so that none takes every place. Default 200. */
   readonly maxWaitersPerTenant?: number;
+}
+
+export interface StreamSettings {
+  /** Streams of this process at once. Default 5,000. */
+  readonly max?: number;
+  /** Of these for one tenant. Default 2,000. */
+  readonly maxPerTenant?: number;
+  /** How long one stream may live, ms. Default an hour. */
+  readonly lifetimeMs?: number;
+  /** Between two signs of life, ms. Default 15 s. */
+  readonly beatMs?: number;
+  /** Whether streams may share what they wait for. False where a request may not touch another's (workerd). Default true. */
+  readonly shared?: boolean;
+  /** Between two looks at the store where no bus is listened to, ms. Default 500. */
+  readonly pollMs?: number;
+  /** Where streams are counted, for a runtime that makes a gateway per request. Default: counts of this gateway's own. */
+  readonly counts?: StreamCounts;
 }

@@ -16,6 +16,7 @@ import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { createKeyring } from '../http/keyring.ts';
 import { createKeysFile } from '../http/keys-file.node.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
+import { createNodeUpgrades } from '../http/upgrade.node.ts';
 import { createGateway } from './app.ts';
 import { gatewayMetricsPort, parseGatewayConfig } from './config.ts';
 import { kernelProbe } from './kernel-health.ts';
@@ -49,19 +50,27 @@ await runProcess({
       health.check('api_keys', inForce, { required: false });
     }
 
-    const { app, rpc, rpcOptions, waiters } = createGateway({
+    const upgrades = createNodeUpgrades();
+    const { app, rpc, rpcOptions, stop } = createGateway({
       ...{ store, keys, redis, keyring, metrics, log, clock, ids },
       post: (message) => bus.post(message),
       subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
       rateLimit: limit === undefined ? undefined : createRateLimit(limit),
       health: () => health.report(),
       peer: (env) => (env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
+      upgrade: upgrades.upgrade,
+      corsOrigins: config.corsOrigins ?? [],
+      streams: {
+        max: config.streamsMax,
+        maxPerTenant: config.streamsMaxPerTenant,
+        lifetimeMs: config.streamLifeMs,
+      },
     });
     const grpc = createGrpcListener(rpc, {
       ...rpcOptions,
       contextValues: (request) => callerValues(request.socket.remoteAddress),
     });
-    const serve = { fetch: app.fetch, log };
+    const serve = { fetch: app.fetch, log, upgrade: upgrades.listener(app.fetch, log) };
     const tls = tlsOf(
       { variable: 'GRPC_TLS_CERT', path: config.tlsCert },
       { variable: 'GRPC_TLS_KEY', path: config.tlsKey },
@@ -78,6 +87,6 @@ await runProcess({
     );
     announceListening('http', http.url);
     announceListening('rpc', dual.url);
-    return { drain: async () => waiters.stop() };
+    return { drain: async () => stop() };
   },
 });

@@ -5,6 +5,7 @@ import type { Log } from '#core/log.ts';
 import type { Metrics } from '#core/metrics/metrics.ts';
 import type { Clock } from '#core/system.ts';
 import type { AppContext, Route } from './route.ts';
+import { statusOf } from './upgrade.ts';
 
 /** Problem JSON for anything thrown. What is our fault is logged with its causes; what is only away for a while is a warning. */
 export function answerError(error: unknown, c: AppContext, log: Log): Response {
@@ -34,7 +35,11 @@ export function observed({ metrics, log, clock }: ObserveDeps, route: Route, han
     } catch (error) {
       response = answerError(error, c, log);
     }
-    metrics.count('cortex_api_gateway_http_requests_total', { method, route: path, status: String(response.status) });
+    metrics.count('cortex_api_gateway_http_requests_total', {
+      method,
+      route: path,
+      status: String(statusOf(response)),
+    });
     const seconds = (clock.monotonic() - began) / 1000;
     metrics.observe('cortex_api_gateway_http_request_duration_seconds', { method, route: path }, seconds);
     return response;

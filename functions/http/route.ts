@@ -16,6 +16,8 @@ export interface Route {
   readonly path: string;
   /** The least role that may call it; undefined: anybody, without a key. */
   readonly role: Role | undefined;
+  /** Whether `?ticket=` opens it in place of a key. */
+  readonly ticket?: true;
   readonly handle: (c: AppContext) => Response | Promise<Response>;
 }
 

@@ -30,6 +30,12 @@ export interface Client {
   readonly gateway: GatewayAddress;
   /** Throws ClientError, and the signal's reason when that aborts. */
   call<T>(call: Call<T>): Promise<Answer<T>>;
+  /** An answer that comes over time: its status is below 300, its body not yet read. Throws as `call` does; `signal` ends it. */
+  open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>;
+  /** Where a WebSocket is opened, and with which headers. */
+  socket(path: string): { readonly url: string; readonly headers: Readonly<Record<string, string>> };
+  /** An answer that is no success, as the error that it stands for. */
+  refusal(response: Response, text: string): ClientError;
 }
 
 export interface ClientOptions {
@@ -58,26 +64,48 @@ export class ClientError extends Stop {
 
 export function createClient(options: ClientOptions): Client {
   const { gateway, key, tenant, signal, userAgent, patience = 30_000 } = options;
+  const headersOf = (more: Readonly<Record<string, string | undefined>>): Record<string, string> => {
+    const all = { 'user-agent': userAgent, 'x-api-key': key, 'x-cortex-tenant': tenant, ...more };
+    const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    return Object.fromEntries(given);
+  };
   return {
     gateway,
+    socket: (path) => ({ url: `${gateway.url.replace(/^http/, 'ws')}${path}`, headers: headersOf({}) }),
+    refusal: (response, text) => refusal(gateway, response, text, key !== undefined),
+    async open(path, headers, ends) {
+      const timeout = new AbortController();
+      const timer = setTimeout(() => timeout.abort(), patience);
+      try {
+        const response = await fetch(`${gateway.url}${path}`, {
+          headers: headersOf({ accept: 'text/event-stream', ...headers }),
+          signal: AbortSignal.any([signal, ends, timeout.signal]),
+          redirect: 'manual',
+        });
+        if (response.ok) return response;
+        throw refusal(gateway, response, await response.text(), key !== undefined);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof Stop) throw error;
+        throw unreachable(
+          gateway,
+          timeout.signal.aborted ? `no answer within ${patience / 1_000} s` : networkProblem(error),
+        );
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     async call<T>({ method = 'GET', path, query = {}, headers = {}, body, schema, waits = 0 }: Call<T>) {
       const url = new URL(`${gateway.url}${path}`);
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
       }
-      const all = {
-        accept: 'application/json',
-        'user-agent': userAgent,
-        'content-type': body === undefined ? undefined : 'application/json',
-        'x-api-key': key,
-        'x-cortex-tenant': tenant,
-        ...headers,
-      };
+      const type = body === undefined ? undefined : 'application/json';
       const timeout = AbortSignal.timeout(patience + waits * 1_000);
       try {
         const response = await fetch(url, {
           method,
-          headers: Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+          headers: headersOf({ accept: 'application/json', 'content-type': type, ...headers }),
           signal: AbortSignal.any([signal, timeout]),
           // fetch would show the key to wherever it is sent.
           redirect: 'manual',

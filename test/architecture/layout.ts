@@ -11,7 +11,7 @@ export const isPure = matcher(
   'core/field-problem.ts',
   'core/result.ts',
   'core/protocol/**',
-  'core/jobs/{state,job,keys,lane,submission}.ts',
+  'core/jobs/{state,job,keys,lane,submission,follow}.ts',
   'core/policy/{policy,pattern,evaluate,explain}.ts',
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/scheduling/**',
@@ -58,6 +58,7 @@ export const NODE_PACKAGES = new Set([
   'bullmq',
   'ioredis',
   'prom-client',
+  'ws',
 ]);
 
 /** The two NATS transports share one module global: after one `wsconnect` a dropped TCP connection comes back as WebSocket. */

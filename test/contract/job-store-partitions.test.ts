@@ -126,6 +126,10 @@ async function everything(rig: Rig): Promise<void> {
     await raw.page({ ...query, cursor: page.nextCursor, updatedAfter: undefined, updatedBefore: undefined });
     await raw.trace('t', tenant);
     await raw.events(tenant, '', 10);
+    await raw.standing(
+      tenant,
+      jobs.map(({ id }) => ({ id, packet: true, path: true })),
+    );
   }
   await raw.depths();
   const human = all((tenant) => rig.subject({ tenant, pool: 'h' }));

@@ -15,6 +15,7 @@ import { createKeyring } from '../../functions/http/keyring.ts';
 import { createRateLimit } from '../../functions/http/rate-limit.ts';
 import { startRedis, type TestServer } from '../helpers/servers.ts';
 import { testGateway } from './gateway.ts';
+import { memoryUpgrades } from './sockets.ts';
 import type { GatewayOptions, GatewayUnderTest, Heard } from './under-test.ts';
 
 let server: TestServer;
@@ -27,7 +28,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function make({ keys, apiKey, tenant = 'default', rateLimit }: GatewayOptions = {}): Promise<GatewayUnderTest> {
+async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
+  const { keys, apiKey, tenant = 'default', rateLimit, corsOrigins = [], streams = {} } = given;
   const onError = (error: unknown): never => {
     throw error;
   };
@@ -43,7 +45,9 @@ async function make({ keys, apiKey, tenant = 'default', rateLimit }: GatewayOpti
   const health = createHealth('gateway', systemClock);
   health.check('redis', async () => ({ durability: (await redis.durability()).class }));
   health.enter('running');
-  const { app, waiters } = createGateway({
+  const upgrades = memoryUpgrades();
+  const gateway = createGateway({
+    ...{ corsOrigins, streams, upgrade: upgrades.upgrade },
     ...{ redis, metrics, log: silentLog, clock: systemClock, ids: systemIds(), keys: options.keys },
     store: createRedisStore({ ...options, onEvents: postEvents((message) => bus.post(message)) }),
     post: (message) => bus.post(message),
@@ -53,21 +57,24 @@ async function make({ keys, apiKey, tenant = 'default', rateLimit }: GatewayOpti
     health: () => health.report(),
     peer: () => '127.0.0.1',
   });
+  const { app, stop } = gateway;
   let silent = false;
   const news = postEvents((message) => ear.post(message));
   const request = async (path: string, init: RequestInit = {}): Promise<Response> => app.request(path, init, {});
   return {
     request,
     rpc: request,
+    socket: (path, headers) => upgrades.open(app, path, headers),
     store: createRedisStore({ ...options, onEvents: (events) => (silent ? undefined : news(events)) }),
     redis,
     heard: (subject) => heard.filter((message) => message.subject === subject),
     silence: (on) => {
       silent = on;
     },
-    subscriptions: async () => waiters.subscriptions,
+    subscriptions: async () => gateway.subscriptions,
     metrics: () => metrics.read(),
     close: async () => {
+      stop();
       await bus.close();
       await ear.close();
       await redis.close();

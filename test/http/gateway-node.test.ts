@@ -16,6 +16,7 @@ import { startService } from '../helpers/service-process.ts';
 import { subscribedTo } from './connz.ts';
 import { testGateway } from './gateway.ts';
 import { send } from './send.ts';
+import { openSocket } from './sockets.ts';
 import type { GatewayOptions, GatewayUnderTest, Heard } from './under-test.ts';
 
 let redisServer: TestServer;
@@ -31,7 +32,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): Promise<GatewayUnderTest> {
+async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
+  const { keys, apiKey, tenant, rateLimit, corsOrigins, streams = {} } = given;
   const monitor = await freePort();
   // A bus of its own, so that no gateway hears of another's jobs.
   const nats = await startNats({ args: ['-m', String(monitor)] });
@@ -46,6 +48,10 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
       ...(keys === undefined ? {} : { API_KEYS_PATH: keysPath }),
       ...(apiKey === undefined ? {} : { API_KEY: apiKey }),
       ...(tenant === undefined ? {} : { TENANT_ID: tenant }),
+      ...(corsOrigins === undefined ? {} : { CORS_ORIGINS: corsOrigins.join(',') }),
+      ...(streams.max === undefined ? {} : { STREAMS_MAX: String(streams.max) }),
+      ...(streams.maxPerTenant === undefined ? {} : { STREAMS_MAX_PER_TENANT: String(streams.maxPerTenant) }),
+      ...(streams.lifetimeMs === undefined ? {} : { STREAM_MAX_SECONDS: String(streams.lifetimeMs / 1000) }),
       ...(rateLimit === undefined
         ? {}
         : { API_RATE_LIMIT_RPS: String(rateLimit.perSecond), API_RATE_LIMIT_BURST: String(rateLimit.burst) }),
@@ -65,6 +71,7 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
   return {
     request: (path, init = {}) => send(`${http}${path}`, init),
     rpc: (path, init) => send(`${rpc}${path}`, init),
+    socket: (path, headers) => openSocket(http, path, headers),
     store: createRedisStore({
       ...{ redis, keys: createKeys(1), random: () => randomUUID().replaceAll('-', '') },
       onEvents: (events) => (silent ? undefined : news(events)),

@@ -12,6 +12,10 @@ import { testMetrics } from './suites/metrics.ts';
 import { testRepoReview } from './suites/repo-review.ts';
 import { testRoutes } from './suites/routes.ts';
 import { testRpc } from './suites/rpc.ts';
+import { testCors } from './suites/cors.ts';
+import { testJobEvents } from './suites/job-events.ts';
+import { testStream } from './suites/stream.ts';
+import { testTickets } from './suites/tickets.ts';
 import { testSubmit } from './suites/submit.ts';
 import { testTenants } from './suites/tenants.ts';
 import { testTracesAndWorkers } from './suites/traces-workers.ts';
@@ -43,5 +47,9 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testTenants(make);
     testRpc(make);
     if (metrics) testMetrics(make);
+    testJobEvents(make);
+    testStream(make);
+    testTickets(make);
+    testCors(make);
   });
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { ApiKey } from '#core/http/api-keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import type { Opened } from './sockets.ts';
 
 export interface GatewayOptions {
   /** The keys of the file; undefined: no file. */
@@ -9,6 +10,8 @@ export interface GatewayOptions {
   readonly apiKey?: string;
   readonly tenant?: string;
   readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+  readonly corsOrigins?: readonly string[];
+  readonly streams?: { readonly max?: number; readonly maxPerTenant?: number; readonly lifetimeMs?: number };
 }
 
 export interface Heard {
@@ -21,6 +24,8 @@ export interface GatewayUnderTest {
   request(path: string, init?: RequestInit): Promise<Response>;
   /** The same for a method of CortexApi, through whatever this gateway serves RPC on. */
   readonly rpc: (path: string, init: RequestInit) => Promise<Response>;
+  /** Opens a WebSocket, or answers why not. */
+  socket(path: string, headers?: Record<string, string>): Promise<Opened>;
   /** The store behind it, for tests that move a job on or look at what is kept. Its steps reach the gateway as news. */
   readonly store: JobStore;
   readonly redis: {

@@ -126,6 +126,25 @@ end
 return reply(out)`,
 );
 
+/** A packet is shown up to this length of its base64: a reader holds very many of them. */
+export const shownPacket = 16_000;
+
+// ARGV[5]: tenant. Per job: id, '1' for its packet, '1' for its path. {the last event's id or nothing, per job {record, packet, path}}.
+export const standing = readScript(
+  'standing',
+  /* lua */ `
+local tenant,room=ARGV[5],${mostBytes}
+local x=call('XREVRANGE',P..'ev:'..tenant,'+','-','COUNT',1)
+return reply({x[1] and x[1][1] or false,all(6,3,false,function(id,packet,path)
+  local m=shown(id)
+  if not m[1] or m[2]~=tenant then return false end
+  local p=packet=='1' and value(P..'job:req:'..id)
+  if p and #p>math.min(${shownPacket},room) then p=false end
+  if p then room=room-#p end
+  return {m,p,path=='1' and call('LRANGE',P..'job:events:'..id,0,-1)}
+end)})`,
+);
+
 /** Lanes that one answer names at most. Of more, which any tenant can make, each answer names others. */
 export const mostDepths = 20_000;
 

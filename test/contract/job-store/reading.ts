@@ -248,6 +248,36 @@ export function reading(open: () => Promise<Rig>): void {
       });
     });
 
+    test('end where jobs are said to stand', async () => {
+      const rig = await open();
+      expect(await rig.store.standing('t1', [])).toEqual({ at: '', jobs: [] });
+      const [running, ended] = [await rig.in('RUNNING'), await rig.in('SUCCEEDED')];
+      const other = await rig.in('RUNNING', { tenant: 't2' });
+      const last = rig.events.findLast(({ tenant }) => tenant === 't1')?.id;
+      const both = { packet: true, path: true };
+      const asked = [{ id: running.id, ...both }, { id: ended.id, ...both }, { id: other.id, ...both }, { id: 'none' }];
+      const { at, jobs } = await rig.store.standing('t1', [...asked, { id: running.id }]);
+      expect(at).toBe(last);
+      expect(jobs[0]).toEqual({
+        job: await rig.store.view(running.id, 't1'),
+        packet: running.new.packet,
+        path: await rig.store.transitions(running.id, 't1'),
+      });
+      expect(jobs[0]?.path).toHaveLength(4);
+      expect(jobs[1]).toMatchObject({ job: { state: 'SUCCEEDED' }, packet: undefined });
+      expect(jobs[1]?.path).toHaveLength(5);
+      expect(jobs.slice(2, 4)).toEqual([undefined, undefined]);
+      expect(jobs[4]).toMatchObject({ job: { state: 'RUNNING' }, packet: undefined, path: [] });
+    });
+
+    test('leave out a packet that is large', async () => {
+      const rig = await open();
+      const job = rig.newJob({ tenant: 't1' });
+      await rig.store.create([{ ...job, packet: new Uint8Array(13_000) }]);
+      const { jobs } = await rig.store.standing('t1', [{ id: job.id, packet: true }]);
+      expect(jobs[0]).toMatchObject({ job: { state: 'PENDING' }, packet: undefined });
+    });
+
     test('of one call about many jobs hang together', async () => {
       const rig = await open();
       const jobs = Array.from({ length: 20 }, (_, i) => rig.newJob({ tenant: `t${i % 2}` }));

@@ -218,6 +218,10 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
     await reader.result(job.id, job.tenant);
     await reader.look(jobs.slice(-5).map(({ id, tenant: own }) => ({ id, tenant: random.chance(0.8) ? own : tenant })));
     await reader.events(tenant, '', 1000);
+    await reader.standing(
+      tenant,
+      jobs.slice(-5).map(({ id }) => ({ id, packet: true, path: random.chance(0.5) })),
+    );
   };
 
   const actions: Readonly<Record<keyof typeof weights, () => Promise<unknown>>> = {

@@ -19,6 +19,9 @@ const matrix: Readonly<
   'POST /api/v1/jobs': { least: 'submitter', body: '{}', status: 202 },
   'POST /api/v1/repo-review': { least: 'submitter', body: '{"local_path":"/x"}', status: 202 },
   'GET /api/v1/traces/{id}': { least: 'viewer', status: 200 },
+  'GET /api/v1/jobs/{id}/events': { least: 'viewer', status: 404 },
+  'GET /api/v1/stream': { least: 'viewer', status: 426 },
+  'POST /api/v1/stream-tickets': { least: 'viewer', status: 201 },
 };
 const key = 'the-key-of-the-administrator';
 

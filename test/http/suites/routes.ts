@@ -11,9 +11,18 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/jobs', 'DELETE', 'GET, HEAD, POST'],
   ['/api/v1/jobs/x', 'PUT', 'GET, HEAD'],
   ['/api/v1/jobs/x/cancel', 'GET', 'POST'],
+  ['/api/v1/jobs/x/events', 'POST', 'GET, HEAD'],
+  ['/api/v1/stream', 'POST', 'GET, HEAD'],
+  ['/api/v1/stream-tickets', 'GET', 'POST'],
   ['/api/v1/repo-review', 'GET', 'POST'],
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
 ];
+
+/** What has its own form, and its own suite. */
+const streams: Readonly<Record<string, readonly [path: string, status: number]>> = {
+  'GET /api/v1/jobs/{id}/events': ['/api/v1/jobs/{id}/events', 200],
+  'GET /api/v1/stream': ['/api/v1/stream', 426],
+};
 
 /** Per route a request that works; `{id}` stands for a job's, `{trace}` for its trace's. */
 const requests: Readonly<Record<string, readonly [path: string, status: number, body?: object]>> = {
@@ -25,6 +34,8 @@ const requests: Readonly<Record<string, readonly [path: string, status: number, 
   'POST /api/v1/jobs/{id}/cancel': ['/api/v1/jobs/{id}/cancel', 200],
   'POST /api/v1/repo-review': ['/api/v1/repo-review', 202, { local_path: '/x' }],
   'GET /api/v1/traces/{id}': ['/api/v1/traces/{trace}', 200],
+  'POST /api/v1/stream-tickets': ['/api/v1/stream-tickets', 201],
+  ...streams,
 };
 
 export function testRoutes(make: MakeGateway): void {
@@ -41,17 +52,20 @@ export function testRoutes(make: MakeGateway): void {
       expect(Object.keys(requests).sort()).toEqual([...everyRoute()].sort());
     });
 
-    test.each(Object.entries(requests))('%s says that its answer is JSON, and it is', async (route, request) => {
-      const [path, status, body] = request;
-      const job = await submitted(gateway());
-      const response = await gateway().request(path.replace('{id}', job.job_id).replace('{trace}', job.trace_id), {
-        method: route.split(' ')[0] ?? '',
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
-      expect(response.status).toBe(status);
-      expect(response.headers.get('content-type')).toMatch(/^application\/json(; charset=utf-8)?$/i);
-      expect(await response.json()).toEqual(expect.anything());
-    });
+    test.each(Object.entries(requests).filter(([route]) => !(route in streams)))(
+      '%s says that its answer is JSON, and it is',
+      async (route, request) => {
+        const [path, status, body] = request;
+        const job = await submitted(gateway());
+        const response = await gateway().request(path.replace('{id}', job.job_id).replace('{trace}', job.trace_id), {
+          method: route.split(' ')[0] ?? '',
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        });
+        expect(response.status).toBe(status);
+        expect(response.headers.get('content-type')).toMatch(/^application\/json(; charset=utf-8)?$/i);
+        expect(await response.json()).toEqual(expect.anything());
+      },
+    );
 
     test.each([
       '/',

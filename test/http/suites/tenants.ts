@@ -73,6 +73,28 @@ const attempts: Readonly<Record<string, Attempt>> = {
   'GET /api/v1/traces/{id}': async (gateway, { trace_id }, headers) => {
     expect(await (await gateway.request(`/api/v1/traces/${trace_id}`, { headers })).json()).toEqual([]);
   },
+  'GET /api/v1/jobs/{id}/events': async (gateway, { job_id }, headers) => {
+    for (const query of ['', '?cursor=0', '?cursor=', '?cursor=1-1']) {
+      const response = await gateway.request(`/api/v1/jobs/${job_id}/events${query}`, { headers });
+      await expectProblem(response, 404, { detail: 'job not found' });
+    }
+  },
+  'GET /api/v1/stream': async (gateway, victim, headers) => {
+    const mine = await gateway.store.standing('rival', []);
+    const theirs = await gateway.store.standing('default', []);
+    for (const cursor of ['0', '', mine.at, theirs.at]) {
+      const { socket } = await gateway.socket(`/api/v1/stream?cursor=${cursor}`, headers);
+      await socket?.first(1);
+      expect(socket?.frames.join()).not.toContain(victim.job_id);
+      expect(socket?.frames.join()).not.toContain(victim.trace_id);
+      socket?.close();
+    }
+  },
+  'POST /api/v1/stream-tickets': async (gateway, { job_id }, headers) => {
+    const response = await gateway.request('/api/v1/stream-tickets', { method: 'POST', headers });
+    const { ticket } = await json(response);
+    await expectProblem(await gateway.request(`/api/v1/jobs/${job_id}/events?ticket=${String(ticket)}`), 404);
+  },
 };
 
 export function testTenants(make: MakeGateway): void {

@@ -15,6 +15,8 @@ const problems = (env: Record<string, string>): readonly string[] => {
 
 test('the defaults serve this machine alone, without limits', () => {
   expect(parseGatewayConfig({})).toEqual({
+    corsOrigins: undefined,
+    ...{ streamLifeMs: 3_600_000, streamsMax: 5_000, streamsMaxPerTenant: 2_000 },
     natsUrl: 'nats://localhost:4222',
     redisUrl: 'redis://localhost:6379',
     httpAddr: { host: '127.0.0.1', port: 8081 },
@@ -101,4 +103,23 @@ test('what goes together is told beside what cannot be read', () => {
     'GATEWAY_HTTP_ADDR',
     'GRPC_TLS_CERT',
   ]);
+});
+
+test('CORS_ORIGINS names origins exactly, and there is no *', () => {
+  const origins = (text: string) => parseGatewayConfig({ CORS_ORIGINS: text }).corsOrigins;
+  expect(origins('https://a.example, http://localhost:5173,')).toEqual(['https://a.example', 'http://localhost:5173']);
+  expect(() => origins('*')).toThrow('CORS_ORIGINS: "*" would let in the pages of everybody');
+  expect(() => origins('https://a.example,*')).toThrow('there is no *');
+  for (const wrong of [
+    'a.example',
+    'https://a.example/',
+    'https://a.example/x',
+    'https://*.a.example',
+    'HTTPS://a.example',
+  ]) {
+    expect(() => origins(wrong), wrong).toThrow('is not a list of origins');
+  }
+  for (const wrong of ['https://a.example:443', 'ftp://a.example', 'null', 'https://user@a.example']) {
+    expect(() => origins(wrong), wrong).toThrow(/^CORS_ORIGINS: /);
+  }
 });
