@@ -48,7 +48,7 @@ const maxRpcBytes = 512 * 1024;
 
 export function createGateway(given: GatewayDeps): Gateway {
   // One subscription to a tenant's events for all who wait and all who follow.
-  const alone = given.subscribe === undefined || given.streams?.shared === false;
+  const alone = given.subscribe === undefined || given.isolated === true;
   const taps = alone ? undefined : createTaps(given.subscribe);
   const deps: GatewayDeps = taps === undefined ? given : { ...given, subscribe: taps.subscribe };
   const submitJob = createSubmitJob(deps);

@@ -10,7 +10,6 @@ import type { Clock, Ids } from '#core/system.ts';
 import type { Keyring } from '../http/keyring.ts';
 import type { RateLimit } from '../http/rate-limit.ts';
 import type { Upgrade } from '../http/upgrade.ts';
-import type { StreamCounts } from './streams/leases.ts';
 
 export interface GatewayDeps {
   readonly store: JobStore;
@@ -56,10 +55,6 @@ export interface StreamSettings {
   readonly lifetimeMs?: number;
   /** Between two signs of life, ms. Default 15 s. */
   readonly beatMs?: number;
-  /** Whether streams may share what they wait for. False where a request may not touch another's (workerd). Default true. */
-  readonly shared?: boolean;
   /** Between two looks at the store where no bus is listened to, ms. Default 500. */
   readonly pollMs?: number;
-  /** Where streams are counted, for a runtime that makes a gateway per request. Default: counts of this gateway's own. */
-  readonly counts?: StreamCounts;
 }

@@ -7,6 +7,7 @@ import { edgeEnv } from '../http/edge-env.ts';
 import { gatewayEnv, limitOf } from './config.ts';
 
 const { apiKey, tenant, rateLimit, rateBurst, dataTtl, dataTtlSeconds, metaTtl, metaTtlSeconds } = gatewayEnv;
+const { corsOrigins, streamsMax, streamsMaxPerTenant, streamLifeMs } = gatewayEnv;
 
 export const gatewayEdgeEnv = {
   ...edgeEnv,
@@ -24,6 +25,7 @@ export const gatewayEdgeEnv = {
     'true: the runtime listens on loopback alone, and without any key this machine is served',
   ),
   ...{ apiKey, tenant, rateLimit, rateBurst, dataTtl, dataTtlSeconds, metaTtl, metaTtlSeconds },
+  ...{ corsOrigins, streamsMax, streamsMaxPerTenant, streamLifeMs },
 };
 
 /** Throws EnvError with every problem. */

@@ -16,6 +16,7 @@ import { createUpstashRedis } from '#core/redis/upstash.ts';
 import { systemClock as clock, systemIds } from '#core/system.ts';
 import { edgeFunction } from '../http/edge.ts';
 import { createRateLimit } from '../http/rate-limit.ts';
+import { upgrade } from '../http/upgrade.workerd.ts';
 import { createGateway } from './app.ts';
 import { parseGatewayEdgeConfig } from './edge-config.ts';
 import { edgeHealth, edgeKernel } from './edge-health.ts';
@@ -55,6 +56,13 @@ export default edgeFunction({
         clock,
         checker: kernel && (() => createRpcChecker({ clock, ...kernel })),
       }),
+      upgrade,
+      corsOrigins: config.corsOrigins ?? [],
+      streams: {
+        max: config.streamsMax,
+        maxPerTenant: config.streamsMaxPerTenant,
+        lifetimeMs: config.streamLifeMs,
+      },
       peer: () => (config.loopback ? '127.0.0.1' : undefined),
     });
     let laidOut = false;

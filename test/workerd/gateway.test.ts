@@ -14,6 +14,7 @@ import { startNats, startRedis, type TestServer } from '../helpers/servers.ts';
 import { subscribedTo } from '../http/connz.ts';
 import { testGateway } from '../http/gateway.ts';
 import { send } from '../http/send.ts';
+import { openSocket } from '../http/sockets.ts';
 import type { GatewayOptions, GatewayUnderTest, Heard } from '../http/under-test.ts';
 import { startFunction } from './runtime.ts';
 
@@ -27,7 +28,8 @@ afterAll(async () => {
   await redisServer.stop();
 });
 
-async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): Promise<GatewayUnderTest> {
+async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
+  const { keys, apiKey, tenant, rateLimit, corsOrigins, streams = {} } = given;
   const [monitor, webSocketPort] = [await freePort(), await freePort()];
   const nats = await startNats({ args: ['-m', String(monitor)], webSocketPort });
   const redisUrl = `${redisServer.url}/${database++}`;
@@ -42,6 +44,10 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
     EDGE_LOOPBACK: 'true',
     ...(apiKey === undefined ? {} : { API_KEY: apiKey }),
     ...(tenant === undefined ? {} : { TENANT_ID: tenant }),
+    ...(corsOrigins === undefined ? {} : { CORS_ORIGINS: corsOrigins.join(',') }),
+    ...(streams.max === undefined ? {} : { STREAMS_MAX: String(streams.max) }),
+    ...(streams.maxPerTenant === undefined ? {} : { STREAMS_MAX_PER_TENANT: String(streams.maxPerTenant) }),
+    ...(streams.lifetimeMs === undefined ? {} : { STREAM_MAX_SECONDS: String(streams.lifetimeMs / 1000) }),
     ...(rateLimit === undefined
       ? {}
       : { API_RATE_LIMIT_RPS: String(rateLimit.perSecond), API_RATE_LIMIT_BURST: String(rateLimit.burst) }),
@@ -55,6 +61,7 @@ async function make({ keys, apiKey, tenant, rateLimit }: GatewayOptions = {}): P
   return {
     request,
     rpc: request,
+    socket: (path, headers) => openSocket(workerd.url, path, headers),
     store: createRedisStore({
       ...{ redis, keys: createKeys(1), random: () => randomUUID().replaceAll('-', '') },
       onEvents: (events) => (silent ? undefined : news(events)),

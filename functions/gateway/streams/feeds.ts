@@ -11,10 +11,10 @@ export interface Feeds {
   readonly size: number;
 }
 
-export type FeedDeps = Pick<GatewayDeps, 'store' | 'subscribe' | 'clock' | 'log' | 'streams'>;
+export type FeedDeps = Pick<GatewayDeps, 'store' | 'subscribe' | 'isolated' | 'clock' | 'log' | 'streams'>;
 
-export function createFeeds({ store, subscribe, clock, log, streams = {} }: FeedDeps): Feeds {
-  const { shared = true, pollMs } = streams;
+export function createFeeds({ store, subscribe, isolated, clock, log, streams = {} }: FeedDeps): Feeds {
+  const { pollMs } = streams;
   const open = new Map<string, { readonly feed: Feed; users: number }>();
   let alone = 0;
   const create = (tenant: string): Feed =>
@@ -35,7 +35,7 @@ export function createFeeds({ store, subscribe, clock, log, streams = {} }: Feed
   };
   return {
     open(tenant) {
-      if (!shared) {
+      if (isolated === true) {
         const feed = create(tenant);
         alone++;
         return once(feed, () => {

@@ -24,16 +24,6 @@ export interface Lease {
   onRelease(run: () => void): void;
 }
 
-/** How many streams there are, by tenant. A runtime with a gateway per request hands one in that all share. */
-export interface StreamCounts {
-  readonly byTenant: Map<string, number>;
-  readonly byKind: Map<StreamKind, number>;
-}
-
-export function createStreamCounts(): StreamCounts {
-  return { byTenant: new Map(), byKind: new Map() };
-}
-
 export interface Leases {
   /** A place. Throws HttpError 429 when the tenant has all of its, 503 when nobody gets one. */
   take(kind: StreamKind, tenant: string, gone: AbortSignal | undefined): Lease;
@@ -47,8 +37,9 @@ const graceMs = 2_000;
 
 export function createLeases(deps: Pick<GatewayDeps, 'clock' | 'metrics' | 'streams'>): Leases {
   const { clock, metrics, streams = {} } = deps;
-  const { max = 5_000, maxPerTenant = 2_000, lifetimeMs = 3_600_000, counts = createStreamCounts() } = streams;
-  const { byTenant, byKind } = counts;
+  const { max = 5_000, maxPerTenant = 2_000, lifetimeMs = 3_600_000 } = streams;
+  const byTenant = new Map<string, number>();
+  const byKind = new Map<StreamKind, number>();
   const open = new Set<Lease>();
   let stopping = false;
 
