@@ -59,6 +59,8 @@ export default edgeFunction({
       upgrade,
       corsOrigins: config.corsOrigins ?? [],
       streams: {
+        // That a client has gone shows when something is written to it, and not before.
+        beatMs: 3_000,
         max: config.streamsMax,
         maxPerTenant: config.streamsMaxPerTenant,
         lifetimeMs: config.streamLifeMs,

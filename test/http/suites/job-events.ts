@@ -167,9 +167,12 @@ export function testJobEvents(make: MakeGateway): void {
       const { job_id } = await submitted(gateway());
       const events = await Promise.all(Array.from({ length: 5 }, () => follow(job_id)));
       await Promise.all(events.map((one) => one.next()));
-      await until(async () => (await open()) === 5 && (await gateway().subscriptions()) >= 1);
+      // At the edge nothing counts streams, and each has a subscription of its own.
+      const { isolated = false } = gateway();
+      const places = async (): Promise<number> => (isolated ? 5 : open());
+      await until(async () => (await places()) === 5 && (await gateway().subscriptions()) >= (isolated ? 5 : 1));
       await Promise.all(events.map((one) => one.cancel()));
-      await until(async () => (await open()) === 0 && (await gateway().subscriptions()) === 0, {
+      await until(async () => (isolated || (await open()) === 0) && (await gateway().subscriptions()) === 0, {
         message: 'all to be released',
       });
     });
