@@ -11,6 +11,7 @@ import { type AppContext, type AppEnv, honoPath, type Route } from '../http/rout
 import { createCancelJob } from './cancel-job.ts';
 import type { GatewayDeps } from './deps.ts';
 import { createReadJob } from './read-job.ts';
+import { archiveRoutes } from './routes/archives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { submitRoutes } from './routes/submit.ts';
@@ -45,6 +46,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ...workerRoutes(deps),
     ...jobRoutes({ ...deps, cancelJob, readJob, waiters }),
     ...submitRoutes({ ...deps, submitJob, waiters }),
+    ...archiveRoutes(deps),
     ...traceRoutes(deps),
   ];
   const rpc = cortexApi({ ...deps, submitJob });
