@@ -71,8 +71,14 @@ const environment = {
   GIT_ALLOW_PROTOCOL: 'none',
 };
 
-/** The kernel keeps these limits, for git and what it starts. A system that has one of them not goes without it. */
-const limiter = 'ulimit -f "$1" 2>/dev/null; ulimit -v "$2" 2>/dev/null; ulimit -c 0 2>/dev/null; shift 2; exec git "$@"';
+/**
+ * The kernel keeps these limits, for git and what it starts; a system that lacks one goes without it. With the signal ignored, whoever
+ * writes too much hears of it and says so; a part of git that just died would leave the others to guess.
+ */
+const limiter = [
+  ...["trap '' XFSZ", 'ulimit -f "$1" 2>/dev/null', 'ulimit -v "$2" 2>/dev/null', 'ulimit -c 0 2>/dev/null'],
+  ...['shift 2', 'exec git "$@"'],
+].join('; ');
 
 export function startGit(args: readonly string[], options: GitOptions): GitRun {
   const { cwd, home, signal, fileBytes, memoryBytes } = options;

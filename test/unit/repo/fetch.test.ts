@@ -385,7 +385,7 @@ describe('a hostile server', () => {
     const one = await startGitServer((request, response) => {
       const line = (text: string): string => (text.length + 4).toString(16).padStart(4, '0') + text;
       if (request.method === 'GET') {
-        const head = `${'1'.repeat(40)} HEAD\0multi_ack side-band-64k shallow symref=HEAD:refs/heads/main\n`;
+        const head = `${'1'.repeat(40)} HEAD\0multi_ack_detailed side-band-64k shallow symref=HEAD:refs/heads/main\n`;
         response.setHeader('content-type', 'application/x-git-upload-pack-advertisement');
         response.end(`${line('# service=git-upload-pack\n')}0000${line(head)}${line(`${'1'.repeat(40)} refs/heads/main\n`)}0000`);
         return true;
