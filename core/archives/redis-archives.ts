@@ -79,7 +79,10 @@ return 'kept'`,
 // ARGV: [2] part. {size, base64}: one at a time, since Redis does nothing else while it writes them.
 const partScript = archiveScript('part', /* lua */ `return {call('HGET',K,'size'),call('HGET',K,ARGV[2])}`);
 
-const dropScript = archiveScript('drop', /* lua */ `local size=call('HGET',K,'size') if size then drop(size) end return 1`);
+const dropScript = archiveScript(
+  'drop',
+  /* lua */ `local size=call('HGET',K,'size') if size then drop(size) end return 1`,
+);
 
 export interface RedisArchivesOptions {
   readonly redis: Redis;

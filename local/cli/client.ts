@@ -20,6 +20,8 @@ export interface Call<T> {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** In place of `body`: as they are. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
   /** What the body must look like. */
   readonly schema: z.ZodType<T>;
   /** How long the gateway may hold the answer back, s. */
@@ -60,7 +62,7 @@ export function createClient(options: ClientOptions): Client {
   const { gateway, key, tenant, signal, userAgent, patience = 30_000 } = options;
   return {
     gateway,
-    async call<T>({ method = 'GET', path, query = {}, headers = {}, body, schema, waits = 0 }: Call<T>) {
+    async call<T>({ method = 'GET', path, query = {}, headers = {}, body, bytes, schema, waits = 0 }: Call<T>) {
       const url = new URL(`${gateway.url}${path}`);
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
@@ -68,7 +70,7 @@ export function createClient(options: ClientOptions): Client {
       const all = {
         accept: 'application/json',
         'user-agent': userAgent,
-        'content-type': body === undefined ? undefined : 'application/json',
+        'content-type': contentType(body, bytes),
         'x-api-key': key,
         'x-cortex-tenant': tenant,
         ...headers,
@@ -82,6 +84,7 @@ export function createClient(options: ClientOptions): Client {
           // fetch would show the key to wherever it is sent.
           redirect: 'manual',
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          ...(bytes === undefined ? {} : { body: bytes }),
         });
         const text = await response.text();
         if (!response.ok) throw refusal(gateway, response, text, key !== undefined);
@@ -96,6 +99,11 @@ export function createClient(options: ClientOptions): Client {
       }
     },
   };
+}
+
+function contentType(body: unknown, bytes: Uint8Array | undefined): string | undefined {
+  if (bytes !== undefined) return 'application/octet-stream';
+  return body === undefined ? undefined : 'application/json';
 }
 
 /** Whether the key would go over the network for everybody to read. */

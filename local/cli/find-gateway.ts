@@ -1,7 +1,7 @@
 // Where the gateway is: what was said, else what runs from a checkout of ours, else where it is by default.
 import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readRun, runFile } from '../bootstrap/checkout.mjs';
+import { readRun, type RunNote, runFile } from '../bootstrap/checkout.mjs';
 import { isAlive } from '../bootstrap/process.mjs';
 import { Stop } from '../bootstrap/stop.mjs';
 import { exit } from './exit.ts';
@@ -11,6 +11,8 @@ export interface GatewayAddress {
   readonly url: string;
   /** Who said so, as a half sentence for errors: `from CORTEX_URL`. */
   readonly from: string;
+  /** Folders that the workers behind it read, as far as that is known here. */
+  readonly localRoots?: readonly string[];
 }
 
 export interface Places {
@@ -31,8 +33,11 @@ export function findGateway({ option, env, cwd, checkout }: Places): GatewayAddr
   const said = env['CORTEX_URL'] ?? '';
   if (said !== '') return { url: parseUrl('CORTEX_URL', said), from: 'from CORTEX_URL' };
   for (const root of new Set([...upwards(cwd), checkout])) {
-    const url = runningIn(root);
-    if (url !== undefined) return { url, from: `from ${runFile(root)}` };
+    const run = runningIn(root);
+    const url = run?.urls['gateway'];
+    if (url === undefined) continue;
+    const { local_roots: localRoots } = run ?? {};
+    return { url, from: `from ${runFile(root)}`, ...(localRoots === undefined ? {} : { localRoots }) };
   }
   return { url: defaultGateway, from: 'the default' };
 }
@@ -55,11 +60,11 @@ function upwards(folder: string): string[] {
   return above === folder ? [folder] : [folder, ...upwards(above)];
 }
 
-/** The address noted by a system that is up. What a killed one left is no address. */
-function runningIn(root: string): string | undefined {
+/** The note of a system that is up. What a killed one left does not count. */
+function runningIn(root: string): RunNote | undefined {
   if (!isOurs(join(root, '.cortex')) || !isOurs(runFile(root))) return undefined;
   const run = readRun(root);
-  return run === undefined || !isAlive(run) ? undefined : run.urls['gateway'];
+  return run === undefined || !isAlive(run) ? undefined : run;
 }
 
 /**

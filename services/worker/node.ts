@@ -28,7 +28,11 @@ await runProcess({
     const { config, log, clock, metrics, health, stopping, fail } = context;
     const drivers = { connectBus, connectRedis, createRedisStore };
     // Two connections: neither large results nor artifacts stand in line before a renewal.
-    const { bus, redis, keys, store, ids, also } = await openPlant(context, { name, drivers, commandTimeoutMs: callTimeoutMs });
+    const { bus, redis, keys, store, ids, also } = await openPlant(context, {
+      name,
+      drivers,
+      commandTimeoutMs: callTimeoutMs,
+    });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const archives = createRedisArchives({ redis, keys });
     const needs = { ...config, fetch: fetchSettings(config), archives, readResult: store.result.bind(store) };

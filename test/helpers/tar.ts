@@ -17,14 +17,27 @@ const bytesOf = (value: string | Uint8Array): Buffer =>
   typeof value === 'string' ? Buffer.from(value) : Buffer.from(value);
 
 /** A header and its body. */
-export function entry({ name = 'a.ts', type = '0', body = '', link = '', mode = 0o644, size, prefix = '', checksum }: RawEntry): Buffer {
+export function entry({
+  name = 'a.ts',
+  type = '0',
+  body = '',
+  link = '',
+  mode = 0o644,
+  size,
+  prefix = '',
+  checksum,
+}: RawEntry): Buffer {
   const content = bytesOf(body);
   const header = Buffer.alloc(512);
   bytesOf(name).copy(header, 0, 0, 100);
   header.write(`${mode.toString(8).padStart(7, '0')}\0`, 100);
   header.write('0000000\0', 108);
   header.write('0000000\0', 116);
-  header.write(typeof size === 'string' ? size : `${(size ?? content.length).toString(8).padStart(11, '0')}\0`, 124, 'latin1');
+  header.write(
+    typeof size === 'string' ? size : `${(size ?? content.length).toString(8).padStart(11, '0')}\0`,
+    124,
+    'latin1',
+  );
   header.write('00000000000\0', 136);
   header.write(type, 156, 'latin1');
   header.write(link, 157);

@@ -3,12 +3,7 @@
 import { z } from 'zod';
 import { invalid } from '#core/errors.ts';
 import { readBody, readJson } from '#core/http/body.ts';
-import {
-  archivePartBytes,
-  archivePointer,
-  isSha256,
-  maxArchiveBytes,
-} from '#core/protocol/archive-pointer.ts';
+import { archivePartBytes, archivePointer, isSha256, maxArchiveBytes } from '#core/protocol/archive-pointer.ts';
 import { answer } from '../../http/answer.ts';
 import { fields, parseFields } from '../../http/fields.ts';
 import { noQuery, readQuery } from '../../http/query.ts';

@@ -34,8 +34,7 @@ export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits,
   const closed = new Map<string, string>();
   let looked = 0;
 
-  const tooMany = (problem: string): CortexError =>
-    new CortexError('out_of_range', `${field}: ${problem}`, { field });
+  const tooMany = (problem: string): CortexError => new CortexError('out_of_range', `${field}: ${problem}`, { field });
 
   const read = (name: Uint8Array, folder: string): string | undefined => {
     if (++looked > limits.entries) {

@@ -25,7 +25,13 @@ export function createCollector(archive: Archive, maxBytes: number, field: strin
       }
       await archive.add(file);
       // As the original counts: an empty file has one line.
-      files.push({ path, language: languageOf(path), bytes: bytes.length, loc: newlines(bytes) + 1, recent_commits: 0 });
+      files.push({
+        path,
+        language: languageOf(path),
+        bytes: bytes.length,
+        loc: newlines(bytes) + 1,
+        recent_commits: 0,
+      });
     },
   };
 }

@@ -24,7 +24,11 @@ const localRoots: EnvVar<readonly string[] | undefined> = {
 };
 
 const schemes: EnvVar<readonly RepoScheme[]> = {
-  ...list('REPO_URL_SCHEMES', 'https', 'how repositories may be fetched: https, ssh (with a key and known hosts), file (below `REPO_LOCAL_ROOTS`)'),
+  ...list(
+    'REPO_URL_SCHEMES',
+    'https',
+    'how repositories may be fetched: https, ssh (with a key and known hosts), file (below `REPO_LOCAL_ROOTS`)',
+  ),
   type: `list of ${repoSchemes.join(', ')}`,
   parse(text) {
     const asked = text.split(',').map((one) => one.trim());
@@ -53,7 +57,11 @@ export const repoEnv = {
   minScanFiles: int('MIN_SCAN_FILES', '1', 'a scan that finds fewer files is a failure', { min: 0, max: 1_000_000 }),
   repoSchemes: schemes,
   repoPrivateHosts: privateHosts,
-  repoCaFile: path('REPO_CA_FILE', undefined, "certificates (PEM) that a host's own must lead to, in place of the system's"),
+  repoCaFile: path(
+    'REPO_CA_FILE',
+    undefined,
+    "certificates (PEM) that a host's own must lead to, in place of the system's",
+  ),
   repoSshKey: path('REPO_SSH_KEY', undefined, 'private key for ssh'),
   repoSshKnownHosts: path('REPO_SSH_KNOWN_HOSTS', undefined, 'known_hosts for ssh; no other host is believed'),
   repoFetchMs: seconds('REPO_FETCH_SECONDS', '120', 'how long fetching and reading a repository may take', {

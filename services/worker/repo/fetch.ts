@@ -5,11 +5,12 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CortexError, invalid } from '#core/errors.ts';
+import type { Log } from '#core/log.ts';
 import { branchProblem, parseRepoAddress, type RepoAddress, type RepoScheme } from '#core/protocol/repo-address.ts';
 import { unwrap } from '#core/result.ts';
 import { fetchError } from './fetch-errors.ts';
 import { checkAddress, type FetchRules, resolveHost } from './fetch-rules.ts';
-import { type GitOptions, startGit } from './git-run.ts';
+import { GitError, type GitOptions, startGit } from './git-run.ts';
 import { isInside, openRoot } from './root.ts';
 
 /** What the worker's configuration allows. Plain data. */
@@ -39,6 +40,7 @@ export interface FetchOptions {
   /** The policy's folders that may be written to; empty: any. */
   readonly writable: readonly string[];
   readonly signal: AbortSignal;
+  readonly log: Log;
 }
 
 export interface Fetched {
@@ -62,7 +64,7 @@ export async function withRepository<T>(
   options: FetchOptions,
   use: (fetched: Fetched) => Promise<T>,
 ): Promise<T> {
-  const { settings, signal } = options;
+  const { settings, signal, log } = options;
   const address = unwrap(parseRepoAddress(request.repo_url));
   const problem = branchProblem(request.branch);
   if (problem !== undefined) throw invalid('branch', problem);
@@ -71,12 +73,18 @@ export async function withRepository<T>(
   const url = address.scheme === 'file' ? fileUrl(address, options.roots) : address.url;
   if (options.writable.length > 0 && !options.writable.some((folder) => isInside(tmpdir(), folder))) {
     const field = 'constraints.sandbox.fs_read_write';
-    throw new CortexError('failed_precondition', `${field}: a fetch needs ${tmpdir()}, which is not in there`, { field });
+    throw new CortexError('failed_precondition', `${field}: a fetch needs ${tmpdir()}, which is not in there`, {
+      field,
+    });
   }
 
-  const late = new CortexError('deadline_exceeded', `repo_url: could not be fetched and read within ${settings.maxMs / 1000} s`, {
-    field: 'repo_url',
-  });
+  const late = new CortexError(
+    'deadline_exceeded',
+    `repo_url: could not be fetched and read within ${settings.maxMs / 1000} s`,
+    {
+      field: 'repo_url',
+    },
+  );
   const time = new AbortController();
   const timer = setTimeout(() => time.abort(late), settings.maxMs);
   const within = AbortSignal.any([signal, time.signal]);
@@ -87,7 +95,10 @@ export async function withRepository<T>(
     mkdirSync(home);
     const base = { home, cwd: folder, fileBytes: settings.maxBytes, memoryBytes };
     const addresses = address.scheme === 'file' ? [] : await resolveHost(address, rules, within);
-    await clone({ url, address, addresses, branch: request.branch, folder, settings }, { ...base, signal: within });
+    await clone(
+      { url, address, addresses, branch: request.branch, folder, settings, log },
+      { ...base, signal: within },
+    );
     return await use({ url: address.url, git: { ...base, cwd: join(folder, 'repository'), signal: within } });
   } finally {
     clearTimeout(timer);
@@ -102,9 +113,13 @@ interface Clone {
   readonly branch: string;
   readonly folder: string;
   readonly settings: FetchSettings;
+  readonly log: Log;
 }
 
-async function clone({ url, address, addresses, branch, folder, settings }: Clone, git: GitOptions): Promise<void> {
+async function clone(
+  { url, address, addresses, branch, folder, settings, log }: Clone,
+  git: GitOptions,
+): Promise<void> {
   const shallow = ['--bare', '--depth=1', '--single-branch', '--no-tags', '--no-hardlinks', '--template=', '--quiet'];
   const args = ['clone', ...shallow, ...(branch === '' ? [] : [`--branch=${branch}`]), '--', url, 'repository'];
   const { maxBytes } = settings;
@@ -128,6 +143,8 @@ async function clone({ url, address, addresses, branch, folder, settings }: Clon
     await run.ended;
     if (bytesBelow(folder) > maxBytes) throw tooLarge;
   } catch (error) {
+    // What git and the server say is for whoever runs the worker; whoever asked hears what it means.
+    if (error instanceof GitError) log.info('git could not fetch a repository', { url: address.url, git: error.said });
     throw fetchError(error, { branch, tooLarge });
   } finally {
     clearInterval(watch);
@@ -144,7 +161,13 @@ export function httpsSettings(
   return [
     // For an address in the URL there is nothing to look up.
     ...(host.startsWith('[') || addresses[0] === host ? [] : [`http.curloptResolve=${host}:${port}:${pinned}`]),
-    ...['http.followRedirects=false', 'http.proxy=', 'http.sslVerify=true', 'http.cookieFile=', 'http.saveCookies=false'],
+    ...[
+      'http.followRedirects=false',
+      'http.proxy=',
+      'http.sslVerify=true',
+      'http.cookieFile=',
+      'http.saveCookies=false',
+    ],
     ...['http.lowSpeedLimit=1000', 'http.lowSpeedTime=30'],
     ...(caFile === undefined ? [] : [`http.sslCAInfo=${caFile}`]),
   ];

@@ -45,7 +45,12 @@ export class GitError extends Error {
 }
 
 const settings = [
-  ...['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'core.attributesFile=/dev/null', 'core.excludesFile=/dev/null'],
+  ...[
+    'core.hooksPath=/dev/null',
+    'core.fsmonitor=false',
+    'core.attributesFile=/dev/null',
+    'core.excludesFile=/dev/null',
+  ],
   ...['core.askPass=/bin/false', 'credential.helper=', 'gc.auto=0', 'maintenance.auto=false'],
   ...['submodule.recurse=false', 'fetch.recurseSubmodules=false', 'transfer.bundleURI=false'],
   ...['filter.lfs.smudge=', 'filter.lfs.process=', 'filter.lfs.clean=', 'filter.lfs.required=false'],

@@ -73,7 +73,8 @@ async function finish(run: GitRun, read: () => Promise<void>): Promise<void> {
     await run.ended;
   } catch (error) {
     if (!(error instanceof GitError)) throw error;
-    if (/Not a valid object name HEAD|bad revision|ambiguous argument/.test(error.said)) throw unreadable('has no commit');
+    if (/Not a valid object name HEAD|bad revision|ambiguous argument/.test(error.said))
+      throw unreadable('has no commit');
     throw unreadable('its objects cannot be read', error);
   }
 }

@@ -43,8 +43,7 @@ export function openRoot(
 }
 
 function outsideText(roots: readonly string[]): string {
-  if (roots.length === 0)
-    return 'this worker may read no local folder; REPO_LOCAL_ROOTS names those it may read';
+  if (roots.length === 0) return 'this worker may read no local folder; REPO_LOCAL_ROOTS names those it may read';
   return 'is not below a folder that REPO_LOCAL_ROOTS allows';
 }
 

@@ -47,12 +47,7 @@ export function repoScan(
 }
 
 /** The archive behind the pointer, which is what its name says. Throws CortexError that names `archive_ptr`. */
-async function open(
-  pointer: string,
-  tenant: string,
-  archives: ReadArchives,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
+async function open(pointer: string, tenant: string, archives: ReadArchives, signal: AbortSignal): Promise<Uint8Array> {
   const name = { tenant, sha256: unwrap(parseArchivePointer(pointer, tenant)) };
   const archive = await archives.read(name, signal);
   if (archive === undefined) throw noArchive();

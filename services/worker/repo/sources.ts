@@ -49,10 +49,10 @@ export async function readFolder(path: string, tools: SourceTools): Promise<Read
 }
 
 export async function readAddress(request: RepoScanContext, tools: SourceTools): Promise<Read> {
-  const { settings, globs, collector, breather, signal, progress } = tools;
+  const { settings, globs, collector, breather, signal, log, progress } = tools;
   const { fetch, roots, allowedHosts, writable, maxEntries, maxFiles, maxFileBytes } = settings;
   progress(0, 'fetching the repository');
-  const options = { settings: fetch, roots, allowedHosts, writable, signal };
+  const options = { settings: fetch, roots, allowedHosts, writable, signal, log };
   return withRepository(request, options, async ({ url, git }) => {
     const skipped = createSkipped();
     const candidates = createCandidates(globs, skipped, { entries: maxEntries, files: maxFiles }, 'repo_url');

@@ -66,7 +66,8 @@ async function* limited(
   for await (const chunk of stream) {
     size += chunk.length;
     if (size > inflatedBytes) throw tooMuch(`has more than ${inflatedBytes} bytes when it is unpacked`);
-    if (size > ratioFrom && size > ratio * compressed) throw tooMuch(`is unpacked to more than ${ratio} times its size`);
+    if (size > ratioFrom && size > ratio * compressed)
+      throw tooMuch(`is unpacked to more than ${ratio} times its size`);
     yield chunk;
   }
 }
@@ -220,7 +221,9 @@ function createNames({ entries, nameBytes }: UntarLimits): Names {
     if (bytes > nameBytes) throw tooMuch(`has names with more than ${nameBytes} bytes together`);
     const text = textOfName(name);
     if (text === undefined) {
-      throw wrong(`holds a name that is not UTF-8, is too long, or has control characters or a backslash: ${showName(name)}`);
+      throw wrong(
+        `holds a name that is not UTF-8, is too long, or has control characters or a backslash: ${showName(name)}`,
+      );
     }
     const path = text.replace(/^(\.\/)+/, '');
     if (path.startsWith('/')) throw wrong(`holds an absolute path: ${showName(name)}`);

@@ -12,8 +12,13 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/jobs/x', 'PUT', 'GET, HEAD'],
   ['/api/v1/jobs/x/cancel', 'GET', 'POST'],
   ['/api/v1/repo-review', 'GET', 'POST'],
+  ['/api/v1/archives', 'GET', 'POST'],
+  ['/api/v1/archives/x/parts/0', 'PUT', 'POST'],
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
 ];
+
+/** One whose only part has as many bytes as `{}`. */
+const archive = { sha256: 'a'.repeat(64), bytes: 2 };
 
 /** Per route a request that works; `{id}` stands for a job's, `{trace}` for its trace's. */
 const requests: Readonly<Record<string, readonly [path: string, status: number, body?: object]>> = {
@@ -24,6 +29,8 @@ const requests: Readonly<Record<string, readonly [path: string, status: number, 
   'GET /api/v1/jobs/{id}': ['/api/v1/jobs/{id}', 200],
   'POST /api/v1/jobs/{id}/cancel': ['/api/v1/jobs/{id}/cancel', 200],
   'POST /api/v1/repo-review': ['/api/v1/repo-review', 202, { local_path: '/x' }],
+  'POST /api/v1/archives': ['/api/v1/archives', 200, archive],
+  'POST /api/v1/archives/{sha256}/parts/{part}': [`/api/v1/archives/${archive.sha256}/parts/0`, 200, {}],
   'GET /api/v1/traces/{id}': ['/api/v1/traces/{trace}', 200],
 };
 

@@ -47,13 +47,26 @@ describe('an honest archive', () => {
 
   test('patterns and limits of files hold', async () => {
     const archive = tgz(
-      ...[{ name: 'a.ts', body: 'a' }, { name: 'b.py', body: 'b' }, { name: 'large.ts', body: 'x'.repeat(11) }],
-      ...[{ name: 'binary.ts', body: new Uint8Array([0, 1]) }, { name: '.git/config', body: '' }, { name: 'x/', type: '5' }],
+      ...[
+        { name: 'a.ts', body: 'a' },
+        { name: 'b.py', body: 'b' },
+        { name: 'large.ts', body: 'x'.repeat(11) },
+      ],
+      ...[
+        { name: 'binary.ts', body: new Uint8Array([0, 1]) },
+        { name: '.git/config', body: '' },
+        { name: 'x/', type: '5' },
+      ],
       { name: 'run.ts', body: '#!', mode: 0o755 },
     );
     const scan = await scanArchive(archive, { include: ['**/*.ts'], maxFileBytes: 10 });
     expect(scan.paths).toEqual(['a.ts', 'run.ts']);
-    expect(scan.left).toEqual({ binary: ['binary.ts'], excluded: ['.git/'], not_included: ['b.py'], too_large: ['large.ts'] });
+    expect(scan.left).toEqual({
+      binary: ['binary.ts'],
+      excluded: ['.git/'],
+      not_included: ['b.py'],
+      too_large: ['large.ts'],
+    });
     expect([...(await unpack(scan.archive)).keys()]).toEqual(['a.ts', 'run.ts']);
   });
 
@@ -99,14 +112,22 @@ describe('a hostile archive', () => {
     ['a file and then a folder', [{ name: 'a' }, { name: 'a/b.ts' }], /as a file and as a folder/],
     ['a folder and then a file', [{ name: 'a/b.ts' }, { name: 'a' }], /"a" twice/],
     ['bytes that are not UTF-8', [{ name: new Uint8Array([0x61, 0xff, 0x2e]) }], /not UTF-8/],
-    ['a pax path that is not UTF-8', [{ type: 'x', body: pax({ path: new Uint8Array([0xc3, 0x28]) }) }, {}], /not UTF-8/],
+    [
+      'a pax path that is not UTF-8',
+      [{ type: 'x', body: pax({ path: new Uint8Array([0xc3, 0x28]) }) }, {}],
+      /not UTF-8/,
+    ],
     ['half a surrogate', [{ name: new Uint8Array([0xed, 0xa0, 0x80]) }], /not UTF-8/],
     ['an overlong dot', [{ name: new Uint8Array([0xc0, 0xae, 0xc0, 0xae, 0x2f, 0x61]) }], /not UTF-8/],
     ['a line end', [{ name: 'a\nb.ts' }], /control characters/],
     ['an escape', [{ name: 'a\u001b[31m.ts' }], /control characters/],
     ['a NUL in a pax path', [{ type: 'x', body: pax({ path: 'a\0b' }) }, {}], /control characters/],
     ['a name of 5,000', [{ type: 'x', body: pax({ path: 'x'.repeat(5000) }) }, {}], /too long/],
-    ['a header of a megabyte', [{ type: 'x', body: utf8('x'.repeat(2 ** 20)) }, {}], /extended header of 1048576 bytes/],
+    [
+      'a header of a megabyte',
+      [{ type: 'x', body: utf8('x'.repeat(2 ** 20)) }, {}],
+      /extended header of 1048576 bytes/,
+    ],
     ['a header that says a gigabyte', [{ type: 'L', size: 2 ** 30 }], /extended header of 1073741824 bytes/],
     ['a pax header with a wrong length', [{ type: 'x', body: '99 path=a\n' }, {}], /cannot be read/],
     ['a pax header with no length', [{ type: 'x', body: 'path=a\n' }, {}], /cannot be read/],
@@ -135,7 +156,12 @@ describe('a hostile archive', () => {
     const cut = tar({ body: 'x'.repeat(5000) });
     for (const archive of [
       ...[new Uint8Array(0), utf8('<html>'), tar({}), gzipSync(''), gzipSync('hello'), gzipSync(randomBytes(1024))],
-      ...[whole.subarray(0, 20), whole.subarray(0, whole.length - 1000), gzipSync(cut.subarray(0, 700)), gzipSync(cut.subarray(0, 300))],
+      ...[
+        whole.subarray(0, 20),
+        whole.subarray(0, whole.length - 1000),
+        gzipSync(cut.subarray(0, 700)),
+        gzipSync(cut.subarray(0, 300)),
+      ],
       gzipSync(entry({ body: 'x' })), // no end
     ]) {
       await expect(scanArchive(archive)).rejects.toMatchObject({ code: 'invalid_argument', field });
@@ -156,7 +182,11 @@ describe('a hostile archive', () => {
     const noise = Array.from({ length: 40 }, (_, i) => ({ name: `n${i}.txt`, body: randomBytes(100_000) }));
     const limits = { maxTotalBytes: 1_000_000, maxFiles: 50, include: ['**/*.ts'] };
     await expect(scanArchive(tgz(...noise), limits)).rejects.toMatchObject({
-      ...{ code: 'out_of_range', field, message: expect.stringMatching(/more than \d+ bytes when it is unpacked/) as string },
+      ...{
+        code: 'out_of_range',
+        field,
+        message: expect.stringMatching(/more than \d+ bytes when it is unpacked/) as string,
+      },
     });
   });
 
@@ -194,7 +224,10 @@ describe('a hostile archive', () => {
 
   test('an abort ends it', async () => {
     const controller = new AbortController();
-    const files = Array.from({ length: 3000 }, (_, i) => ({ name: `f${i}.ts`, body: randomBytes(2000).toString('hex') }));
+    const files = Array.from({ length: 3000 }, (_, i) => ({
+      name: `f${i}.ts`,
+      body: randomBytes(2000).toString('hex'),
+    }));
     const reason = new CortexError('canceled', 'enough');
     const onProgress = (percent: number): void => {
       if (percent > 0) controller.abort(reason);

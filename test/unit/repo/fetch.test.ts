@@ -1,8 +1,9 @@
 // Repositories fetched by the real git from a loopback TLS server: what is allowed, what is refused before anything is asked, what a
 // repository may hold, and that nothing of it stays, whatever happens.
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -21,11 +22,16 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const one of servers) await one.close();
 });
-const ours = (): string[] => readdirSync(tmpdir()).filter((name) => new RegExp(`^cortex-repo-.*-${process.pid}-`).test(name));
+const ours = (): string[] =>
+  readdirSync(tmpdir()).filter((name) => new RegExp(`^cortex-repo-.*-${process.pid}-`).test(name));
 afterEach(() => expect(ours()).toEqual([]));
 
 /** A committed tree, published under its name; its folder. */
-function publish(name: string, files: Readonly<Record<string, string | Uint8Array>>, more?: (tree: string) => void): string {
+function publish(
+  name: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  more?: (tree: string) => void,
+): string {
   const tree = makeTree(files);
   git(tree, 'init', '-q', '-b', 'main');
   more?.(tree);
@@ -36,7 +42,13 @@ function publish(name: string, files: Readonly<Record<string, string | Uint8Arra
 }
 
 const settings = (more: Partial<FetchSettings> = {}): FetchSettings => ({
-  ...{ schemes: ['https'], privateHosts: ['localhost'], caFile: server.caFile, sshKey: undefined, sshKnownHosts: undefined },
+  ...{
+    schemes: ['https'],
+    privateHosts: ['localhost'],
+    caFile: server.caFile,
+    sshKey: undefined,
+    sshKnownHosts: undefined,
+  },
   ...{ maxMs: 20_000, maxBytes: 64 * 2 ** 20 },
   ...more,
 });
@@ -57,7 +69,12 @@ const refused = (code: string, message: RegExp, field = 'repo_url') =>
 
 describe('an honest repository', () => {
   beforeAll(() => {
-    const tree = publish('honest', { 'a.ts': 'one\n', 'src/b.go': 'two\n', 'node_modules/x.js': '', 'bin.ts': new Uint8Array([1, 0]) });
+    const tree = publish('honest', {
+      'a.ts': 'one\n',
+      'src/b.go': 'two\n',
+      'node_modules/x.js': '',
+      'bin.ts': new Uint8Array([1, 0]),
+    });
     git(tree, 'remote', 'add', 'there', join(server.folder, 'honest'));
     git(tree, 'checkout', '-q', '-b', 'feature/x');
     addFiles(tree, { 'c.ts': 'three\n', 'run.sh': '#!/bin/sh\n' });
@@ -98,17 +115,44 @@ describe('an honest repository', () => {
     await expect(fetchOf('empty')).rejects.toEqual(refused('failed_precondition', /has no commit/));
   });
 
-  test('leaves nothing behind, and not the time either', async () => {
-    await fetchOf('honest');
-    expect(ours()).toEqual([]);
+  test('takes away what a worker left that was killed', async () => {
+    const machine = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
+    const folderOf = (pid: number | undefined, host = machine) => join(tmpdir(), `cortex-repo-${host}-${pid}-abcdef`);
+    const dead = folderOf(spawnSync('true').pid);
+    const others = [folderOf(process.ppid), folderOf(spawnSync('true').pid, 'elsewhere')];
+    for (const folder of [dead, ...others]) mkdirSync(join(folder, 'repository'), { recursive: true });
+    try {
+      await fetchOf('honest');
+      expect(existsSync(dead)).toBe(false);
+      expect(others.filter((folder) => existsSync(folder))).toEqual(others);
+    } finally {
+      for (const folder of others) rmSync(folder, { recursive: true });
+    }
   });
 });
 
 describe('what is refused before anything is asked', () => {
-  const branches = ['--upload-pack=touch /tmp/x', '-b', 'a b', 'a..b', 'a\nb', 'a~1', 'a:b', '.a', 'a/', 'a.lock', '@', '@{1}', 'x'.repeat(256)];
+  const branches = [
+    '--upload-pack=touch /tmp/x',
+    '-b',
+    'a b',
+    'a..b',
+    'a\nb',
+    'a~1',
+    'a:b',
+    '.a',
+    'a/',
+    'a.lock',
+    '@',
+    '@{1}',
+    'x'.repeat(256),
+  ];
   test.each(branches)('the branch %j', async (branch) => {
     const before = server.requests.length;
-    await expect(fetchOf('honest', {}, { branch })).rejects.toMatchObject({ code: 'invalid_argument', field: 'branch' });
+    await expect(fetchOf('honest', {}, { branch })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      field: 'branch',
+    });
     expect(server.requests.length).toBe(before);
   });
 
@@ -132,7 +176,10 @@ describe('what is refused before anything is asked', () => {
     'fd::3',
     'file://host/etc',
   ])('the address %j', async (address) => {
-    const error: unknown = await scanFrom({ repo_url: address }, { fetch: settings({ schemes: ['https', 'ssh', 'file'] }) }).catch((e: unknown) => e);
+    const error: unknown = await scanFrom(
+      { repo_url: address },
+      { fetch: settings({ schemes: ['https', 'ssh', 'file'] }) },
+    ).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'invalid_argument', field: 'repo_url' });
     expect(String(error)).not.toContain('secret');
   });
@@ -147,11 +194,30 @@ describe('what is refused before anything is asked', () => {
 
   test('a host of this machine that no configuration names, by whatever name', async () => {
     const before = server.requests.length;
-    for (const host of ['localhost', '127.0.0.1', '0x7f000001', '2130706433', '127.1', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0']) {
+    for (const host of [
+      'localhost',
+      '127.0.0.1',
+      '0x7f000001',
+      '2130706433',
+      '127.1',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '0.0.0.0',
+    ]) {
       const asked = fetchOf(`https://${host}:${server.port}/honest`, { privateHosts: ['elsewhere.example'] });
-      await expect(asked).rejects.toEqual(refused('permission_denied', /address that is not public; REPO_PRIVATE_HOSTS/));
+      await expect(asked).rejects.toEqual(
+        refused('permission_denied', /address that is not public; REPO_PRIVATE_HOSTS/),
+      );
     }
-    for (const host of ['10.1.2.3', '192.168.0.1', '169.254.169.254', '100.64.0.1', '[fd00::1]', '[64:ff9b::a00:1]', '168.63.129.16']) {
+    for (const host of [
+      '10.1.2.3',
+      '192.168.0.1',
+      '169.254.169.254',
+      '100.64.0.1',
+      '[fd00::1]',
+      '[64:ff9b::a00:1]',
+      '168.63.129.16',
+    ]) {
       await expect(fetchOf(`https://${host}/x`)).rejects.toEqual(refused('permission_denied', /not public/));
     }
     expect(server.requests.length).toBe(before);
@@ -166,7 +232,9 @@ describe('what is refused before anything is asked', () => {
   test("a host that is none of the policy's", async () => {
     for (const allowedHosts of [['git.example.org'], ['*.localhost'], ['localhost:1']]) {
       const asked = fetchOf('honest', {}, { allowedHosts });
-      await expect(asked).rejects.toEqual(refused('permission_denied', /localhost is none of the hosts that the policy allows/));
+      await expect(asked).rejects.toEqual(
+        refused('permission_denied', /localhost is none of the hosts that the policy allows/),
+      );
     }
     for (const allowedHosts of [['localhost'], ['a.example', `LOCALHOST:${server.port}`]]) {
       expect((await fetchOf('honest', {}, { allowedHosts })).paths).toHaveLength(2);
@@ -175,7 +243,10 @@ describe('what is refused before anything is asked', () => {
 
   test('a policy that lets nothing be written to where temporary files go', async () => {
     const asked = fetchOf('honest', {}, { writable: ['/nowhere'] });
-    await expect(asked).rejects.toMatchObject({ code: 'failed_precondition', field: 'constraints.sandbox.fs_read_write' });
+    await expect(asked).rejects.toMatchObject({
+      code: 'failed_precondition',
+      field: 'constraints.sandbox.fs_read_write',
+    });
     expect((await fetchOf('honest', {}, { writable: [tmpdir()] })).paths).toHaveLength(2);
   });
 
@@ -192,9 +263,15 @@ describe('file', () => {
     const url = `file://${tree}`;
     expect((await fetchOf(url, withFile, { roots: [tree] })).paths).toEqual(['a.ts']);
     await expect(fetchOf(url, withFile)).rejects.toEqual(refused('permission_denied', /may read no local folder/));
-    await expect(fetchOf('file:///etc', withFile, { roots: [tree] })).rejects.toEqual(refused('permission_denied', /is not below/));
-    await expect(fetchOf(`${url}/../..`, withFile, { roots: [tree] })).rejects.toEqual(refused('permission_denied', /is not below/));
-    await expect(fetchOf(`${url}/nothing`, withFile, { roots: [tree] })).rejects.toEqual(refused('not_found', /no such folder/));
+    await expect(fetchOf('file:///etc', withFile, { roots: [tree] })).rejects.toEqual(
+      refused('permission_denied', /is not below/),
+    );
+    await expect(fetchOf(`${url}/../..`, withFile, { roots: [tree] })).rejects.toEqual(
+      refused('permission_denied', /is not below/),
+    );
+    await expect(fetchOf(`${url}/nothing`, withFile, { roots: [tree] })).rejects.toEqual(
+      refused('not_found', /no such folder/),
+    );
   });
 
   test('a link out of the roots is followed nowhere', async () => {
@@ -239,7 +316,11 @@ describe('a hostile repository', () => {
         'lfs.ts': 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n',
         '.gitattributes': [
           ...['* filter=evil text=auto', '*.ts ident', 'left-out.ts export-ignore', 'plain.ts export-subst'],
-          ...['crlf.ts eol=lf', 'lfs.ts filter=lfs diff=lfs merge=lfs -text', '*.ts working-tree-encoding=UTF-16'].slice(0, 2),
+          ...[
+            'crlf.ts eol=lf',
+            'lfs.ts filter=lfs diff=lfs merge=lfs -text',
+            '*.ts working-tree-encoding=UTF-16',
+          ].slice(0, 2),
         ].join('\n'),
         '.gitmodules': `[submodule "s"]\n\tpath = s\n\turl = ext::sh -c "touch ${witness}"\n`,
         '.gitconfig': `[core]\n\tfsmonitor = touch ${witness}\n`,
@@ -309,21 +390,31 @@ describe('a hostile repository', () => {
     let id = git(tree, 'hash-object', '-w', 'f').trim();
     for (let level = 0; level < 8; level++) {
       const [mode, type] = level === 0 ? ['100644', 'blob'] : ['040000', 'tree'];
-      writeFileSync(join(tree, 'list'), Array.from({ length: 10 }, (_, i) => `${mode} ${type} ${id}\tn${i}\n`).join(''));
+      writeFileSync(
+        join(tree, 'list'),
+        Array.from({ length: 10 }, (_, i) => `${mode} ${type} ${id}\tn${i}\n`).join(''),
+      );
       id = git(tree, '-c', 'core.x=y', 'hash-object', 'f') && mktree(tree, 'list');
     }
     const commit = git(tree, 'commit-tree', '-m', 'bomb', id).trim();
     git(tree, 'update-ref', 'refs/heads/main', commit);
     git(tree, 'clone', '-q', '--bare', tree, join(server.folder, 'bomb'));
     const started = Date.now();
-    await expect(fetchOf('bomb', {}, { maxEntries: 20_000 })).rejects.toEqual(refused('out_of_range', /more than 20000 names/));
+    await expect(fetchOf('bomb', {}, { maxEntries: 20_000 })).rejects.toEqual(
+      refused('out_of_range', /more than 20000 names/),
+    );
     expect(Date.now() - started).toBeLessThan(10_000);
   });
 
   test('files above the limit are left out without being read', async () => {
     publish('large-file', { 'large.ts': 'x'.repeat(5000), 'small.ts': 'y' });
-    expect(await fetchOf('large-file', {}, { maxFileBytes: 4999 })).toMatchObject({ paths: ['small.ts'], left: { too_large: ['large.ts'] } });
-    await expect(fetchOf('large-file', {}, { maxTotalBytes: 5000 })).rejects.toEqual(refused('out_of_range', /more than 5000 bytes together/));
+    expect(await fetchOf('large-file', {}, { maxFileBytes: 4999 })).toMatchObject({
+      paths: ['small.ts'],
+      left: { too_large: ['large.ts'] },
+    });
+    await expect(fetchOf('large-file', {}, { maxTotalBytes: 5000 })).rejects.toEqual(
+      refused('out_of_range', /more than 5000 bytes together/),
+    );
   });
 });
 
@@ -349,7 +440,9 @@ describe('a hostile server', () => {
   });
 
   test('one whose certificate leads nowhere is not believed', async () => {
-    await expect(fetchOf('honest', { caFile: undefined })).rejects.toEqual(refused('failed_precondition', /certificate/));
+    await expect(fetchOf('honest', { caFile: undefined })).rejects.toEqual(
+      refused('failed_precondition', /certificate/),
+    );
   });
 
   test.each([
@@ -371,7 +464,9 @@ describe('a hostile server', () => {
   test('one that is not there, and one that speaks no git', async () => {
     const closed = await startGitServer();
     await closed.close();
-    await expect(fetchOf(`https://localhost:${closed.port}/x`)).rejects.toEqual(refused('unavailable', /does not answer/));
+    await expect(fetchOf(`https://localhost:${closed.port}/x`)).rejects.toEqual(
+      refused('unavailable', /does not answer/),
+    );
     const page = await startGitServer((_, response) => {
       response.end('<html>');
       return true;
@@ -387,7 +482,9 @@ describe('a hostile server', () => {
       if (request.method === 'GET') {
         const head = `${'1'.repeat(40)} HEAD\0multi_ack_detailed side-band-64k shallow symref=HEAD:refs/heads/main\n`;
         response.setHeader('content-type', 'application/x-git-upload-pack-advertisement');
-        response.end(`${line('# service=git-upload-pack\n')}0000${line(head)}${line(`${'1'.repeat(40)} refs/heads/main\n`)}0000`);
+        response.end(
+          `${line('# service=git-upload-pack\n')}0000${line(head)}${line(`${'1'.repeat(40)} refs/heads/main\n`)}0000`,
+        );
         return true;
       }
       let body = '';
@@ -397,7 +494,11 @@ describe('a hostile server', () => {
         response.write(`${line(`shallow ${'1'.repeat(40)}\n`)}0000`);
         if (body.includes('done')) {
           response.write(line('NAK\n'));
-          onPack((bytes) => response.write(Buffer.concat([Buffer.from((bytes.length + 5).toString(16).padStart(4, '0')), Buffer.from([1]), bytes])));
+          onPack((bytes) =>
+            response.write(
+              Buffer.concat([Buffer.from((bytes.length + 5).toString(16).padStart(4, '0')), Buffer.from([1]), bytes]),
+            ),
+          );
         } else response.end();
       });
       return true;
@@ -406,7 +507,11 @@ describe('a hostile server', () => {
     return one;
   };
   /** A pack with one object of a gigabyte that does not shrink: its beginning, and then whatever comes. */
-  const packHead = Buffer.concat([Buffer.from('PACK\0\0\0\x02\0\0\0\x01', 'latin1'), Buffer.from([0xb0, 0x80, 0x80, 0x80, 0x04]), Buffer.from([0x78, 0x01])]);
+  const packHead = Buffer.concat([
+    Buffer.from('PACK\0\0\0\x02\0\0\0\x01', 'latin1'),
+    Buffer.from([0xb0, 0x80, 0x80, 0x80, 0x04]),
+    Buffer.from([0x78, 0x01]),
+  ]);
   const stored = (bytes: number): Buffer => {
     const head = Buffer.from([0, bytes & 255, bytes >> 8, ~bytes & 255, (~bytes >> 8) & 255]);
     return Buffer.concat([head, randomBytes(bytes)]);
