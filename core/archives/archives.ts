@@ -1,6 +1,5 @@
 // The archive store port: repositories that a client uploads, in parts, for a job that will read them. They live for a while by
 // themselves, longer once a job names them, and a tenant has room for so many bytes. Driver: redis-archives.ts.
-import type { archivePartBytes } from '#core/protocol/archive-pointer.ts';
 
 export interface ArchiveName {
   readonly tenant: string;
@@ -23,7 +22,7 @@ export interface Archives {
    */
   begin(archive: ArchiveName & { readonly bytes: number }): Promise<ArchiveState>;
   /**
-   * Stores a part, over one that is there. Each but the last has {@link archivePartBytes} bytes. Throws CortexError: `not_found`,
+   * Stores a part, over one that is there. Each but the last has as many bytes as `archivePartBytes` of archive-pointer.ts says. Throws CortexError: `not_found`,
    * `invalid_argument` for a part that does not fit.
    */
   put(archive: ArchiveName & { readonly part: number; readonly bytes: Uint8Array }): Promise<{ missing: number }>;

@@ -173,7 +173,7 @@ const rows: readonly Caught[] = [
       ['test/unit/repo/fetch.test.ts', 'the branch %j'],
       ['test/unit/repo/fetch.test.ts', 'the address %j'],
       ['test/unit/repo/fetch.test.ts', 'a host of this machine that no configuration names'],
-      ['test/unit/repo/fetch.test.ts', 'one that sends elsewhere is not followed'],
+      ['test/unit/repo/fetch-servers.test.ts', 'one that sends elsewhere is not followed'],
       ['test/e2e/review-anywhere.test.ts', "a tenant fetches from its policy's hosts alone"],
     ],
   },

@@ -207,13 +207,15 @@ describe('an archive by somebody else', () => {
     return (begun.body as { archive_ptr: string }).archive_ptr;
   };
 
-  test.each<[string, RawEntry, RegExp]>([
+  const cases: readonly (readonly [string, RawEntry, RegExp])[] = [
     ['leads out', { name: '../../etc/cron.d/x.ts' }, /path with "\.\."/],
     ['is absolute', { name: '/etc/cron.d/x.ts' }, /absolute path/],
     ['has a link', { name: 'x.ts', type: '2', link: '/etc/passwd' }, /a symbolic link/],
     ['has a device', { name: 'x.ts', type: '3' }, /a device/],
     ['is a bomb', { name: 'x.ts', body: Buffer.alloc(20 * 2 ** 20) }, /more than 200 times its size/],
-  ])('that %s fails, once', async (_, bad, message) => {
+  ];
+
+  test.each(cases)('that %s fails, once', async (_, bad, message) => {
     const archive_ptr = await upload(new Uint8Array(tgz({ name: 'a.ts', body: 'x' }, bad)));
     const id = await review({ archive_ptr });
     const view = await ended(id);

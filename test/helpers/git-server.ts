@@ -1,5 +1,5 @@
 // Repositories behind TLS on this machine, by git's own http-backend; and servers that answer as no honest one does. The certificate is for
-// `localhost` and 127.0.0.1, by an authority of the test's own.
+// `localhost`, 127.0.0.1 and `pinned.invalid` (which no server of names knows), by an authority of the test's own.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -103,7 +103,7 @@ function makeCertificates(home: string): { key: Buffer; cert: Buffer; caFile: st
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   openssl('req', '-x509', ...newKey, '-keyout', 'ca-key.pem', '-out', 'ca.pem', '-subj', '/CN=test authority');
   openssl('req', ...newKey, '-keyout', 'key.pem', '-out', 'request.pem', '-subj', '/CN=localhost');
-  writeFileSync(join(home, 'ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
+  writeFileSync(join(home, 'ext'), 'subjectAltName=DNS:localhost,DNS:pinned.invalid,IP:127.0.0.1\n');
   const signed = ['-CA', 'ca.pem', '-CAkey', 'ca-key.pem', '-CAcreateserial', '-extfile', 'ext', '-days', '1'];
   openssl('x509', '-req', '-in', 'request.pem', '-out', 'cert.pem', ...signed);
   const read = (name: string): Buffer => readFileSync(join(home, name));

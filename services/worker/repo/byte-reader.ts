@@ -15,9 +15,9 @@ export function createByteReader(stream: AsyncIterable<Uint8Array>): ByteReader 
 
   /** False at the end. */
   const more = async (): Promise<boolean> => {
-    const { value, done } = await chunks.next();
-    if (done === true) return false;
-    rest = value;
+    const next = await chunks.next();
+    if (next.done === true) return false;
+    rest = next.value;
     return true;
   };
   const take = (count: number): Uint8Array => {

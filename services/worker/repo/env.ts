@@ -1,6 +1,6 @@
 // What the repository workers read from the environment.
 import { delimiter, isAbsolute } from 'node:path';
-import { type EnvValues, type EnvVar } from '#core/process/env.ts';
+import type { EnvValues, EnvVar } from '#core/process/env.ts';
 import { int, list, path, seconds } from '#core/process/variables.ts';
 import { type RepoScheme, repoSchemes } from '#core/protocol/repo-address.ts';
 import { repoHostProblem } from '#core/protocol/repo-hosts.ts';

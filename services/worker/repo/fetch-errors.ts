@@ -7,6 +7,11 @@ type Cause = readonly [pattern: RegExp, code: ErrorCode, problem: string];
 /** The first that fits counts. Only what another attempt may mend has a code that allows one. */
 const causes: readonly Cause[] = [
   [
+    /out of memory|Cannot allocate memory|mmap failed/i,
+    'out_of_range',
+    'the repository takes more memory than git is given here',
+  ],
+  [
     /returned error: 30\d|unable to update url base from redirection/,
     'failed_precondition',
     'the server sends elsewhere, and that is not followed; give the address it leads to',

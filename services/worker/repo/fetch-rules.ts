@@ -58,7 +58,7 @@ export async function resolveHost(
 
 async function lookUp(host: string, signal: AbortSignal): Promise<readonly string[]> {
   try {
-    const found = await untilAborted(lookup(host, { all: true, verbatim: true }), signal);
+    const found = await untilAborted(lookup(host, { all: true, order: 'verbatim' }), signal);
     if (found.length > 0) return found.map(({ address }) => address);
   } catch (error) {
     signal.throwIfAborted();

@@ -93,7 +93,13 @@ export async function withRepository<T>(
   try {
     const home = join(folder, 'home');
     mkdirSync(home);
-    const base = { home, cwd: folder, fileBytes: settings.maxBytes, memoryBytes };
+    const base = {
+      home,
+      cwd: folder,
+      fileBytes: settings.maxBytes,
+      memoryBytes,
+      orphanSeconds: settings.maxMs / 1000 + 30,
+    };
     const addresses = address.scheme === 'file' ? [] : await resolveHost(address, rules, within);
     await clone(
       { url, address, addresses, branch: request.branch, folder, settings, log },

@@ -12,6 +12,8 @@ export interface GitLimits {
   readonly fileBytes: number;
   /** Bytes of memory that one process may ask for. */
   readonly memoryBytes: number;
+  /** For a git whose worker was killed: nobody else ends it. */
+  readonly orphanSeconds: number;
 }
 
 export interface GitOptions extends GitLimits {
@@ -82,13 +84,14 @@ const environment = {
  */
 const limiter = [
   ...["trap '' XFSZ", 'ulimit -f "$1" 2>/dev/null', 'ulimit -v "$2" 2>/dev/null', 'ulimit -c 0 2>/dev/null'],
-  ...['shift 2', 'exec git "$@"'],
+  ...['n=$3', 'shift 3'],
+  ...['command -v timeout >/dev/null && exec timeout -s KILL "$n" git "$@"', 'exec git "$@"'],
 ].join('; ');
 
 export function startGit(args: readonly string[], options: GitOptions): GitRun {
-  const { cwd, home, signal, fileBytes, memoryBytes } = options;
+  const { cwd, home, signal, fileBytes, memoryBytes, orphanSeconds } = options;
   const config = [...settings, ...(options.settings ?? [])].flatMap((setting) => ['-c', setting]);
-  const limits = [String(Math.ceil(fileBytes / 512)), String(Math.ceil(memoryBytes / 1024))];
+  const limits = [Math.ceil(fileBytes / 512), Math.ceil(memoryBytes / 1024), Math.ceil(orphanSeconds)].map(String);
   signal.throwIfAborted();
   const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(
     '/bin/sh',
