@@ -1,5 +1,6 @@
 // The archive store port: repositories that a client uploads, in parts, for a job that will read them. They live for a while by
-// themselves, longer once a job names them, and a tenant has room for so many bytes. Driver: redis-archives.ts.
+// themselves, longer once a job names them, and a tenant has room for so many bytes. Drivers: memory-archives.ts (twin for tests),
+// redis-archives.ts. Both pass test/contract/archives.ts.
 
 export interface ArchiveName {
   readonly tenant: string;

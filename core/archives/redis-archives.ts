@@ -2,10 +2,10 @@
 // base64, and per tenant a zset of what there is, by the time at which it goes away.
 import { archiveKey, archivePartBytes, archiveParts } from '#core/protocol/archive-pointer.ts';
 import { fromBase64, toBase64 } from '#core/base64.ts';
-import { CortexError, invalid } from '#core/errors.ts';
 import type { Keys } from '#core/jobs/keys.ts';
 import { int, list, type Redis, type Script, script, text } from '#core/redis/redis.ts';
 import { type ArchiveLimits, archiveLimits, type ArchiveName, type Archives } from './archives.ts';
+import { badBytes, badPart, noRoom, notBegun } from './problems.ts';
 
 // KEYS: [1] the archive, [2] the tenant's list. ARGV: [1] digest.
 const head = /* lua */ `
@@ -106,10 +106,10 @@ export function createRedisArchives({ redis, keys, limits }: RedisArchivesOption
       if (answer[0] === 'ok') {
         return { parts: archiveParts(bytes), expiresAt: int(answer[1]), missing: answer.slice(2).map(int) };
       }
-      const used = `${text(answer[2])} archives with ${text(answer[1])} bytes`;
-      const room = `${tenantArchives} with ${tenantBytes} bytes`;
-      const problem = `bytes: the tenant has ${used}, and room for ${room}; the oldest go by themselves`;
-      throw new CortexError('resource_exhausted', problem, { field: 'bytes' });
+      throw noRoom(
+        { archives: int(answer[2]), bytes: int(answer[1]) },
+        { archives: tenantArchives, bytes: tenantBytes },
+      );
     },
 
     async put({ part, bytes, ...archive }) {
@@ -118,11 +118,11 @@ export function createRedisArchives({ redis, keys, limits }: RedisArchivesOption
         case 'ok':
           return { missing: int(answer[1]) };
         case 'bytes':
-          throw invalid('body', `has ${bytes.length} bytes, and part ${part} has ${text(answer[1])}`);
+          throw badBytes(part, bytes.length, int(answer[1]));
         case 'part':
-          throw invalid('part', `the archive has ${text(answer[1])} parts, from 0`);
+          throw badPart(int(answer[1]));
         default:
-          throw new CortexError('not_found', 'sha256: there is no such archive; begin it first', { field: 'sha256' });
+          throw notBegun();
       }
     },
 

@@ -1,10 +1,10 @@
-// Archives on a real Redis, with one partition and with four: parts in any order, a tenant's own, so many bytes, for a while.
-import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+// Archives on Redis keep the contract, with one partition and with four; and where their keys are, and for how long.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { ArchiveLimits } from '#core/archives/archives.ts';
 import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { createKeys } from '#core/jobs/keys.ts';
-import { archivePartBytes as part } from '#core/protocol/archive-pointer.ts';
 import { startRedis, type TestServer } from '../helpers/servers.ts';
+import { testArchives } from './archives.ts';
 import { ask, connect } from './redis-clients.ts';
 
 let server: TestServer;
@@ -16,113 +16,36 @@ beforeEach(async () => {
   await ask(await connect(server), 'FLUSHALL');
 });
 
-const a = { tenant: 'acme', sha256: 'a'.repeat(64) };
-const b = { tenant: 'acme', sha256: 'b'.repeat(64) };
-const content = new Uint8Array(randomBytes(2 * part + 1000));
+const open = async (partitions: number, limits: Partial<ArchiveLimits> = {}) => {
+  const redis = await connect(server);
+  return { redis, archives: createRedisArchives({ redis, keys: createKeys(partitions), limits }) };
+};
 
-describe.each([1, 4])('with %i partitions', (partitions) => {
-  const open = async (limits: Parameters<typeof createRedisArchives>[0]['limits'] = {}) => {
-    const redis = await connect(server);
-    return { redis, archives: createRedisArchives({ redis, keys: createKeys(partitions), limits }) };
-  };
+for (const partitions of [1, 4]) {
+  testArchives(`Redis with ${partitions}`, async (limits) => (await open(partitions, limits)).archives);
+}
 
-  test('parts in any order make the whole, and the same again is there already', async () => {
-    const { archives } = await open();
-    const bytes = content.length;
-    const before = Date.now();
-    const begun = await archives.begin({ ...a, bytes });
-    expect(begun).toMatchObject({ parts: 3, missing: [0, 1, 2] });
-    expect(begun.expiresAt).toBeGreaterThan(before + 3_590_000);
-    expect(await archives.keep(a)).toBe('incomplete');
-    expect(await archives.put({ ...a, part: 2, bytes: content.subarray(2 * part) })).toEqual({ missing: 2 });
-    expect(await archives.put({ ...a, part: 0, bytes: content.subarray(0, part) })).toEqual({ missing: 1 });
-    expect(await archives.read(a)).toBeUndefined();
-    expect(await archives.begin({ ...a, bytes })).toMatchObject({ missing: [1] });
-    expect(await archives.put({ ...a, part: 1, bytes: content.subarray(part, 2 * part) })).toEqual({ missing: 0 });
-    expect(await archives.begin({ ...a, bytes })).toMatchObject({ missing: [] });
-    expect(Buffer.from((await archives.read(a)) ?? []).equals(content)).toBe(true);
-    expect(await archives.keep(a)).toBe('kept');
-  });
+const acme = { tenant: 'acme', sha256: 'a'.repeat(64) };
 
-  test('what a job names lives longer, and uploading it once more does not shorten that', async () => {
-    const { archives, redis } = await open();
-    await archives.begin({ ...a, bytes: 3 });
-    await archives.put({ ...a, part: 0, bytes: new Uint8Array(3) });
-    await archives.keep(a);
-    const until = (await archives.begin({ ...a, bytes: 3 })).expiresAt;
-    expect(until).toBeGreaterThan(Date.now() + 47 * 3_600_000);
-    for (const key of (await ask(redis, 'KEYS', '*')) as string[]) {
-      expect(Number(await ask(redis, 'PTTL', key)), key).toBeGreaterThan(47 * 3_600_000);
-    }
-    await archives.drop(a);
-    await archives.drop(a);
-    expect(await ask(redis, 'KEYS', '*')).toEqual([]);
-  });
+test.each([1, 4])('with %i partitions all keys of a tenant carry its tag', async (partitions) => {
+  const { archives, redis } = await open(partitions);
+  await archives.begin({ ...acme, bytes: 1 });
+  const keys = (await ask(redis, 'KEYS', '*')) as string[];
+  const tag = createKeys(partitions).prefix(createKeys(partitions).ofTenant('acme'));
+  expect(keys.toSorted()).toEqual([`${tag}archive:acme:${acme.sha256}`, `${tag}archives:acme`]);
+});
 
-  test('another tenant has nothing of it', async () => {
-    const { archives } = await open();
-    await archives.begin({ ...a, bytes: 3 });
-    await archives.put({ ...a, part: 0, bytes: new Uint8Array(3) });
-    const theirs = { ...a, tenant: 'other' };
-    expect(await archives.read(theirs)).toBeUndefined();
-    expect(await archives.keep(theirs)).toBe('missing');
-    await archives.drop(theirs);
-    await expect(archives.put({ ...theirs, part: 0, bytes: new Uint8Array(3) })).rejects.toMatchObject({
-      ...{ code: 'not_found', field: 'sha256' },
-    });
-    expect(await archives.keep(a)).toBe('kept');
-  });
-
-  test('a part that does not fit changes nothing', async () => {
-    const { archives } = await open();
-    await archives.begin({ ...a, bytes: part + 2 });
-    for (const [n, length, field] of [
-      [0, part - 1, 'body'],
-      [0, part + 1, 'body'],
-      [1, 1, 'body'],
-      [1, 3, 'body'],
-      [2, 1, 'part'],
-    ] as const) {
-      const put = archives.put({ ...a, part: n, bytes: new Uint8Array(length) });
-      await expect(put).rejects.toMatchObject({ code: 'invalid_argument', field });
-    }
-    expect(await archives.begin({ ...a, bytes: part + 2 })).toMatchObject({ missing: [0, 1] });
-  });
-
-  test('another size begins anew', async () => {
-    const { archives } = await open({ tenantBytes: 10 });
-    await archives.begin({ ...a, bytes: 8 });
-    await archives.put({ ...a, part: 0, bytes: new Uint8Array(8) });
-    expect(await archives.begin({ ...a, bytes: 9 })).toMatchObject({ missing: [0] });
-    await expect(archives.begin({ ...b, bytes: 2 })).rejects.toMatchObject({ code: 'resource_exhausted' });
-    await expect(archives.begin({ ...b, bytes: 1 })).resolves.toMatchObject({ missing: [0] });
-  });
-
-  test('a tenant has room for so many, and gets it back', async () => {
-    const { archives } = await open({ tenantBytes: 100, tenantArchives: 2 });
-    await archives.begin({ ...a, bytes: 60 });
-    const full = archives.begin({ ...b, bytes: 41 });
-    await expect(full).rejects.toMatchObject({ code: 'resource_exhausted', field: 'bytes' });
-    await archives.begin({ ...b, bytes: 40 });
-    const third = { tenant: 'acme', sha256: 'c'.repeat(64), bytes: 0 + 1 };
-    await expect(archives.begin(third)).rejects.toMatchObject({ code: 'resource_exhausted' });
-    await expect(archives.begin({ ...third, tenant: 'other' })).resolves.toMatchObject({ missing: [0] });
-    await archives.drop(a);
-    await expect(archives.begin(third)).resolves.toMatchObject({ missing: [0] });
-  });
-
-  test('what nobody names goes by itself', async () => {
-    const { archives, redis } = await open({ idleMs: 1, tenantArchives: 1 });
-    await archives.begin({ ...a, bytes: 60 });
-    await expect.poll(() => ask(redis, 'KEYS', '*')).toEqual([]);
-    await expect(archives.begin({ ...b, bytes: 60 })).resolves.toMatchObject({ missing: [0] });
-  });
-
-  test('the keys of each script carry one tag', async () => {
-    const { archives, redis } = await open();
-    await archives.begin({ ...a, bytes: 1 });
-    const keys = (await ask(redis, 'KEYS', '*')) as string[];
-    const tag = createKeys(partitions).prefix(createKeys(partitions).ofTenant('acme'));
-    expect(keys.toSorted()).toEqual([`${tag}archive:acme:${a.sha256}`, `${tag}archives:acme`]);
-  });
+test('no key is without an end, and none outlives the last archive', async () => {
+  const { archives, redis } = await open(1);
+  const ends = async (): Promise<number[]> =>
+    Promise.all(
+      ((await ask(redis, 'KEYS', '*')) as string[]).map(async (key) => Number(await ask(redis, 'PTTL', key))),
+    );
+  await archives.begin({ ...acme, bytes: 1 });
+  for (const ms of await ends()) expect(ms).toBeGreaterThan(3_500_000);
+  await archives.put({ ...acme, part: 0, bytes: new Uint8Array(1) });
+  await archives.keep(acme);
+  for (const ms of await ends()) expect(ms).toBeGreaterThan(47 * 3_600_000);
+  await archives.drop(acme);
+  expect(await ends()).toEqual([]);
 });
