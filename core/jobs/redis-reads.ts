@@ -1,8 +1,9 @@
 // Reading jobs from Redis: bounded work in each call, nothing is written.
+import { fromBase64 } from '#core/base64.ts';
 import { type Arg, int, list, type Reply, text } from '#core/redis/redis.ts';
 import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import type { Calls } from './redis-calls.ts';
-import { eventOf, fromBase64, viewOf } from './redis-record.ts';
+import { eventOf, viewOf } from './redis-record.ts';
 import * as read from './scripts/read.ts';
 import type { JobKey, JobStore, Seen, StandingJob } from './store.ts';
 

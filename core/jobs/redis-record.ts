@@ -1,32 +1,11 @@
 // Reads what the scripts answer into the port's types. One place knows the order of the fields.
+import { fromBase64 } from '#core/base64.ts';
 import { CortexError } from '#core/errors.ts';
 import { int, list, type Reply, text } from '#core/redis/redis.ts';
 import type { DueJob, HandOut, PendingJob, StopReason } from './store.ts';
 import type { JobEnd, JobEvent, JobView } from './job.ts';
 import { shownFields } from './scripts/shown.ts';
 import { isEnd, isState, type JobState } from './state.ts';
-
-/** Bytes to base64: what is binary travels as text, because the REST transport carries nothing else. */
-export function toBase64(bytes: Uint8Array): string {
-  let binary = '';
-  // `apply` and not a spread, which goes through the iterator and takes seven times as long.
-  for (let i = 0; i < bytes.length; i += 4096)
-    binary += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(i, i + 4096)) as string;
-  return btoa(binary);
-}
-
-/** Base64 to bytes; none at all for text that is no base64: such a packet cannot be read, and its job ends with that reason. */
-export function fromBase64(value: string): Uint8Array {
-  let binary: string;
-  try {
-    binary = atob(value);
-  } catch {
-    return new Uint8Array();
-  }
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
 
 /** A state from a reply; anything else means that the record is broken. */
 export function stateOf(reply: Reply | undefined): JobState {

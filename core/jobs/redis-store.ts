@@ -1,12 +1,13 @@
 // The job store on Redis: one Lua script per operation (scripts/), through the Redis port. It knows the order of arguments; the rules
 // are in state.ts and the scripts, partitions in redis-calls.ts, workers in redis-workers.ts, reading in redis-reads.ts.
+import { toBase64 } from '#core/base64.ts';
 import { type Arg, int, list, type Reply, script, text } from '#core/redis/redis.ts';
 import { checkArtifactName, checkGate, short, stopReason } from './checks.ts';
 import { formatPolicy, type NewJob } from './job.ts';
 import { approvals } from './redis-approvals.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { reads } from './redis-reads.ts';
-import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf, toBase64 } from './redis-record.ts';
+import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf } from './redis-record.ts';
 import { fits, stagePayload, unstaged } from './redis-staging.ts';
 import { workerCalls } from './redis-workers.ts';
 import * as attempt from './scripts/attempt.ts';

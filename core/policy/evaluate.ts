@@ -17,7 +17,12 @@ export interface Judgement {
   readonly reason: string;
   /** Where in the policy it is written: `tenants.default.deny_topics[0]`; `baseline.*` holds whatever the policy says. */
   readonly rule: string;
+  /** With ALLOW: the only hosts that the worker may reach; absent when the policy names none. */
+  readonly hosts?: readonly string[];
 }
+
+/** The one step that fetches a repository: a policy's hosts bind it, and no other job has a use for them. */
+const fetches = 'job.repo.scan';
 
 /** Judges one job at the time `now`, ms since the epoch. */
 export function evaluate(policy: Policy, question: Question, now: number): Judgement {
@@ -43,6 +48,7 @@ export function evaluate(policy: Policy, question: Question, now: number): Judge
     decision: 'ALLOW',
     reason: '',
     rule: allowed === undefined ? section : `${section}.allow_topics[${allowed}]`,
+    ...(topic === fetches && rules.allowedRepoHosts.length > 0 ? { hosts: rules.allowedRepoHosts } : {}),
   };
 }
 

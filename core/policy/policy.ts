@@ -1,5 +1,6 @@
 // What a safety policy says, read from the object that its YAML holds. Reading is strict: a rule with a slip in its name would
 // forbid nothing, silently, so an unknown field refuses the whole file. How a job is judged is evaluate.ts.
+import { repoHostProblem } from '#core/protocol/repo-hosts.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { type Pattern, parsePattern } from './pattern.ts';
 
@@ -7,7 +8,7 @@ export interface TenantPolicy {
   /** Empty: every topic that nothing denies. */
   readonly allowTopics: readonly Pattern[];
   readonly denyTopics: readonly Pattern[];
-  /** Host names from which a repository may be fetched. Not looked at when a job is judged: see `unenforced`. */
+  /** Hosts from which a repository may be fetched, in the words of repo-hosts.ts; empty: any. Whoever fetches one is bound to them. */
   readonly allowedRepoHosts: readonly string[];
   /** Undefined: no limit. Not looked at when a job is judged: see `unenforced`. */
   readonly maxConcurrentJobs: number | undefined;
@@ -63,13 +64,18 @@ function parseTenant(value: unknown, path: string, problems: string[]): TenantPo
       problems.push(`${where}: ${pattern.error}`);
       return [];
     });
+  const hosts = texts(entry.get('allowed_repo_hosts'), `${path}.allowed_repo_hosts`, problems);
+  for (const [host, where] of hosts) {
+    const problem = repoHostProblem(host);
+    if (problem !== undefined) problems.push(`${where}: ${problem}`);
+  }
   const limit = entry.get('max_concurrent_jobs') ?? undefined;
   if (limit !== undefined && !isCount(limit))
     problems.push(`${path}.max_concurrent_jobs: is not a whole number from 0`);
   return {
     allowTopics: patterns('allow_topics'),
     denyTopics: patterns('deny_topics'),
-    allowedRepoHosts: texts(entry.get('allowed_repo_hosts'), `${path}.allowed_repo_hosts`, problems).map(([t]) => t),
+    allowedRepoHosts: hosts.map(([host]) => host),
     maxConcurrentJobs: isCount(limit) ? limit : undefined,
   };
 }
@@ -119,13 +125,12 @@ function isCount(value: unknown): value is number {
 
 /**
  * The fields that a policy sets and that judging a job does not look at: whoever loads the policy says so, once, for a limit
- * that nobody keeps is worse than none. `allowed_repo_hosts` belongs to the step that fetches a repository; a number of
- * concurrent jobs belongs to the claim, where jobs are counted, and as a constraint it would bind one worker's one run instead.
+ * that nobody keeps is worse than none. A number of concurrent jobs belongs to the claim, where jobs are counted, and as a
+ * constraint it would bind one worker's one run instead.
  */
 export function unenforced(policy: Policy): readonly string[] {
   const found: string[] = [];
-  for (const [name, { allowedRepoHosts, maxConcurrentJobs }] of policy.tenants) {
-    if (allowedRepoHosts.length > 0) found.push(`tenants.${name}.allowed_repo_hosts`);
+  for (const [name, { maxConcurrentJobs }] of policy.tenants) {
     if (maxConcurrentJobs !== undefined) found.push(`tenants.${name}.max_concurrent_jobs`);
   }
   return found;

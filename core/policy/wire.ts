@@ -38,8 +38,11 @@ export function questionOf(request: PolicyCheckRequest): Question {
 
 /** A judgement as a kernel of ours answers it. */
 export function checkResponse(judgement: Judgement, version: PolicyVersion): PolicyCheckResponse {
+  const { hosts } = judgement;
+  const allow = hosts === undefined ? DecisionType.ALLOW : DecisionType.ALLOW_WITH_CONSTRAINTS;
   return create(PolicyCheckResponseSchema, {
-    decision: judgement.decision === 'ALLOW' ? DecisionType.ALLOW : DecisionType.DENY,
+    decision: judgement.decision === 'ALLOW' ? allow : DecisionType.DENY,
+    ...(hosts === undefined ? {} : { constraints: { sandbox: { networkAllowlist: [...hosts] } } }),
     reason: judgement.reason,
     ruleId: judgement.rule,
     policySnapshot: formatPolicy(version),

@@ -48,15 +48,30 @@ function globs(defaults: readonly string[]) {
     );
 }
 
+interface Sources {
+  readonly repo_url: string;
+  readonly local_path: string;
+  readonly archive_ptr: string;
+}
+
 const oneSource = {
-  check: (repo: { repo_url: string; local_path: string }) => repo.repo_url !== '' || repo.local_path !== '',
+  check: ({ repo_url, local_path, archive_ptr }: Sources) => repo_url !== '' || local_path !== '' || archive_ptr !== '',
   error: { path: ['repo_url'], message: 'repo_url or local_path required' },
+};
+
+/** An archive is all that there is to read: beside another source nobody could say which one was meant. */
+export const archiveAlone = {
+  check: ({ repo_url, local_path, archive_ptr }: Sources) =>
+    archive_ptr === '' || (repo_url === '' && local_path === ''),
+  error: { path: ['archive_ptr'], message: 'cannot go together with repo_url or local_path' },
 };
 
 /** The fields of a review, for a door that adds its own (priority, memory_id); it must ask for one of the two sources itself. */
 export const repoReviewFields = z.object({
   repo_url: text,
   local_path: text,
+  /** Ours: an uploaded archive of the repository, `redis://archive:<tenant>:<sha256>`. */
+  archive_ptr: pointer,
   branch: text,
   include_globs: globs(defaultIncludeGlobs),
   exclude_globs: globs(defaultExcludeGlobs),
@@ -70,18 +85,21 @@ export const repoReviewFields = z.object({
 /** The context of `job.workflow.repo.code_review`. */
 export const repoReviewContext = repoReviewFields
   .extend({ created_at: z.string().optional(), tenant_id: z.string().optional() })
-  .refine(oneSource.check, oneSource.error);
+  .refine(oneSource.check, oneSource.error)
+  .refine(archiveAlone.check, archiveAlone.error);
 
-/** The context of `job.repo.scan`; local_path wins over repo_url. Other keys are let through unread. */
+/** The context of `job.repo.scan`: an archive, or local_path, which wins over repo_url. Other keys are let through unread. */
 export const repoScanContext = z
   .object({
     repo_url: text,
     branch: text,
     local_path: text,
+    archive_ptr: pointer,
     include_globs: globs(defaultIncludeGlobs),
     exclude_globs: globs(defaultExcludeGlobs),
   })
-  .refine(oneSource.check, oneSource.error);
+  .refine(oneSource.check, oneSource.error)
+  .refine(archiveAlone.check, archiveAlone.error);
 export type RepoScanContext = z.infer<typeof repoScanContext>;
 
 export const repoFile = z.object({

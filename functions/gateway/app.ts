@@ -12,6 +12,7 @@ import { createTickets } from '../http/tickets.ts';
 import { createCancelJob } from './cancel-job.ts';
 import type { GatewayDeps } from './deps.ts';
 import { createReadJob } from './read-job.ts';
+import { archiveRoutes } from './routes/archives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { streamRoutes } from './routes/streams.ts';
@@ -64,6 +65,7 @@ export function createGateway(given: GatewayDeps): Gateway {
     ...workerRoutes(deps),
     ...jobRoutes({ ...deps, cancelJob, readJob, waiters }),
     ...submitRoutes({ ...deps, submitJob, waiters }),
+    ...archiveRoutes(deps),
     ...traceRoutes(deps),
     ...streamRoutes({
       ...{ ...deps, readJob, leases, tickets, cors: origins },

@@ -1,4 +1,5 @@
 // What the gateway needs from outside, as ports: an entry chooses them, a test hands in its own.
+import type { Archives } from '#core/archives/archives.ts';
 import type { Publisher, Subscription } from '#core/bus/bus.ts';
 import type { Keys } from '#core/jobs/keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
@@ -14,6 +15,8 @@ import type { Upgrade } from '../http/upgrade.ts';
 export interface GatewayDeps {
   readonly store: JobStore;
   readonly keys: Keys;
+  /** Uploaded repositories. */
+  readonly archives: Archives;
   /** For the snapshot of the workers, and for tickets. */
   readonly redis: Pick<Redis, 'get' | 'set' | 'run'>;
   /** News for the bus: never throws, and may be lost. Everything it carries is in the store already. */

@@ -1,5 +1,6 @@
 // The gateway as a Node process: Redis and NATS over TCP, REST on one port, CortexApi by every protocol on another.
 import type { HttpBindings } from '@hono/node-server';
+import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
@@ -53,6 +54,7 @@ await runProcess({
     const upgrades = createNodeUpgrades();
     const { app, rpc, rpcOptions, stop } = createGateway({
       ...{ store, keys, redis, keyring, metrics, log, clock, ids },
+      archives: createRedisArchives({ redis, keys }),
       post: (message) => bus.post(message),
       subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
       rateLimit: limit === undefined ? undefined : createRateLimit(limit),

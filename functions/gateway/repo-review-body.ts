@@ -1,52 +1,48 @@
 // The body of POST /api/v1/repo-review, and the JobRequest and payload that come of it.
 import { z } from 'zod';
-import { repoReviewFields } from '#core/protocol/repo-payloads.ts';
+import { branchProblem, parseRepoAddress } from '#core/protocol/repo-address.ts';
+import { archiveAlone, repoReviewFields } from '#core/protocol/repo-payloads.ts';
 import { priorityFromName } from '#core/protocol/status.ts';
 import { line, nullIsAbsent } from '../http/fields.ts';
 import type { JobFields } from './submit-job.ts';
 
 export const repoReviewTopic = 'job.workflow.repo.code_review';
 
-const source = (field: string) =>
+/** Text without blanks around it, unless `problem` says what is wrong with that. */
+const checked = (problem: (text: string) => string | undefined) =>
   line(4096)
     .transform((text) => text.trim())
-    .refine((text) => !text.startsWith('-'), `${field} must not begin with "-": git would read an option`);
+    .superRefine((text, context) => {
+      const message = problem(text);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    });
 
-/** git takes more, and some of it runs programs (`ext::sh -c ...`) or reads this machine (`file://`). */
-const schemes = ['https:', 'http:', 'ssh:', 'git:'];
-/** What git calls scp-like: ssh to `user@host:path`. */
-const scpLike = /^\w[\w.-]*@\w[\w.-]*:(?![:-])\S+$/;
-
-function isRepository(text: string): boolean {
-  if (scpLike.test(text)) return true;
-  if (!URL.canParse(text) || /\s/.test(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  // A host that begins with "-" would be an option of ssh.
-  return schemes.includes(protocol) && hostname !== '' && !hostname.startsWith('-');
+function addressProblem(text: string): string | undefined {
+  const parsed = parseRepoAddress(text);
+  return text === '' || parsed.ok ? undefined : parsed.error.message.replace(/^repo_url: /, '');
 }
 
 export const repoReviewBody = nullIsAbsent(
   repoReviewFields
     .extend({
-      repo_url: source('a repository').refine(
-        (text) => text === '' || text.startsWith('-') || isRepository(text),
-        'must be an address that begins with https://, http://, ssh:// or git://, or user@host:path',
-      ),
-      branch: source('a branch'),
+      repo_url: checked(addressProblem),
+      branch: checked(branchProblem),
+      archive_ptr: line(512),
       priority: line(64),
       memory_id: line(512),
     })
-    .refine((body) => body.repo_url !== '' || body.local_path !== '', {
+    .refine((body) => body.repo_url !== '' || body.local_path !== '' || body.archive_ptr !== '', {
       path: ['repo_url'],
       message: 'repo_url or local_path required',
-    }),
+    })
+    .refine(archiveAlone.check, archiveAlone.error),
 );
 
 export type RepoReviewBody = z.output<typeof repoReviewBody>;
 
 /** The request and payload of a body. */
 export function jobFromReview(body: RepoReviewBody, tenant: string, jobId: string, createdAt: string) {
-  const { priority, memory_id, ...fields } = body;
+  const { priority, memory_id, archive_ptr, ...fields } = body;
   const memoryId = memory_id === '' ? memoryOf(body, jobId) : memory_id;
   const request: JobFields = {
     topic: repoReviewTopic,
@@ -60,20 +56,12 @@ export function jobFromReview(body: RepoReviewBody, tenant: string, jobId: strin
     },
     memoryId,
   };
-  return { request, payload: { ...fields, created_at: createdAt, tenant_id: tenant } };
+  const archive = archive_ptr === '' ? {} : { archive_ptr };
+  return { request, payload: { ...fields, ...archive, created_at: createdAt, tenant_id: tenant } };
 }
 
-/** `repo:<url>[#<branch>]`, or `repo:<job id>` for a local path, which wins over a url. */
+/** `repo:<url>[#<branch>]`, or `repo:<job id>` for an archive or a local path, which wins over a url. An address holds no password. */
 function memoryOf({ repo_url, local_path, branch }: RepoReviewBody, jobId: string): string {
   if (local_path !== '' || repo_url === '') return `repo:${jobId}`;
-  const url = withoutPassword(repo_url);
-  return `repo:${url}${branch === '' ? '' : `#${branch}`}`.slice(0, 512);
-}
-
-/** The memory's name goes into keys and packets, where a password or a token has no place. */
-function withoutPassword(address: string): string {
-  if (scpLike.test(address)) return address;
-  const url = new URL(address);
-  Object.assign(url, { username: '', password: '', search: '', hash: '' });
-  return url.href;
+  return `repo:${repo_url}${branch === '' ? '' : `#${branch}`}`.slice(0, 512);
 }

@@ -1,5 +1,6 @@
 // The gateway as a function in workerd: Redis over HTTP, NATS over WebSocket, keys from Redis. No connection outlives its request.
 import { waitUntil } from 'cloudflare:workers';
+import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { createWsBus } from '#core/bus/nats-ws.ts';
 import { createRequestPublisher } from '#core/bus/request-publisher.ts';
 import { CortexError } from '#core/errors.ts';
@@ -43,6 +44,7 @@ export default edgeFunction({
     const kernel = edgeKernel(config, bindings);
     const edgeKeys = createEdgeKeys(config, { redis, clock, log });
     const { app } = createGateway({
+      archives: createRedisArchives({ redis, keys }),
       ...{ store, keys, redis, post, metrics, log, clock, ids },
       isolated: true,
       subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),

@@ -1,9 +1,9 @@
 // The safety kernel as an app for any runtime: judges jobs by the policy in force and keeps nothing of them.
 //
-// What a policy may say and nobody keeps yet: allowed_repo_hosts (it belongs to the step that fetches a repository, which does not
-// exist) and max_concurrent_jobs (it belongs to the claim, where running jobs are counted; sent as a constraint it would bind one
-// worker's one run). Whoever loads a policy logs both. REQUIRE_HUMAN and THROTTLE are never this kernel's answer, but
-// callers understand them, because foreign kernels give them.
+// A tenant's allowed_repo_hosts go along with the allow of the step that fetches a repository (job.repo.scan), as the constraint
+// sandbox.network_allowlist, and bind the worker. What a policy may say and nobody keeps yet is max_concurrent_jobs (it belongs to
+// the claim, where running jobs are counted; sent as a constraint it would bind one worker's one run); whoever loads a policy logs
+// it. REQUIRE_HUMAN and THROTTLE are never this kernel's answer, but callers understand them, because foreign kernels give them.
 import { Hono } from 'hono';
 import { CortexError, toCortexError } from '#core/errors.ts';
 import { mountConnect, type Routes, type RpcServerOptions } from '#core/http/connect.ts';

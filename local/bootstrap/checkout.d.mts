@@ -25,6 +25,8 @@ export interface RunNote {
 	/** The WebSocket listener of a nats-server of ours; empty with somebody else's. */
 	readonly nats_ws: string;
 	readonly redis: string;
+	/** Folders that its workers read for reviews; missing before they are known. */
+	readonly local_roots?: readonly string[];
 	readonly children: readonly NotedChild[];
 }
 

@@ -20,6 +20,8 @@ export interface Call<T> {
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
+  /** In place of `body`: as they are. */
+  readonly bytes?: Uint8Array<ArrayBuffer>;
   /** What the body must look like. */
   readonly schema: z.ZodType<T>;
   /** How long the gateway may hold the answer back, s. */
@@ -95,12 +97,12 @@ export function createClient(options: ClientOptions): Client {
         clearTimeout(timer);
       }
     },
-    async call<T>({ method = 'GET', path, query = {}, headers = {}, body, schema, waits = 0 }: Call<T>) {
+    async call<T>({ method = 'GET', path, query = {}, headers = {}, body, bytes, schema, waits = 0 }: Call<T>) {
       const url = new URL(`${gateway.url}${path}`);
       for (const [name, value] of Object.entries(query)) {
         if (value !== undefined) url.searchParams.set(name, String(value));
       }
-      const type = body === undefined ? undefined : 'application/json';
+      const type = contentType(body, bytes);
       const timeout = AbortSignal.timeout(patience + waits * 1_000);
       try {
         const response = await fetch(url, {
@@ -110,6 +112,7 @@ export function createClient(options: ClientOptions): Client {
           // fetch would show the key to wherever it is sent.
           redirect: 'manual',
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+          ...(bytes === undefined ? {} : { body: bytes }),
         });
         const text = await response.text();
         if (!response.ok) throw refusal(gateway, response, text, key !== undefined);
@@ -124,6 +127,11 @@ export function createClient(options: ClientOptions): Client {
       }
     },
   };
+}
+
+function contentType(body: unknown, bytes: Uint8Array | undefined): string | undefined {
+  if (bytes !== undefined) return 'application/octet-stream';
+  return body === undefined ? undefined : 'application/json';
 }
 
 /** Whether the key would go over the network for everybody to read. */

@@ -11,6 +11,8 @@ export interface GatewayAddress {
   readonly url: string;
   /** Who said so, as a half sentence for errors: `from CORTEX_URL`. */
   readonly from: string;
+  /** Folders that the workers behind it read, as far as that is known here. */
+  readonly localRoots?: readonly string[];
 }
 
 export interface Places {
@@ -30,10 +32,14 @@ export function findGateway({ option, env, cwd, checkout }: Places): GatewayAddr
   if (option !== undefined) return { url: parseUrl('--gateway', option), from: 'from --gateway' };
   const said = env['CORTEX_URL'] ?? '';
   if (said !== '') return { url: parseUrl('CORTEX_URL', said), from: 'from CORTEX_URL' };
-  const running = findRun({ cwd, checkout }, ({ urls }) => urls['gateway']);
-  return running === undefined
-    ? { url: defaultGateway, from: 'the default' }
-    : { url: running.value, from: `from ${running.file}` };
+  const running = findRun({ cwd, checkout }, (run) => (run.urls['gateway'] === undefined ? undefined : run));
+  if (running === undefined) return { url: defaultGateway, from: 'the default' };
+  const { urls, local_roots: localRoots } = running.value;
+  return {
+    url: urls['gateway'] ?? defaultGateway,
+    from: `from ${running.file}`,
+    ...(localRoots === undefined ? {} : { localRoots }),
+  };
 }
 
 /** What `pick` finds in the note of a system that is up: of the nearest folder above, else of this checkout. */

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { type NotedChild, type RunNote, runFile, writeRun } from '../bootstrap/checkout.mjs';
 import { identify } from '../bootstrap/process.mjs';
 
-type Change = Partial<Pick<RunNote, 'state' | 'urls' | 'health' | 'nats' | 'nats_ws' | 'redis'>>;
+type Change = Partial<Pick<RunNote, 'state' | 'urls' | 'health' | 'nats' | 'nats_ws' | 'redis' | 'local_roots'>>;
 
 export interface RunNoteWriter {
   set(change: Change): void;

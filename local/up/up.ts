@@ -2,7 +2,7 @@
 // last, services between them. The list of services is an argument, so that tests can bring their own.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { addressUrl } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import type { ServerName } from '../servers/find.ts';
@@ -55,7 +55,8 @@ export async function up(input: UpInput): Promise<void> {
     const host = createHost(input, options, note, addresses);
     await startServices(input, host, kept);
     const urls = publicUrls(input.services, host);
-    note.set({ urls, health: healthUrls(input.services, host) });
+    const local_roots = (host.env['REPO_LOCAL_ROOTS'] ?? '').split(delimiter).filter((folder) => folder !== '');
+    note.set({ urls, health: healthUrls(input.services, host), local_roots });
     const proof = await prove(options, urls['gateway'], input.stop);
     const died = kept.filter((one) => !one.running()).map((one) => one.name);
     if (!proof.succeeded && died.length > 0) throw new Stop(`${died.join(', ')} died. ${proof.sentence}`);

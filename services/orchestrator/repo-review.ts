@@ -16,11 +16,13 @@ export const repoReview = defineWorkflow({
   input: repoReviewContext,
   output: repoReviewResult,
   async run(input, { step, progress }) {
-    const { repo_url, branch, local_path, include_globs, exclude_globs } = input;
+    const { repo_url, branch, local_path, archive_ptr: uploaded, include_globs, exclude_globs } = input;
+    // Only where there is one: a run that began before there were archives finds its steps again.
+    const archive = uploaded === '' ? {} : { archive_ptr: uploaded };
     progress(5, 'scan');
     const scan = await step('scan', {
       topic: 'job.repo.scan',
-      input: { repo_url, branch, local_path, include_globs, exclude_globs },
+      input: { repo_url, branch, local_path, ...archive, include_globs, exclude_globs },
       output: repoScanResult.pick({ repo_root: true, archive_ptr: true }),
     });
     progress(80, 'report');

@@ -1,10 +1,10 @@
 // The worker process's configuration, from its environment.
 import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
-import type { Env, EnvValues, EnvVar } from '#core/process/env.ts';
+import { type Env, EnvError, type EnvValues, type EnvVar } from '#core/process/env.ts';
 import { int, list, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
-import { repoEnv } from './repo/env.ts';
+import { repoEnv, repoProblems } from './repo/env.ts';
 
 /** The port of METRICS_ADDR. */
 export const workerMetricsPort = 9095;
@@ -50,7 +50,10 @@ export type WorkerConfig = EnvValues<typeof workerEnv>;
 
 /** Throws EnvError with every problem. */
 export function parseWorkerConfig(env: Env): WorkerConfig {
-  return parseStoreEnv(workerEnv, env);
+  const config = parseStoreEnv(workerEnv, env);
+  const problems = repoProblems(config);
+  if (problems.length > 0) throw new EnvError(problems);
+  return config;
 }
 
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */

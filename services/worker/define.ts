@@ -85,7 +85,9 @@ export interface WorkerDefinition {
   readonly parse: (payload: unknown) => Result<unknown, CortexError>;
   /** The result as the schema lets it pass. */
   readonly check: (result: unknown) => Result<unknown, CortexError>;
-  readonly run: { readonly here: Handler<unknown, unknown> } | { readonly thread: URL };
+  readonly run:
+    | { readonly here: Handler<unknown, unknown> }
+    | { readonly thread: URL; readonly load: Handler<unknown, unknown> };
 }
 
 interface WorkerSpec<S extends z.ZodType, O> {
@@ -108,7 +110,11 @@ interface HereSpec<S extends z.ZodType, O> extends WorkerSpec<S, O> {
 /** A module that calls `serveThread(handler)`: for work that computes. It may block as long as it likes. */
 interface ThreadSpec<S extends z.ZodType, O> extends WorkerSpec<S, O> {
   readonly thread: URL;
+  /** Runs before it, in the host: fetches what a thread cannot, and answers what the thread gets for its input. */
+  readonly load?: Handler<z.output<S>, unknown>;
 }
+
+const same = (input: unknown): unknown => input;
 
 /** Defines a worker. Throws RangeError for a topic, pool or number that cannot be. */
 export function defineWorker<S extends z.ZodType, O>(spec: HereSpec<S, O> | ThreadSpec<S, O>): WorkerDefinition {
@@ -126,6 +132,9 @@ export function defineWorker<S extends z.ZodType, O>(spec: HereSpec<S, O> | Thre
     parse: (payload) => parsePayload(input, payload),
     check: (result) => (output === undefined ? { ok: true, value: result } : parsePayload(output, result, 'result')),
     // The input has been through the schema by the time the handler sees it.
-    run: 'thread' in spec ? { thread: spec.thread } : { here: spec.handle as Handler<unknown, unknown> },
+    run:
+      'thread' in spec
+        ? { thread: spec.thread, load: (spec.load ?? same) as Handler<unknown, unknown> }
+        : { here: spec.handle as Handler<unknown, unknown> },
   };
 }

@@ -135,7 +135,7 @@ export function createHost(options: HostOptions): WorkerHost {
     leaseMs: timing.leaseMs,
     turns: createTurns(),
     run: async ({ run }, input, context) =>
-      'here' in run ? run.here(input, context) : threads.run(run.thread, input, context),
+      'here' in run ? run.here(input, context) : threads.run(run.thread, await run.load(input, context), context),
     onLeased: leases.watch,
     onDoubt: leases.ask,
     onSlot(worker) {

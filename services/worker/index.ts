@@ -3,13 +3,16 @@ import { chat } from './chat.ts';
 import type { WorkerDefinition } from './define.ts';
 import { echo } from './echo.ts';
 import { type ReadResult, repoReport } from './repo/report.ts';
-import { repoScan } from './repo/scan.ts';
+import type { FetchSettings } from './repo/fetch.ts';
+import { type ReadArchives, repoScan } from './repo/scan.ts';
 
 /** What workers are made with. */
 export interface WorkerNeeds {
   /** Folders that repository jobs may read; undefined: none. */
   readonly localRoots: readonly string[] | undefined;
   readonly minScanFiles: number;
+  readonly fetch: FetchSettings;
+  readonly archives: ReadArchives;
   readonly readResult: ReadResult;
 }
 
@@ -17,7 +20,8 @@ export interface WorkerNeeds {
 export const workers = {
   echo: () => echo,
   chat: () => chat,
-  'repo-scan': ({ localRoots = [], minScanFiles }) => repoScan({ roots: localRoots, minFiles: minScanFiles }),
+  'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives }) =>
+    repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives),
   'repo-report': ({ readResult }) => repoReport(readResult),
 } as const satisfies Readonly<Record<string, (needs: WorkerNeeds) => WorkerDefinition>>;
 export type WorkerName = keyof typeof workers;

@@ -1,5 +1,6 @@
 // The worker host as a Node process: any set of workers on NATS and Redis over TCP.
 import { hostname } from 'node:os';
+import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
@@ -11,6 +12,7 @@ import { parseWorkerConfig, workerIds, workerMetricsPort } from './config.ts';
 import { createCpuLoad } from './cpu.ts';
 import { createHost } from './host.ts';
 import { workers } from './index.ts';
+import { fetchSettings } from './repo/env.ts';
 import { renewalTimeoutMs } from './leases.ts';
 
 const name = 'cortex-worker';
@@ -26,9 +28,14 @@ await runProcess({
     const { config, log, clock, metrics, health, stopping, fail } = context;
     const drivers = { connectBus, connectRedis, createRedisStore };
     // Two connections: neither large results nor artifacts stand in line before a renewal.
-    const { bus, store, ids, also } = await openPlant(context, { name, drivers, commandTimeoutMs: callTimeoutMs });
+    const { bus, redis, keys, store, ids, also } = await openPlant(context, {
+      name,
+      drivers,
+      commandTimeoutMs: callTimeoutMs,
+    });
     const leases = await also('redis for leases', renewalTimeoutMs);
-    const needs = { ...config, readResult: store.result.bind(store) };
+    const archives = createRedisArchives({ redis, keys });
+    const needs = { ...config, fetch: fetchSettings(config), archives, readResult: store.result.bind(store) };
     const host = createHost({
       workers: Array.from(workerIds(config, hostname(), ids.random()), ([short, id]) => ({
         id,

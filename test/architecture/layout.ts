@@ -26,6 +26,7 @@ export const PURE_PACKAGES = new Set(['@bufbuild/protobuf', '@noble/hashes', 'pi
 export const isDriver = matcher(
   'core/bus/{memory,nats,nats-tcp.node,nats-ws}.ts',
   'core/jobs/{memory,redis}-*.ts',
+  'core/archives/{memory,redis}-*.ts',
   'core/redis/{ioredis.node,upstash}.ts',
   'core/metrics/{prom.node,noop}.ts',
   'core/payloads/{memory,redis,r2,s3}*.ts',

@@ -146,7 +146,15 @@ const rows: readonly Caught[] = [
     defect: 'one expired context kills the report of the failure',
     by: [['test/unit/worker/host.test.ts', 'whose time is over has its failure stored and told all the same']],
   },
-  { n: 20, defect: 'path traversal on extraction', by: [], owed: 'extraction of archives (two runtimes, every door)' },
+  {
+    n: 20,
+    defect: 'path traversal on extraction',
+    by: [
+      ['test/unit/repo/archive-source.test.ts', 'a bomb is put out while it is read'],
+      ['test/unit/repo/archive-source.test.ts', 'nothing that bytes can be makes it throw anything else'],
+      ['test/e2e/review-anywhere.test.ts', 'that %s fails, once'],
+    ],
+  },
   {
     n: 21,
     defect: 'links lead out of the repository',
@@ -161,8 +169,13 @@ const rows: readonly Caught[] = [
   {
     n: 23,
     defect: 'git options and hosts from the request',
-    by: [['test/unit/repo/scan-bounds.test.ts', 'an address instead of a path fails']],
-    owed: 'review of a git URL',
+    by: [
+      ['test/unit/repo/fetch.test.ts', 'the branch %j'],
+      ['test/unit/repo/fetch.test.ts', 'the address %j'],
+      ['test/unit/repo/fetch.test.ts', 'a host of this machine that no configuration names'],
+      ['test/unit/repo/fetch-servers.test.ts', 'one that sends elsewhere is not followed'],
+      ['test/e2e/review-anywhere.test.ts', "a tenant fetches from its policy's hosts alone"],
+    ],
   },
   {
     n: 24,
@@ -198,7 +211,10 @@ const rows: readonly Caught[] = [
   {
     n: 28,
     defect: 'keys without an end',
-    by: [['test/contract/job-store-counters.test.ts', 'leaves at most 5 keys and 1,800 bytes']],
+    by: [
+      ['test/contract/job-store-counters.test.ts', 'leaves at most 5 keys and 1,800 bytes'],
+      ['test/contract/archives.ts', 'what nobody names goes by itself'],
+    ],
     owed: 'chat history (the context engine)',
   },
   { n: 29, defect: 'a part of the stack is missing from compose', by: [], owed: 'compose (two runtimes, deploy)' },

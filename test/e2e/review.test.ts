@@ -127,7 +127,7 @@ test('a review of a repository ends with its report, the archive behind its poin
 
 test.each([
   [{ local_path: '/etc' }, 'permission_denied', /^scan failed: local_path: is not below/],
-  [{ repo_url: 'https://example.org/x.git' }, 'unimplemented', /^scan failed: repo_url: /],
+  [{ repo_url: 'https://127.0.0.1/x.git' }, 'permission_denied', /^scan failed: repo_url: 127.0.0.1 leads to/],
 ])('a review of %j fails with the step and the field', async (body, code, message) => {
   const view = await ended(await review(body));
   expect(view).toMatchObject({ state: 'FAILED', errorCode: code });

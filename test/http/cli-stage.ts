@@ -5,6 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import type { Archives } from '#core/archives/archives.ts';
+import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
@@ -25,6 +27,9 @@ export const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cortex-cli-')));
 
 /** As much of a gateway under test as driving a job needs. */
 export let stage: GatewayUnderTest;
+
+/** What was uploaded. */
+export let archives: Archives;
 
 /** One more gateway on the same servers. */
 export function startGateway(env: Record<string, string> = {}): Promise<ServiceProcess> {
@@ -48,6 +53,7 @@ beforeAll(async () => {
     store: createRedisStore({ redis, keys: createKeys(1), random, onEvents }),
   };
   stage = parts as GatewayUnderTest;
+  archives = createRedisArchives({ redis, keys: createKeys(1) });
   closeClients = async () => {
     await bus.close();
     await redis.close();

@@ -1,12 +1,15 @@
 // cortex review and keys, and how the gateway is found: the real CLI against a real gateway.
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { unpackTar } from 'modern-tar';
 import { afterEach, describe, expect, test } from 'vitest';
 import { identify } from '../../local/bootstrap/process.mjs';
 import { freePort } from '../../local/servers/ports.ts';
 import { runCli, startCli } from '../helpers/cli.ts';
 import type { ServiceProcess } from '../helpers/service-process.ts';
-import { cortex, environment, folder, gatewayUrl, json, newest, stage, startGateway } from './cli-stage.ts';
+import { archives, cortex, environment, folder, gatewayUrl, json, newest, stage, startGateway } from './cli-stage.ts';
 import { finish, start, storedPayload } from './drive.ts';
 
 describe('review', () => {
@@ -26,11 +29,11 @@ describe('review', () => {
     },
   });
 
-  test('sends the real path, waits, and prints the report', async () => {
+  test('sends the real path where a worker reads it, waits, and prints the report', async () => {
     mkdirSync(join(folder, 'repo'));
     symlinkSync('repo', join(folder, 'link'));
     const running = startCli(['review', 'link', '--exclude', '*.md', '--max-files', '9'], {
-      env: environment(),
+      env: environment({ REPO_LOCAL_ROOTS: `/nowhere:${join(folder, 'link')}` }),
       cwd: folder,
     });
     await running.says(new RegExp(`^review of ${folder}/repo: job \\S+\n`));
@@ -50,14 +53,83 @@ describe('review', () => {
   });
 
   test('an address goes as it is; a password in it is not shown', async () => {
-    const { code, stdout, stderr } = await cortex(['review', 'https://ann:pw@example.test/r.git', '--wait=0']);
+    const refused = await cortex(['review', 'https://ann:pw@example.test/r.git', '--wait=0']);
+    expect(refused).toMatchObject({ code: 4, stdout: '' });
+    expect(refused.stderr).toContain('repo_url: must not hold a name or password');
+    expect(refused.stderr).not.toContain('pw@');
+    const { code, stdout, stderr } = await cortex(['review', 'https://example.test/r.git', '--wait=0']);
     expect({ code, stdout }).toEqual({ code: 9, stdout: '' });
     expect(stderr).toContain('review of https://example.test/r.git: job ');
-    expect(stderr).not.toContain('pw@');
     const run = json(await cortex(['review', 'git@example.test:a/b.git', '--branch', 'dev', '--no-wait', '--json']));
     expect(await storedPayload(stage, String(run['job_id']))).toMatchObject({
       repo_url: 'git@example.test:a/b.git',
       branch: 'dev',
+    });
+  });
+});
+
+describe('review of a folder that no worker is known to read', () => {
+  const elsewhere = join(folder, 'elsewhere');
+  const write = (path: string, content: string | Uint8Array): void => {
+    mkdirSync(dirname(join(elsewhere, path)), { recursive: true });
+    writeFileSync(join(elsewhere, path), content);
+  };
+  const review = (...args: string[]) => cortex(['review', elsewhere, '--no-wait', ...args]);
+  /** What the archive of the newest review holds: text by path. */
+  const uploaded = async (): Promise<Record<string, string>> => {
+    const payload = await storedPayload(stage, (await newest()).id);
+    expect(payload).toMatchObject({ local_path: '', repo_url: '' });
+    const sha256 = /^redis:\/\/archive:default:([0-9a-f]{64})$/.exec(String(payload['archive_ptr']))?.[1] ?? '';
+    const archive = await archives.read({ tenant: 'default', sha256 });
+    if (archive === undefined) throw new Error('the archive is not there');
+    const entries = await unpackTar(gunzipSync(archive), { strict: true });
+    return Object.fromEntries(entries.map(({ header, data }) => [header.name, new TextDecoder().decode(data)]));
+  };
+
+  test('packs it by the patterns and uploads it in parts', async () => {
+    write('a.ts', 'one\n');
+    write('src/b.py', 'two\n');
+    write('node_modules/c.ts', 'three');
+    write('picture.ts', new Uint8Array([0, 1, 2]));
+    write('noise.txt', randomBytes(600_000).toString('hex'));
+    symlinkSync('/etc/passwd', join(elsewhere, 'passwd.txt'));
+    const run = await review();
+    expect(run.code, run.stderr).toBe(0);
+    expect(run.stderr).toMatch(/^uploaded 3 files of \S+elsewhere \(1\.2 MB, 6\d\d kB packed\)$/m);
+    expect(run.stderr).toMatch(/^left out here: 1 binary, 1 excluded folder, 1 symlink$/m);
+    const files = await uploaded();
+    expect(Object.keys(files)).toEqual(['a.ts', 'noise.txt', 'src/b.py']);
+    expect(files['noise.txt']).toHaveLength(1_200_000);
+    await review('--include', '*.py');
+    expect(Object.keys(await uploaded())).toEqual(['src/b.py']);
+  });
+
+  test('the same content is uploaded once, and a repeated review is the same job', async () => {
+    const [first, second] = [
+      await review('--json', '--idempotency-key', 'once'),
+      await review('--json', '--idempotency-key', 'once'),
+    ];
+    expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
+  });
+
+  test('--pack uploads what a worker could read, --no-pack sends a path that none is known to read', async () => {
+    await cortex(['review', elsewhere, '--no-wait', '--pack'], { env: { REPO_LOCAL_ROOTS: folder } });
+    expect(Object.keys(await uploaded())).toHaveLength(3);
+    await review('--no-pack');
+    expect(await storedPayload(stage, (await newest()).id)).toMatchObject({ local_path: elsewhere });
+    expect(await review('--pack', '--no-pack')).toMatchObject({ code: 2 });
+  });
+
+  test('an empty folder, and a pattern that is none, are told before anything is sent', async () => {
+    mkdirSync(join(folder, 'empty'));
+    const empty = await cortex(['review', join(folder, 'empty'), '--no-wait']);
+    expect(empty).toMatchObject({ code: 2, stdout: '' });
+    expect(empty.stderr).toMatch(/^cortex: review: \S+empty: there is nothing to review \(it is empty\)$/m);
+    const none = await review('--include', '*.rs');
+    expect(none.stderr).toMatch(/there is nothing to review \(left out: .*4 not included/);
+    expect(await review('--include', '{a')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('include_globs.0') as string,
     });
   });
 });

@@ -1,7 +1,7 @@
 // Moves a job on as scheduler and worker would, straight in the store, for tests about what the gateway shows of it.
 import type { HandOut, JobStore } from '#core/jobs/store.ts';
 import type { EndState } from '#core/jobs/state.ts';
-import { fromBase64 } from '#core/jobs/redis-record.ts';
+import { fromBase64 } from '#core/base64.ts';
 import { requestDigest } from '#core/jobs/submission.ts';
 import { decodePacket } from '#core/protocol/envelope.ts';
 import { unwrap } from '#core/result.ts';

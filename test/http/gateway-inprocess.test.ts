@@ -1,6 +1,7 @@
 // The gateway's app called in this process, with a bus in memory and a real Redis behind it.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
+import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { createMemoryBusServer } from '#core/bus/memory.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
@@ -49,6 +50,7 @@ async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
   const gateway = createGateway({
     ...{ corsOrigins, streams, upgrade: upgrades.upgrade },
     ...{ redis, metrics, log: silentLog, clock: systemClock, ids: systemIds(), keys: options.keys },
+    archives: createRedisArchives(options),
     store: createRedisStore({ ...options, onEvents: postEvents((message) => bus.post(message)) }),
     post: (message) => bus.post(message),
     subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),

@@ -1,6 +1,7 @@
 // What every gateway must do, whatever it runs on: the suites below. The runs are in gateway-*.test.ts; a suite never knows which
 // one it is in.
 import { describe } from 'vitest';
+import { testArchives } from './suites/archives.ts';
 import { testAuth } from './suites/auth.ts';
 import { testCancel } from './suites/cancel.ts';
 import { testHealth } from './suites/health.ts';
@@ -43,6 +44,7 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testCancel(make);
     testWait(make);
     testRepoReview(make);
+    testArchives(make);
     testAuth(make);
     testTenants(make);
     testRpc(make);

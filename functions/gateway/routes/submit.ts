@@ -1,8 +1,10 @@
 // The two ways to submit over REST: POST /api/v1/jobs and POST /api/v1/repo-review. Both answer 202 once the record is stored, or,
 // with `?wait=`, the whole job: 200 when it ended in time.
-import { invalid } from '#core/errors.ts';
+import { CortexError, invalid } from '#core/errors.ts';
 import { readJson } from '#core/http/body.ts';
 import { isEnd } from '#core/jobs/state.ts';
+import { noArchive, parseArchivePointer } from '#core/protocol/archive-pointer.ts';
+import { unwrap } from '#core/result.ts';
 import { answer } from '../../http/answer.ts';
 import { parseFields } from '../../http/fields.ts';
 import { readQuery } from '../../http/query.ts';
@@ -17,12 +19,12 @@ import type { SubmitJob, SubmitJobs } from '../submit-job.ts';
 import { waitQuery } from '../wait-query.ts';
 import type { Waiters } from '../waiters.ts';
 
-export interface SubmitRouteDeps extends Pick<GatewayDeps, 'log'> {
+export interface SubmitRouteDeps extends Pick<GatewayDeps, 'log' | 'archives'> {
   readonly submitJob: SubmitJobs;
   readonly waiters: Waiters;
 }
 
-export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
+export function submitRoutes({ log, archives, submitJob, waiters }: SubmitRouteDeps): readonly Route[] {
   /** Submits, and answers now or after the wait. */
   const accept = async (c: AppContext, submission: SubmitJob, ms: number): Promise<Response> => {
     // Who listens before there is a job misses no end of it.
@@ -60,10 +62,20 @@ export function submitRoutes({ log, submitJob, waiters }: SubmitRouteDeps): read
     };
     return accept(c, submission, wait);
   };
+  /** The job will find the archive, whenever it runs. Throws CortexError that names `archive_ptr`. */
+  const keep = async (pointer: string, tenant: string): Promise<void> => {
+    const sha256 = unwrap(parseArchivePointer(pointer, tenant));
+    const kept = await archives.keep({ tenant, sha256 });
+    if (kept === 'missing') throw noArchive();
+    if (kept === 'kept') return;
+    const problem = 'archive_ptr: parts of the archive are missing; upload them first';
+    throw new CortexError('failed_precondition', problem, { field: 'archive_ptr' });
+  };
   const review = async (c: AppContext): Promise<Response> => {
     const { tenant, principal } = c.get('identity');
     const { wait } = readQuery(c, waitQuery);
     const body = parseFields(repoReviewBody, await readJson(c.req.raw));
+    if (body.archive_ptr !== '') await keep(body.archive_ptr, tenant);
     const submission: SubmitJob = {
       tenant,
       principal,

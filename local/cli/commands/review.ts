@@ -1,15 +1,19 @@
 // cortex review: a repository on this machine or at an address goes through the review, and its report is printed.
 import { realpathSync, statSync } from 'node:fs';
-import { defaultExcludeGlobs } from '#core/protocol/repo-globs.ts';
+import { delimiter, relative, resolve, sep } from 'node:path';
+import { defaultExcludeGlobs, defaultIncludeGlobs } from '#core/protocol/repo-globs.ts';
 import { Stop } from '../../bootstrap/stop.mjs';
 import { type Args, usageError } from '../args.ts';
-import { type Command, gatewayOptions } from '../command.ts';
+import type { Client } from '../client.ts';
+import { type Command, type Context, gatewayOptions } from '../command.ts';
 import { exit } from '../exit.ts';
 import { problemOfFile, type Sources } from '../files.ts';
 import { follow } from '../follow.ts';
 import { accepted } from '../job.ts';
+import { packFolder } from '../pack.ts';
 import { showEnd } from '../show-job.ts';
-import { oneLine } from '../text.ts';
+import { bytes, counted, oneLine } from '../text.ts';
+import { uploadArchive } from '../upload.ts';
 
 export const review: Command = {
   name: 'review',
@@ -20,6 +24,8 @@ export const review: Command = {
     include: { kind: 'list', value: 'GLOB', help: 'only these files, in place of the usual kinds; may be repeated' },
     exclude: { kind: 'list', value: 'GLOB', help: 'not these either; may be repeated' },
     'no-default-excludes': { kind: 'flag', help: 'look into node_modules, vendor, dist ... too' },
+    pack: { kind: 'flag', help: 'upload the folder, even where a worker reads it by itself' },
+    'no-pack': { kind: 'flag', help: 'send the path alone: a worker reads it, below its REPO_LOCAL_ROOTS' },
     'max-files': { kind: 'count', value: 'N', help: 'review that many files at most' },
     'batch-size': { kind: 'count', value: 'N', help: 'files that are looked at together' },
     'max-batches': { kind: 'count', value: 'N', help: 'that many batches at most' },
@@ -38,10 +44,12 @@ export const review: Command = {
     ...gatewayOptions,
   },
   notes: [
-    'A path is read by the worker, on its machine and below its REPO_LOCAL_ROOTS; npm start names this checkout there.',
+    'A folder that the workers of npm start read by themselves (below REPO_LOCAL_ROOTS, else this checkout) goes as its path. Any other is packed here, by the same patterns and limits, and uploaded: at most 64 MiB packed, files of at most 2 MiB each, links never.',
+    'An address is fetched by the worker: https, and what its REPO_URL_SCHEMES allows.',
   ],
   examples: [
     ['review .', 'the repository here'],
+    ['review https://github.com/acme/tool --branch main', 'one at an address'],
     [`review ../other --include '**/*.py' --exclude 'tests/**'`, 'only some of it'],
   ],
   async run(context) {
@@ -49,18 +57,23 @@ export const review: Command = {
     if (args.flag('no-wait') && args.wait('wait') !== undefined) {
       throw usageError('review', '--wait and --no-wait contradict each other');
     }
-    const source = readSource(args.operand(0) ?? '', sources);
+    if (args.flag('pack') && args.flag('no-pack')) {
+      throw usageError('review', '--pack and --no-pack contradict each other');
+    }
+    const found = readSource(args.operand(0) ?? '', sources);
+    const choices = readChoices(args);
     const client = context.client();
+    const source = await packed(found, choices, client, context);
     const { text, value } = await client.call({
       method: 'POST',
       path: '/api/v1/repo-review',
       headers: { 'idempotency-key': args.text('idempotency-key') },
-      body: { ...source, ...readChoices(args) },
+      body: { ...source, ...choices },
       schema: accepted,
     });
     const { job_id: id } = value;
     if (!args.flag('no-wait')) {
-      out.note(`review of ${source.local_path ?? withoutPassword(source.repo_url ?? '')}: job ${oneLine(id)}`);
+      out.note(`review of ${found.local_path ?? withoutPassword(found.repo_url ?? '')}: job ${oneLine(id)}`);
       return follow(context, client, id, args.wait('wait') ?? Number.POSITIVE_INFINITY, showEnd);
     }
     if (args.flag('json')) out.json(text);
@@ -94,7 +107,44 @@ function readSource(given: string, { path }: Sources): Source {
   }
 }
 
-function readChoices(args: Args): Record<string, unknown> {
+/** A folder that no worker is known to read goes along as an archive. */
+async function packed(found: Source, choices: Choices, client: Client, context: Context): Promise<object> {
+  const { args, out, env, signal } = context;
+  const { local_path: folder } = found;
+  if (folder === undefined || args.flag('no-pack')) return found;
+  const roots = client.gateway.localRoots ?? (env['REPO_LOCAL_ROOTS'] ?? '').split(delimiter);
+  if (!args.flag('pack') && roots.some((root) => root !== '' && isBelow(folder, root))) return found;
+  const globs = {
+    include: choices.include_globs ?? defaultIncludeGlobs,
+    exclude: choices.exclude_globs ?? defaultExcludeGlobs,
+  };
+  const { archive, files, total, left } = await packFolder(folder, globs, { out, signal });
+  const skipped = Object.entries(left).map(([reason, count]) => `${count} ${reason.replaceAll('_', ' ')}`);
+  const pointer = await uploadArchive(client, archive, { out, signal });
+  if (!args.flag('json')) {
+    const sizes = `${bytes(total)}, ${bytes(archive.length)} packed`;
+    out.note(`uploaded ${counted(files, 'file')} of ${oneLine(folder)} (${sizes})`);
+    if (skipped.length > 0) out.note(`left out here: ${skipped.join(', ')}`);
+  }
+  return { archive_ptr: pointer };
+}
+
+function isBelow(folder: string, root: string): boolean {
+  const way = relative(realPath(resolve(root)), folder);
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`));
+}
+
+function realPath(path: string): string {
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? path : realpathSync(path);
+}
+
+interface Choices {
+  readonly include_globs: readonly string[] | undefined;
+  readonly exclude_globs: readonly string[] | undefined;
+  readonly [choice: string]: unknown;
+}
+
+function readChoices(args: Args): Choices {
   const include = args.list('include');
   const exclude = args.list('exclude');
   const usual = args.flag('no-default-excludes') ? [] : defaultExcludeGlobs;

@@ -1,7 +1,7 @@
 // The paths that a scan will read, chosen from the names that a walk or git gives. Counts what is left out on the way.
 import { CortexError } from '#core/errors.ts';
 import type { Globs } from './globs.ts';
-import { maxPath, showName, textOfName } from './names.ts';
+import { isPlainPath, maxPath, showName, textOfName } from './names.ts';
 import { byText, type Skipped } from './skipped.ts';
 
 export interface Limits {
@@ -22,18 +22,19 @@ export interface Candidates {
   take(name: Uint8Array, folder: string, kindOf: (path: string) => Kind): string | undefined;
   /** Something that git ignores; folders end in a slash. */
   ignored(name: Uint8Array): void;
+  /** Whether that file was chosen. */
+  has(path: string): boolean;
   /** The files, sorted. */
   paths(): readonly string[];
 }
 
-/** Throws CortexError `out_of_range` when a limit is passed. */
-export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits): Candidates {
+/** Throws CortexError `out_of_range`, naming `field`, when a limit is passed. */
+export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits, field = 'local_path'): Candidates {
   const chosen = new Set<string>();
   const closed = new Map<string, string>();
   let looked = 0;
 
-  const tooMany = (problem: string): CortexError =>
-    new CortexError('out_of_range', `local_path: ${problem}`, { field: 'local_path' });
+  const tooMany = (problem: string): CortexError => new CortexError('out_of_range', `${field}: ${problem}`, { field });
 
   const read = (name: Uint8Array, folder: string): string | undefined => {
     if (++looked > limits.entries) {
@@ -41,7 +42,9 @@ export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits)
     }
     const above = folder === '' ? '' : `${folder}/`;
     const text = textOfName(name);
-    if (text !== undefined && above.length + text.length <= maxPath) return above + text;
+    // A tree that somebody made by hand may hold `..`.
+    const isPath = text !== undefined && isPlainPath(text.replace(/\/$/, ''));
+    if (isPath && above.length + text.length <= maxPath) return above + text;
     skipped.add(above.slice(0, 1000) + showName(name), 'invalid_name');
     return undefined;
   };
@@ -88,6 +91,7 @@ export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits)
       const path = read(name, '');
       if (path !== undefined && closedBy(parent(path.replace(/\/$/, ''))) === '') skipped.add(path, 'ignored');
     },
+    has: (path) => chosen.has(path),
     paths: () => [...chosen].sort(byText),
   };
 }

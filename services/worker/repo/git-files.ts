@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CortexError, toCortexError } from '#core/errors.ts';
+import { toolPath } from './git-run.ts';
 import { isInside, type ScanRoot } from './root.ts';
 
 /** The folder with `.git` that holds the scan's root, within the allowed root; undefined when there is none. */
@@ -35,8 +36,6 @@ export function listIgnored(options: ListOptions): Promise<void> {
   return list(['--others', '--ignored', '--exclude-standard', '--directory'], options);
 }
 
-const path = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
-
 function settings(workTree: string): readonly string[] {
   const config = [
     ...[`safe.directory=${workTree}`, 'core.fsmonitor=false', 'core.hooksPath=/dev/null', 'core.untrackedCache=false'],
@@ -46,7 +45,7 @@ function settings(workTree: string): readonly string[] {
 }
 
 const environment = {
-  PATH: path,
+  PATH: toolPath,
   LC_ALL: 'C',
   HOME: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',

@@ -26,3 +26,8 @@ export function showName(bytes: Uint8Array): string {
   }
   return bytes.length > 1000 ? `${text}...` : text;
 }
+
+/** Whether a relative path stays where it is: no empty part, no `.`, no `..`. */
+export function isPlainPath(path: string): boolean {
+  return !/(^|\/)\.{0,2}(\/|$)/.test(path);
+}

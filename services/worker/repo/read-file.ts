@@ -21,6 +21,11 @@ const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK |
 /** How much of a file is searched for a NUL, as git does it. */
 const binaryWindow = 8000;
 
+/** Whether a file is no text, by git's rule: a NUL near its beginning. */
+export function isBinary(bytes: Uint8Array): boolean {
+  return bytes.subarray(0, binaryWindow).includes(0);
+}
+
 /** The file's bytes, or why it is left out. `path` is relative and holds no `..`. */
 export function readInside(path: string, { root, maxBytes }: ReadFileOptions): FileRead {
   const full = join(root, path);
@@ -37,7 +42,7 @@ export function readInside(path: string, { root, maxBytes }: ReadFileOptions): F
     if (placeOf(fd, full) !== full) return { skip: 'symlink' };
     const bytes = readUpTo(fd, stat.size, maxBytes);
     if (bytes === undefined) return { skip: 'too_large' };
-    if (bytes.subarray(0, binaryWindow).includes(0)) return { skip: 'binary' };
+    if (isBinary(bytes)) return { skip: 'binary' };
     return { bytes, executable: (stat.mode & constants.S_IXUSR) !== 0 };
   } catch (error) {
     return { skip: reasonOf(error) };

@@ -17,13 +17,19 @@ export function isInside(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
-/** Finds the folder. Errors are about `local_path` and say nothing about what lies outside the roots, not even whether it exists. */
-export function openRoot(localPath: string, roots: readonly string[]): Result<ScanRoot, CortexError> {
-  if (localPath.includes('\0')) return err(invalid('local_path', 'holds a NUL character'));
-  if (!isAbsolute(localPath)) return err(invalid('local_path', 'must be an absolute path'));
+/** Finds the folder. Errors are about `field` and say nothing about what lies outside the roots, not even whether it exists. */
+export function openRoot(
+  localPath: string,
+  roots: readonly string[],
+  field = 'local_path',
+): Result<ScanRoot, CortexError> {
+  const problem = (code: 'not_found' | 'failed_precondition', text: string): CortexError =>
+    new CortexError(code, `${field}: ${text}`, { field });
+  if (localPath.includes('\0')) return err(invalid(field, 'holds a NUL character'));
+  if (!isAbsolute(localPath)) return err(invalid(field, 'must be an absolute path'));
   const real = roots.flatMap((root) => realPath(root) ?? []);
   const asked = resolve(localPath);
-  const outside = new CortexError('permission_denied', outsideText(roots), { field: 'local_path' });
+  const outside = new CortexError('permission_denied', `${field}: ${outsideText(roots)}`, { field });
   // Looked at only when it is inside as written: what is elsewhere is nobody's business.
   if (![...roots.map((root) => resolve(root)), ...real].some((root) => isInside(asked, root))) return err(outside);
   const root = realPath(asked);
@@ -37,13 +43,8 @@ export function openRoot(localPath: string, roots: readonly string[]): Result<Sc
 }
 
 function outsideText(roots: readonly string[]): string {
-  if (roots.length === 0)
-    return 'local_path: this worker may read no local folder; REPO_LOCAL_ROOTS names those it may read';
-  return 'local_path: is not below a folder that REPO_LOCAL_ROOTS allows';
-}
-
-function problem(code: 'not_found' | 'failed_precondition', text: string): CortexError {
-  return new CortexError(code, `local_path: ${text}`, { field: 'local_path' });
+  if (roots.length === 0) return 'this worker may read no local folder; REPO_LOCAL_ROOTS names those it may read';
+  return 'is not below a folder that REPO_LOCAL_ROOTS allows';
 }
 
 /** Undefined when it does not exist or cannot be reached. */

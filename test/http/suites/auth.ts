@@ -18,6 +18,11 @@ const matrix: Readonly<
   'POST /api/v1/jobs/{id}/cancel': { least: 'submitter', status: 404 },
   'POST /api/v1/jobs': { least: 'submitter', body: '{}', status: 202 },
   'POST /api/v1/repo-review': { least: 'submitter', body: '{"local_path":"/x"}', status: 202 },
+  'POST /api/v1/archives': {
+    ...{ least: 'submitter', status: 200 },
+    body: `{"sha256":"${'a'.repeat(64)}","bytes":2}`,
+  },
+  'POST /api/v1/archives/{sha256}/parts/{part}': { least: 'submitter', body: 'x', status: 400 },
   'GET /api/v1/traces/{id}': { least: 'viewer', status: 200 },
   'GET /api/v1/jobs/{id}/events': { least: 'viewer', status: 404 },
   'GET /api/v1/stream': { least: 'viewer', status: 426 },

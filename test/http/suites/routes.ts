@@ -15,6 +15,8 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/stream', 'POST', 'GET, HEAD'],
   ['/api/v1/stream-tickets', 'GET', 'POST'],
   ['/api/v1/repo-review', 'GET', 'POST'],
+  ['/api/v1/archives', 'GET', 'POST'],
+  ['/api/v1/archives/x/parts/0', 'PUT', 'POST'],
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
 ];
 
@@ -23,6 +25,8 @@ const streams: Readonly<Record<string, readonly [path: string, status: number]>>
   'GET /api/v1/jobs/{id}/events': ['/api/v1/jobs/{id}/events', 200],
   'GET /api/v1/stream': ['/api/v1/stream', 426],
 };
+/** One whose only part has as many bytes as `{}`. */
+const archive = { sha256: 'a'.repeat(64), bytes: 2 };
 
 /** Per route a request that works; `{id}` stands for a job's, `{trace}` for its trace's. */
 const requests: Readonly<Record<string, readonly [path: string, status: number, body?: object]>> = {
@@ -33,6 +37,8 @@ const requests: Readonly<Record<string, readonly [path: string, status: number, 
   'GET /api/v1/jobs/{id}': ['/api/v1/jobs/{id}', 200],
   'POST /api/v1/jobs/{id}/cancel': ['/api/v1/jobs/{id}/cancel', 200],
   'POST /api/v1/repo-review': ['/api/v1/repo-review', 202, { local_path: '/x' }],
+  'POST /api/v1/archives': ['/api/v1/archives', 200, archive],
+  'POST /api/v1/archives/{sha256}/parts/{part}': [`/api/v1/archives/${archive.sha256}/parts/0`, 200, {}],
   'GET /api/v1/traces/{id}': ['/api/v1/traces/{trace}', 200],
   'POST /api/v1/stream-tickets': ['/api/v1/stream-tickets', 201],
   ...streams,

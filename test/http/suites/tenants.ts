@@ -14,6 +14,9 @@ interface Victim {
 
 type Attempt = (gateway: GatewayUnderTest, victim: Victim, headers: Record<string, string>) => Promise<unknown>;
 
+/** The victim's uploads, both whole. */
+const secretArchive = 'd'.repeat(64);
+
 /** Per route what the other tenant sees when it uses the victim's ids. A route without a row fails the test. */
 const attempts: Readonly<Record<string, Attempt>> = {
   'GET /health': async (gateway, _victim, headers) => {
@@ -70,6 +73,21 @@ const attempts: Readonly<Record<string, Attempt>> = {
     expect(Object.values(made)).not.toContain(victim.job_id);
     expect(Object.values(made)).not.toContain(victim.trace_id);
   },
+  'POST /api/v1/archives': async (gateway, _victim, headers) => {
+    const body = JSON.stringify({ sha256: secretArchive, bytes: 5 });
+    const made = await json(await gateway.request('/api/v1/archives', { method: 'POST', body, headers }));
+    expect(made).toMatchObject({ archive_ptr: `redis://archive:rival:${secretArchive}`, missing: [0] });
+  },
+  'POST /api/v1/archives/{sha256}/parts/{part}': async (gateway, _victim, headers) => {
+    const path = `/api/v1/archives/${'e'.repeat(64)}/parts/0`;
+    const response = await gateway.request(path, { method: 'POST', body: '12345', headers });
+    await expectProblem(response, 404, { field: 'sha256' });
+    for (const archive_ptr of [`redis://archive:default:${secretArchive}`, `redis://archive:rival:${'e'.repeat(64)}`]) {
+      const body = JSON.stringify({ archive_ptr });
+      const review = await gateway.request('/api/v1/repo-review', { method: 'POST', body, headers });
+      await expectProblem(review, 404, { field: 'archive_ptr', detail: 'no such archive' });
+    }
+  },
   'GET /api/v1/traces/{id}': async (gateway, { trace_id }, headers) => {
     expect(await (await gateway.request(`/api/v1/traces/${trace_id}`, { headers })).json()).toEqual([]);
   },
@@ -111,6 +129,11 @@ export function testTenants(make: MakeGateway): void {
       const secret = { topic: 'job.secret' };
       running = await submitted(gateway(), secret, { ...as('submitter'), 'Idempotency-Key': 'victim' });
       await start(gateway(), running.job_id);
+      for (const sha256 of [secretArchive, 'e'.repeat(64)]) {
+        const init = { method: 'POST', headers: as('submitter') };
+        await gateway().request('/api/v1/archives', { ...init, body: JSON.stringify({ sha256, bytes: 5 }) });
+        await gateway().request(`/api/v1/archives/${sha256}/parts/0`, { ...init, body: '12345' });
+      }
       ended = await submitted(gateway(), secret, as('submitter'));
       await finish(gateway(), await start(gateway(), ended.job_id), { result: '"secret"' });
     });

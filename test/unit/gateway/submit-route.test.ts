@@ -1,6 +1,7 @@
 // A submission that was accepted never answers an error, whatever becomes of the wait for its end.
 import { Hono } from 'hono';
 import { expect, test } from 'vitest';
+import type { Archives } from '#core/archives/archives.ts';
 import { CortexError } from '#core/errors.ts';
 import { silentLog } from '#core/log.ts';
 import { submitRoutes } from '../../../functions/gateway/routes/submit.ts';
@@ -21,7 +22,7 @@ function post(
     entered++;
     return { wait, expect: () => undefined, leave: () => void entered-- };
   };
-  const routes = submitRoutes({ submitJob, waiters: { enter } as Waiters, log: silentLog });
+  const routes = submitRoutes({ archives: {} as Archives, submitJob, waiters: { enter } as Waiters, log: silentLog });
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
     c.set('identity', { keyId: 'k', tenant: 't', principal: 'p', role: 'submitter' });

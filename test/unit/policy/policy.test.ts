@@ -43,7 +43,7 @@ test('every field of a tenant is read, and those that nobody enforces are named'
   expect(policy.tenants.get('plain')).toEqual(policy.tenants.get('empty'));
   expect(policy.tenants.get('__proto__')?.denyTopics).toHaveLength(1);
   expect(policy.tenants.get('constructor')).toBeUndefined();
-  expect(unenforced(policy)).toEqual(['tenants.acme.allowed_repo_hosts', 'tenants.acme.max_concurrent_jobs']);
+  expect(unenforced(policy)).toEqual(['tenants.acme.max_concurrent_jobs']);
 });
 
 test.each([
@@ -64,6 +64,11 @@ test.each([
   ['tenants: {a: {deny_topics: [ok, 3]}}', 'tenants.a.deny_topics[1]: is not a text'],
   ['tenants: {a: {deny_topics: [""]}}', 'tenants.a.deny_topics[0]: is not a text'],
   ['tenants: {a: {allow_topics: ["job.[a"]}}', 'tenants.a.allow_topics[0]: has a [ without a ]'],
+  [
+    'tenants: {a: {allowed_repo_hosts: ["https://x.org"]}}',
+    'tenants.a.allowed_repo_hosts[0]: is not a host such as git.example.org, git.example.org:8443 or *.example.org',
+  ],
+  ['tenants: {a: {allowed_repo_hosts: ["x.org:0"]}}', 'tenants.a.allowed_repo_hosts[0]: has a port that is none'],
   ['tenants: {a: {max_concurrent_jobs: -1}}', 'tenants.a.max_concurrent_jobs: is not a whole number from 0'],
   ['tenants: {a: {max_concurrent_jobs: many}}', 'tenants.a.max_concurrent_jobs: is not a whole number from 0'],
   ['tenants: {a: {}, a: {}}', 'Map keys must be unique at line 1, column 18'],

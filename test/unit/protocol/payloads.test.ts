@@ -64,6 +64,7 @@ test('a review has the defaults of the original, also for empty lists and nulls'
     batch_size: 0,
     max_batches: 0,
     run_tests: false,
+    archive_ptr: '',
     test_command: 'go test ./...',
   };
   expect(unwrap(parsePayload(repoReviewContext, { local_path: '/x' }))).toEqual(defaults);

@@ -7,7 +7,7 @@ import { CortexError } from '#core/errors.ts';
 import { silentLog } from '#core/log.ts';
 import { repoScanContext } from '#core/protocol/repo-payloads.ts';
 import { readInside } from '../../../services/worker/repo/read-file.ts';
-import { scan, scanLimits } from '../../../services/worker/repo/scanner.ts';
+import { noFetch, scan, scanLimits } from '../../../services/worker/repo/scanner.ts';
 import { makeTree, scanOf, unpack } from './tree.ts';
 
 const secret = 'the secret of the host';
@@ -92,7 +92,7 @@ test('only what is really below an allowed root is scanned', async () => {
   expect(await code(`${root}\0`, [root])).toBe('invalid_argument local_path');
 });
 
-test('an address instead of a path fails and names the field', async () => {
+test('an address where nothing may be fetched fails and names the field', async () => {
   const request = repoScanContext.parse({ repo_url: 'https://example.org/r.git' });
   const tools = {
     signal: new AbortController().signal,
@@ -100,8 +100,8 @@ test('an address instead of a path fails and names the field', async () => {
     progress: () => undefined,
     store: async () => '',
   };
-  await expect(scan(request, { ...scanLimits, roots: ['/'], minFiles: 1 }, tools)).rejects.toMatchObject({
-    code: 'unimplemented',
+  await expect(scan(request, { ...scanLimits, ...noFetch, roots: ['/'], minFiles: 1 }, tools)).rejects.toMatchObject({
+    code: 'permission_denied',
     field: 'repo_url',
   });
 });

@@ -8,7 +8,7 @@ import { unpackTar } from 'modern-tar';
 import { afterAll } from 'vitest';
 import { silentLog } from '#core/log.ts';
 import { type RepoScanResult, repoScanContext } from '#core/protocol/repo-payloads.ts';
-import { scan, scanLimits, type ScanSettings } from '../../../services/worker/repo/scanner.ts';
+import { noFetch, scan, scanLimits, type ScanSettings } from '../../../services/worker/repo/scanner.ts';
 
 const made: string[] = [];
 afterAll(() => {
@@ -58,15 +58,30 @@ export interface ScanOptions extends Partial<ScanSettings> {
   readonly onProgress?: (percent: number, message: string) => void;
 }
 
+/** Where from: one of the three. */
+export interface ScanSource {
+  readonly local_path?: string;
+  readonly repo_url?: string;
+  readonly branch?: string;
+  readonly archive?: Uint8Array;
+}
+
 /** Scans `path`, by default with itself as the only root and everything included. */
-export async function scanOf(path: string, options: ScanOptions = {}): Promise<ScanOf> {
+export function scanOf(path: string, options: ScanOptions = {}): Promise<ScanOf> {
+  return scanFrom({ local_path: path }, { roots: [path], ...options });
+}
+
+/** Scans whatever it is. */
+export async function scanFrom(source: ScanSource, options: ScanOptions = {}): Promise<ScanOf> {
   const { include = ['**'], exclude = ['node_modules/**'], signal, onProgress, ...settings } = options;
-  const request = repoScanContext.parse({ local_path: path, include_globs: include, exclude_globs: exclude });
+  const { archive: uploaded, ...place } = source;
+  const archive_ptr = uploaded === undefined ? '' : 'redis://archive:default:0';
+  const request = repoScanContext.parse({ ...place, archive_ptr, include_globs: include, exclude_globs: exclude });
   const warnings: string[] = [];
   let archive = new Uint8Array(0);
   const result = await scan(
     request,
-    { ...scanLimits, roots: [path], minFiles: 0, ...settings },
+    { ...scanLimits, ...noFetch, roots: [], minFiles: 0, ...settings },
     {
       signal: signal ?? new AbortController().signal,
       log: { ...silentLog, warn: (message) => void warnings.push(message) },
@@ -76,6 +91,7 @@ export async function scanOf(path: string, options: ScanOptions = {}): Promise<S
         return 'redis://res:x-repo-archive-1';
       },
     },
+    uploaded,
   );
   const left: Record<string, string[]> = {};
   for (const { path: skipped, reason } of result.skipped) (left[reason] ??= []).push(skipped);

@@ -1,4 +1,5 @@
 // Scan and report as workers: in the host, in a thread, on a real store, with the archive behind its pointer.
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createKeys } from '#core/jobs/keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
@@ -8,13 +9,30 @@ import { systemClock, systemIds } from '#core/system.ts';
 import { create } from '@bufbuild/protobuf';
 import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { type ReadResult, repoReport } from '../../../services/worker/repo/report.ts';
-import { repoScan } from '../../../services/worker/repo/scan.ts';
+import type { FetchSettings } from '../../../services/worker/repo/fetch.ts';
+import { type ReadArchives, repoScan } from '../../../services/worker/repo/scan.ts';
 import { createStage, type Stage, type Submit } from '../../helpers/worker-stage.ts';
+import { tgz } from '../../helpers/tar.ts';
 import { makeStore } from '../../helpers/worker-store.ts';
 import { git, makeTree } from './tree.ts';
 
 const root = makeTree({ 'a.ts': 'alpha\n', 'b.go': '', 'notes.bin': '', '.gitignore': 'x\n' });
 git(root, 'init', '-q');
+
+/** One that fetches from this machine, where nobody listens. */
+const fetch: FetchSettings = {
+  ...{ schemes: ['https'], privateHosts: [], caFile: undefined, sshKey: undefined, sshKnownHosts: undefined },
+  ...{ maxMs: 5000, maxBytes: 2 ** 20 },
+};
+const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const uploaded = tgz({ name: 'x.ts', body: 'one\ntwo\n' });
+/** Archives by tenant and digest; what was dropped. */
+const stored = new Map<string, Uint8Array>();
+const dropped: string[] = [];
+const archives: ReadArchives = {
+  read: async ({ tenant, sha256 }) => stored.get(`${tenant}:${sha256}`),
+  drop: async ({ tenant, sha256 }) => void dropped.push(`${tenant}:${sha256}`),
+};
 
 let stage: Stage | undefined;
 afterEach(async () => {
@@ -25,7 +43,7 @@ afterEach(async () => {
 async function setUp(roots: readonly string[] = [root], minFiles = 1): Promise<Stage> {
   const store = await makeStore();
   const readResult: ReadResult = (id, tenant) => store.result(id, tenant);
-  const definitions = [repoScan({ roots, minFiles }), repoReport(readResult)];
+  const definitions = [repoScan({ roots, minFiles, fetch }, archives), repoReport(readResult)];
   stage = await createStage({ store, clock: systemClock, definitions });
   return stage;
 }
@@ -52,7 +70,13 @@ describe('a scan', () => {
   });
 
   test.each([
-    [{ repo_url: 'https://example.org/r' }, 'unimplemented', /^repo_url: /],
+    [{ repo_url: 'https://127.0.0.1/r' }, 'permission_denied', /^repo_url: 127.0.0.1 leads to an address/],
+    [{ repo_url: 'file:///etc' }, 'permission_denied', /^repo_url: this worker does not fetch by file/],
+    [{ repo_url: 'https://127.0.0.1/r', branch: '-x' }, 'invalid_argument', /^branch: /],
+    [{ archive_ptr: 'redis://ctx:1' }, 'invalid_argument', /^archive_ptr: must name an uploaded archive/],
+    [{ archive_ptr: `redis://archive:other:${sha(uploaded)}` }, 'not_found', /^archive_ptr: there is no such archive/],
+    [{ archive_ptr: `redis://archive:default:${'0'.repeat(64)}` }, 'not_found', /^archive_ptr: /],
+    [{ archive_ptr: 'redis://archive:a:0', local_path: root }, 'invalid_argument', /^archive_ptr: cannot go together/],
     [{ local_path: '/etc' }, 'permission_denied', /^local_path: is not below a folder that REPO_LOCAL_ROOTS allows/],
     [{ local_path: root, include_globs: ['{a'] }, 'invalid_argument', /^include_globs.0: /],
     [{ local_path: root, include_globs: ['*.py'] }, 'failed_precondition', /^local_path: 0 files .*MIN_SCAN_FILES/],
@@ -62,6 +86,35 @@ describe('a scan', () => {
     const { view } = await ended(await setUp(), { topic: 'job.repo.scan', payload, maxRetries: 3 });
     expect(view).toMatchObject({ state: 'FAILED', errorCode: code, failures: 1 });
     expect(view.errorMessage).toMatch(message);
+  });
+
+  test("reads an archive of the tenant's, and refuses one that is not what its name says", async () => {
+    stored.set(`default:${sha(uploaded)}`, uploaded);
+    const wrong = 'f'.repeat(64);
+    stored.set(`default:${wrong}`, uploaded);
+    stored.set(`other:${sha(uploaded)}`, uploaded);
+    const s = await setUp();
+    const of = (digest: string) => ({ archive_ptr: `redis://archive:default:${digest}`, include_globs: ['**'] });
+    const good = await ended(s, { topic: 'job.repo.scan', payload: of(sha(uploaded)) });
+    expect(repoScanResult.parse(good.result)).toMatchObject({ repo_root: '', files: [{ path: 'x.ts', loc: 3 }] });
+    expect(dropped).toEqual([]);
+    const bad = await ended(s, { topic: 'job.repo.scan', payload: of(wrong) });
+    expect(bad.view).toMatchObject({ state: 'FAILED', errorCode: 'data_loss' });
+    expect(bad.view.errorMessage).toMatch(/^archive_ptr: what was uploaded has another SHA-256/);
+    expect(dropped).toEqual([`default:${wrong}`]);
+  });
+
+  test("fetches from the policy's hosts alone", async () => {
+    const constraints = { sandbox: { networkAllowlist: ['git.example.org'] } };
+    const s = await setUp();
+    const payload = { repo_url: 'https://localhost/r' };
+    const { view } = await ended(s, { topic: 'job.repo.scan', payload, constraints });
+    expect(view).toMatchObject({ state: 'FAILED', errorCode: 'permission_denied' });
+    expect(view.errorMessage).toBe(
+      'repo_url: localhost is none of the hosts that the policy allows (allowed_repo_hosts)',
+    );
+    const local = await ended(s, { topic: 'job.repo.scan', payload: { local_path: root }, constraints });
+    expect(local.view).toMatchObject({ state: 'SUCCEEDED' });
   });
 
   test('reads nothing where no folder is allowed', async () => {
