@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { CortexError, isRetryable, toCortexError } from '#core/errors.ts';
 import { mountConnect, type RpcServerOptions } from '#core/http/connect.ts';
 import { HttpError, httpStatus } from '#core/http/errors.ts';
+import { unservedCall } from '#core/http/unserved.ts';
 import { authenticate } from '../http/auth.ts';
 import { answers } from '../http/answer.ts';
 import { answerError, observed } from '../http/observe.ts';
@@ -69,7 +70,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     onCall: countedCall(deps),
   };
   mountConnect(app, rpc, { ...rpcOptions, contextValues: (c) => callerValues(deps.peer(c.env)) });
-  app.notFound((c) => answerError(new CortexError('not_found', 'page not found'), c, deps.log));
+  app.notFound(
+    (c) => unservedCall(c.req.raw) ?? answerError(new CortexError('not_found', 'page not found'), c, deps.log),
+  );
   app.onError((error, c) => answerError(error, c, deps.log));
   return { app, routes, rpc, rpcOptions, waiters };
 }

@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
+import { createReflection } from '#core/http/reflection.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
@@ -53,7 +54,8 @@ await runProcess({
       health: () => health.report(),
       peer: (env) => (env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
     });
-    const grpc = createGrpcListener(rpc, {
+    const reflection = createReflection();
+    const grpc = createGrpcListener(reflection.beside(rpc), {
       ...rpcOptions,
       contextValues: (request) => callerValues(request.socket.remoteAddress),
     });
@@ -74,6 +76,11 @@ await runProcess({
     );
     announceListening('http', http.url);
     announceListening('rpc', dual.url);
-    return { drain: async () => waiters.stop() };
+    return {
+      drain: async () => {
+        reflection.stop();
+        waiters.stop();
+      },
+    };
   },
 });
