@@ -123,7 +123,9 @@ function refuseNoCall(
   if (!allowedMethods.includes(method)) {
     throw new HttpError(405, 'unimplemented', 'Method Not Allowed', { headers: { allow: allowedMethods.join(', ') } });
   }
-  if (method !== 'POST' || supportedContentType(contentType)) return;
+  // gRPC-Web as text is for browsers without fetch. Connect knows the type, and answers it with nothing.
+  const text = /^application\/grpc-web-text/i.test(contentType);
+  if (method !== 'POST' || (supportedContentType(contentType) && !text)) return;
   throw new HttpError(415, 'invalid_argument', 'Content-Type: must be application/json or application/proto', {
     field: 'Content-Type',
     headers: { 'accept-post': 'application/json, application/proto' },

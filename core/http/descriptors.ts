@@ -76,8 +76,11 @@ function withDependencies(file: DescFile): DescFile[] {
 function namesOf(desc: AnyDesc): string[] {
   switch (desc.kind) {
     case 'message': {
-      const parts = [...desc.fields, ...desc.oneofs].map(({ name }) => `${desc.typeName}.${name}`);
-      return [desc.typeName, ...parts];
+      // The entries of a map are messages too, which the registry passes over.
+      const entries = desc.proto.nestedType.filter(({ options }) => options?.mapEntry === true);
+      const inEntries = entries.flatMap(({ name, field }) => [name, ...field.map((part) => `${name}.${part.name}`)]);
+      const parts = [...desc.fields, ...desc.oneofs].map(({ name }) => name);
+      return [desc.typeName, ...[...parts, ...inEntries].map((name) => `${desc.typeName}.${name}`)];
     }
     case 'enum': {
       const scope = desc.typeName.slice(0, desc.typeName.lastIndexOf('.') + 1);

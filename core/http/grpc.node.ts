@@ -16,17 +16,19 @@ export interface GrpcListener {
 export interface GrpcOptions extends RpcServerOptions {
   /** What the methods learn of a call beside its message and headers: the address at the other end. */
   readonly contextValues?: (request: Http2ServerRequest) => ContextValues;
+  /**
+   * A stream of messages in which nothing moves for so long is cut, ms: whoever does not read cannot be told of its end. Default
+   * 30,000.
+   */
+  readonly stalledMs?: number;
 }
-
-/** A stream in which nothing moves for so long is cut, ms: whoever does not read cannot be told of its end. */
-const stalledMs = 30_000;
 
 /**
  * Serves the routes as gRPC, and those that stream both ways as Connect where they ask for it. An unknown path answers
  * UNIMPLEMENTED, as gRPC clients expect. Takes messages in gzip and brotli; their limit counts what they unfold to.
  */
 export function createGrpcListener(routes: Routes, options: GrpcOptions = {}): GrpcListener {
-  const { contextValues } = options;
+  const { contextValues, stalledMs = 30_000 } = options;
   const served = routerOptions(options);
   const streams = new Set<string>();
   const connectStreams = new Set<string>();

@@ -37,11 +37,21 @@ export function createReflection(clock: Clock = systemClock): Reflection {
     if (stopped !== undefined) throw stopped;
     const over = Promise.withResolvers<never>();
     over.promise.catch(() => undefined); // it may come while nobody asks
-    const gone = (): void => over.reject(new CortexError('canceled', 'the caller went away'));
-    signal.addEventListener('abort', gone);
-    enders.add(over.reject);
+    // Called at every end, and not only from `finally`: a client that does not read keeps an answer waiting, and us with it.
+    const forget = (): void => {
+      cancel();
+      enders.delete(end);
+      signal.removeEventListener('abort', gone);
+    };
+    const end = (error: CortexError): void => {
+      forget();
+      over.reject(error);
+    };
+    const gone = (): void => end(new CortexError('canceled', 'the caller went away'));
     const late = new CortexError('deadline_exceeded', `a stream of reflection ends after ${streamMs} ms; open another`);
-    const cancel = clock.after(streamMs, () => over.reject(late));
+    const cancel = clock.after(streamMs, () => end(late));
+    signal.addEventListener('abort', gone);
+    enders.add(end);
     try {
       const asked = questions[Symbol.asyncIterator]();
       for (let n = 0; ; n++) {
@@ -59,9 +69,7 @@ export function createReflection(clock: Clock = systemClock): Reflection {
         };
       }
     } finally {
-      cancel();
-      enders.delete(over.reject);
-      signal.removeEventListener('abort', gone);
+      forget();
     }
   }
 

@@ -12,6 +12,7 @@ import { testMetrics } from './suites/metrics.ts';
 import { testRepoReview } from './suites/repo-review.ts';
 import { testRoutes } from './suites/routes.ts';
 import { testRpc } from './suites/rpc.ts';
+import { testRpcProtocols } from './suites/rpc-protocols.ts';
 import { testSubmit } from './suites/submit.ts';
 import { testTenants } from './suites/tenants.ts';
 import { testTracesAndWorkers } from './suites/traces-workers.ts';
@@ -42,6 +43,7 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testAuth(make);
     testTenants(make);
     testRpc(make);
+    testRpcProtocols(make);
     if (metrics) testMetrics(make);
   });
 }
