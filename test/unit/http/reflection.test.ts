@@ -42,7 +42,7 @@ beforeEach(async () => {
   const onCall = () => (error: unknown) => void ends.push(error);
   server = await serveDual({
     fetch: app.fetch,
-    grpc: createGrpcListener(reflection.beside(routes), { onCall, stalledMs: 300 }),
+    grpc: createGrpcListener(reflection.beside(routes), { onCall, stalledMs: 1_500 }),
     addr: { host: '127.0.0.1', port: 0 },
     log: silentLog,
   });
@@ -194,10 +194,11 @@ describe('a stream has its bounds', () => {
       'content-type': 'application/grpc',
     });
     stream.on('error', () => undefined);
+    const answered = once(stream, 'response');
     const question = Buffer.from([0, 0, 0, 0, 2, 0x3a, 0]); // list_services: ''
     for (let i = 0; i < 100; i++) stream.write(question);
-    await until(() => reflection.open === 1);
-    await once(stream, 'response'); // so an answer is on its way
+    await answered; // so an answer is on its way
+    expect(reflection.open).toBe(1);
     if (how === 'goes away') {
       stream.close(constants.NGHTTP2_CANCEL);
       await until(() => reflection.open === 0);
