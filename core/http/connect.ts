@@ -19,7 +19,8 @@ import {
 } from '@connectrpc/connect/protocol';
 import { createConnectTransport } from '@connectrpc/connect-web';
 import type { Context, Env, Hono } from 'hono';
-import type { CortexError } from '#core/errors.ts';
+import { CortexError } from '#core/errors.ts';
+import { withShorterTimeouts } from './call-timeout.ts';
 import { fromConnectError, HttpError, toConnectError } from './errors.ts';
 import { watchEnd } from './rpc-end.ts';
 
@@ -41,7 +42,7 @@ export interface RpcServerOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Bytes of one message. Default 4 MiB. */
   readonly readMaxBytes?: number;
-  /** The longest deadline a caller may ask for, ms. Default 60,000. */
+  /** The longest deadline, ms; a caller who asks for a longer one gets this. Default 60,000. */
   readonly maxTimeoutMs?: number;
 }
 
@@ -60,6 +61,8 @@ export function routerOptions(options: RpcServerOptions) {
         onError?.(error, method);
         throw toConnectError(error);
       }
+      // Nobody waits any more: a deadline that had passed on arrival.
+      if (context.signal.aborted) throw ConnectError.from(context.signal.reason);
     },
     // A misspelt field must not become an empty message. In binary there is no telling it from a field of a newer caller.
     jsonOptions: { ignoreUnknownFields: false },
@@ -85,14 +88,25 @@ export interface MountOptions<E extends Env> extends RpcServerOptions {
  */
 export function mountConnect<E extends Env>(app: Hono<E>, routes: Routes, options: MountOptions<E> = {}): void {
   const served = routerOptions(options);
-  const { readMaxBytes } = served;
-  const router = createConnectRouter({ grpc: false, grpcWeb: true, connect: true, ...served });
+  const { readMaxBytes, maxTimeoutMs } = served;
+  const router = createConnectRouter({
+    ...{ grpc: false, grpcWeb: true, connect: true },
+    ...served,
+    requestGate(context) {
+      served.requestGate(context);
+      refuseCompressed(context.requestHeader);
+    },
+  });
   routes(router);
   for (const handler of router.handlers) {
     app.all(handler.requestPath, async (c) => {
       const { method, url, headers: header, signal } = c.req.raw;
       refuseNoCall(handler, method, header.get('content-type') ?? '');
-      const request = { httpVersion: '', method, url, header, signal, body: bodyOf(c.req.raw, readMaxBytes) };
+      const request = {
+        ...{ httpVersion: '', method, url, signal },
+        header: withShorterTimeouts(header, maxTimeoutMs),
+        body: bodyOf(c.req.raw, readMaxBytes),
+      };
       const values = options.contextValues?.(c);
       const answer = await handler(values === undefined ? request : { ...request, contextValues: values });
       return handler.method.methodKind === 'unary' ? wholeAnswer(answer) : universalServerResponseToFetch(answer);
@@ -109,11 +123,25 @@ function refuseNoCall(
   if (!allowedMethods.includes(method)) {
     throw new HttpError(405, 'unimplemented', 'Method Not Allowed', { headers: { allow: allowedMethods.join(', ') } });
   }
-  if (method !== 'POST' || supportedContentType(contentType)) return;
+  // gRPC-Web as text is for browsers without fetch. Connect knows the type, and answers it with nothing.
+  const text = /^application\/grpc-web-text/i.test(contentType);
+  if (method !== 'POST' || (supportedContentType(contentType) && !text)) return;
   throw new HttpError(415, 'invalid_argument', 'Content-Type: must be application/json or application/proto', {
     field: 'Content-Type',
     headers: { 'accept-post': 'application/json, application/proto' },
   });
+}
+
+/** The headers of Connect for one message and for streams, and of gRPC-Web. */
+const encodingHeaders = ['Content-Encoding', 'Connect-Content-Encoding', 'Grpc-Encoding'];
+
+/** workerd and Node share no way to unfold a message under a limit. Connect would name the encodings it takes: none. */
+function refuseCompressed(headers: Headers): void {
+  for (const name of encodingHeaders) {
+    if ((headers.get(name) ?? 'identity') === 'identity') continue;
+    const detail = { field: name };
+    throw toConnectError(new CortexError('unimplemented', `${name}: compressed messages are not accepted`, detail));
+  }
 }
 
 /**

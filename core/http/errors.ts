@@ -171,7 +171,11 @@ const codeNames = new Map<Code, ErrorCode>(
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   const shown = publicError(error);
-  const metadata = shown.field === undefined ? {} : { [fieldHeader]: encodeURIComponent(shown.field) };
+  const retryAfter = shown instanceof HttpError ? shown.headers['retry-after'] : undefined;
+  const metadata = {
+    ...(shown.field === undefined ? {} : { [fieldHeader]: encodeURIComponent(shown.field) }),
+    ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
+  };
   return new ConnectError(shown.message, connectCodes[shown.code], metadata);
 }
 

@@ -76,7 +76,7 @@ export interface ServeDualOptions extends ServeOptions {
   readonly tls?: Tls | undefined;
 }
 
-/** As `serveHttp`, with HTTP/2 on the same port. Requests of type application/grpc go to `grpc`, all others to `fetch`. */
+/** As `serveHttp`, with HTTP/2 on the same port. Requests that `grpc` takes go there, all others to `fetch`. */
 export async function serveDual(options: ServeDualOptions): Promise<HttpServer> {
   const { log, tls } = options;
   const limits = { ...defaultLimits, ...options.limits };
@@ -86,7 +86,7 @@ export async function serveDual(options: ServeDualOptions): Promise<HttpServer> 
   const http2 = createHttp2(limits, log);
   http2.on('session', drain.session);
   http2.on('request', (request, response) => {
-    if (isGrpc(request.headers['content-type'])) options.grpc(request, response);
+    if (options.grpc.takes(request)) options.grpc(request, response);
     // The listener answers its own failures; it rejects for nothing.
     else void listener(request, response);
   });
@@ -104,11 +104,6 @@ export async function serveDual(options: ServeDualOptions): Promise<HttpServer> 
   if (tls !== undefined) server.on('connection', createTlsDoor(tls, { timeoutMs, log }, enter));
   else server.on('connection', (socket) => sniff(socket, timeoutMs, (version) => enter(version, socket)));
   return listen(server, options, drain, tls === undefined ? 'http' : 'https');
-}
-
-/** application/grpc and application/grpc+proto, but not application/grpc-web, which the Hono mount serves. */
-export function isGrpc(contentType: string | undefined): boolean {
-  return contentType !== undefined && /^application\/grpc(?:\+|;|$)/.test(contentType);
 }
 
 type Listener = ReturnType<typeof getRequestListener>;

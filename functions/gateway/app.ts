@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { CortexError, isRetryable, toCortexError } from '#core/errors.ts';
 import { mountConnect, type RpcServerOptions } from '#core/http/connect.ts';
 import { HttpError, httpStatus } from '#core/http/errors.ts';
+import { unservedCall } from '#core/http/unserved.ts';
 import { answers } from '../http/answer.ts';
 import { cors, createCors, preflight } from '../http/cors.ts';
 import { createGuard } from '../http/guard.ts';
@@ -100,7 +101,9 @@ export function createGateway(given: GatewayDeps): Gateway {
   };
   if (crossing) app.options('/cortex.v1.CortexApi/:method', (c, next) => preflight(c, origins, 'POST') ?? next());
   mountConnect(app, rpc, { ...rpcOptions, contextValues: (c) => callerValues(deps.peer(c.env)) });
-  app.notFound((c) => answerError(new CortexError('not_found', 'page not found'), c, deps.log));
+  app.notFound(
+    (c) => unservedCall(c.req.raw) ?? answerError(new CortexError('not_found', 'page not found'), c, deps.log),
+  );
   app.onError((error, c) => answerError(error, c, deps.log));
   const stop = (): void => {
     waiters.stop();

@@ -4,6 +4,7 @@ import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
+import { createReflection } from '#core/http/reflection.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
@@ -68,7 +69,8 @@ await runProcess({
         lifetimeMs: config.streamLifeMs,
       },
     });
-    const grpc = createGrpcListener(rpc, {
+    const reflection = createReflection();
+    const grpc = createGrpcListener(reflection.beside(rpc), {
       ...rpcOptions,
       contextValues: (request) => callerValues(request.socket.remoteAddress),
     });
@@ -89,6 +91,11 @@ await runProcess({
     );
     announceListening('http', http.url);
     announceListening('rpc', dual.url);
-    return { drain: async () => stop() };
+    return {
+      drain: async () => {
+        reflection.stop();
+        stop();
+      },
+    };
   },
 });

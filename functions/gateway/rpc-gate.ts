@@ -1,4 +1,4 @@
-// Who may call CortexApi: told by the headers alone, so that a stranger's message is never read. The methods ask here who was let in.
+// Who may call CortexApi, and reflection beside it: told by the headers alone, so that a stranger's message is never read. The methods ask here who was let in.
 import { type ContextValues, createContextKey, createContextValues, type HandlerContext } from '@connectrpc/connect';
 import { CortexError } from '#core/errors.ts';
 import type { Role } from '#core/http/api-keys.ts';
@@ -34,7 +34,7 @@ export function cortexGate({
   rateLimit,
   clock,
 }: Pick<GatewayDeps, 'keyring' | 'rateLimit' | 'clock'>): NonNullable<RpcServerOptions['admit']> {
-  return ({ requestHeader: headers, url, values, method }) => {
+  return ({ requestHeader: headers, url, values, service, method }) => {
     const host = headers.get('host') ?? (URL.canParse(url) ? new URL(url).host : undefined);
     const header = (name: string): string | undefined => headers.get(name) ?? undefined;
     const identity = authenticate(keyring, {
@@ -43,12 +43,14 @@ export function cortexGate({
       peer: values.get(peerKey),
     });
     rateLimit?.take(identity.keyId, clock.monotonic());
-    requireRole(identity, leastRole(method.localName));
+    requireRole(identity, leastRole(service.typeName, method.localName));
     values.set(identityKey, identity);
   };
 }
 
-function leastRole(method: string): Role {
+function leastRole(service: string, method: string): Role {
+  // Which methods there are may be read by whoever may read anything.
+  if (/^grpc\.reflection\.v1(?:alpha)?\.ServerReflection$/.test(service)) return 'viewer';
   return Object.hasOwn(leastRoles, method) ? leastRoles[method as keyof typeof leastRoles] : 'admin';
 }
 

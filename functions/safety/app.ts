@@ -8,6 +8,7 @@ import { Hono } from 'hono';
 import { CortexError, toCortexError } from '#core/errors.ts';
 import { mountConnect, type Routes, type RpcServerOptions } from '#core/http/connect.ts';
 import { httpStatus, problemResponse } from '#core/http/errors.ts';
+import { unservedCall } from '#core/http/unserved.ts';
 import { formatPolicy } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { type KernelDeps, kernelRoutes } from './kernel.ts';
@@ -45,7 +46,9 @@ export function createSafety({ log, token, ...deps }: SafetyDeps): Safety {
       ? c.json({ status: 'ok', policy: formatPolicy(current.value.version) })
       : c.json({ status: 'degraded', error: current.error.message }, 503);
   });
-  app.notFound(() => problemResponse(new CortexError('not_found', 'there is nothing at this path')));
+  app.notFound(
+    (c) => unservedCall(c.req.raw) ?? problemResponse(new CortexError('not_found', 'there is nothing at this path')),
+  );
   app.onError((error) => {
     if (httpStatus(toCortexError(error)) >= 500) log.error('a request failed', { error });
     return problemResponse(error);

@@ -1,5 +1,6 @@
 // The safety kernel as a Node process: policy from a file, HTTP/1.1, HTTP/2 and gRPC on one port, with or without TLS.
 import { createGrpcListener } from '#core/http/grpc.node.ts';
+import { createReflection } from '#core/http/reflection.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { formatPolicy } from '#core/jobs/job.ts';
 import { createFilePolicySource } from '#core/policy/file-source.node.ts';
@@ -27,7 +28,8 @@ await runProcess({
     await source.current(); // looked at now, so that the log tells at the start what is in force or what is wrong
 
     const { app, routes, options } = createSafety({ source, metrics, clock, log, token });
-    const grpc = createGrpcListener(routes, options);
+    const reflection = createReflection();
+    const grpc = createGrpcListener(reflection.beside(routes), options);
     const tls = tlsOf(
       { variable: 'SAFETY_KERNEL_TLS_CERT', path: tlsCert },
       { variable: 'SAFETY_KERNEL_TLS_KEY', path: tlsKey },
@@ -41,5 +43,6 @@ await runProcess({
       log.warn('other machines may ask this kernel without a token', { variable: 'SAFETY_KERNEL_TOKEN', ...addr });
     }
     announceListening('rpc', server.url);
+    return { drain: async () => reflection.stop() };
   },
 });

@@ -17,6 +17,7 @@ import { testCors } from './suites/cors.ts';
 import { testJobEvents } from './suites/job-events.ts';
 import { testStream } from './suites/stream.ts';
 import { testTickets } from './suites/tickets.ts';
+import { testRpcProtocols } from './suites/rpc-protocols.ts';
 import { testSubmit } from './suites/submit.ts';
 import { testTenants } from './suites/tenants.ts';
 import { testTracesAndWorkers } from './suites/traces-workers.ts';
@@ -48,6 +49,7 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testAuth(make);
     testTenants(make);
     testRpc(make);
+    testRpcProtocols(make);
     if (metrics) testMetrics(make);
     testJobEvents(make);
     testStream(make);
