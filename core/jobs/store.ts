@@ -236,6 +236,14 @@ export interface Progress extends JobKey, Fence {
   readonly message: string;
 }
 
+/** What a worker that speaks the bus alone tells: it has no fence. */
+export interface ForeignProgress {
+  readonly id: string;
+  /** 0 to 100. */
+  readonly percent: number;
+  readonly message: string;
+}
+
 export interface Artifact extends JobKey, Fence {
   /** `[a-z0-9-]{1,40}`; stored at `res:<id>-<name>-<fence>`. */
   readonly name: string;
@@ -365,6 +373,8 @@ export interface JobStore {
   commit(items: readonly Commit[]): Promise<readonly Committed[]>;
   commitForeign(items: readonly ForeignResult[]): Promise<readonly Committed[]>;
   progress(items: readonly Progress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
+  /** Noted as long as the job is out on its topic, from whomever it comes. */
+  progressForeign(items: readonly ForeignProgress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
   /** Answers the key, or undefined when the fence is stale. */
   artifact(item: Artifact): Promise<string | undefined>;
   stopped(items: readonly Stopped[]): Promise<void>;

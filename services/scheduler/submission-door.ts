@@ -58,11 +58,20 @@ export function readSubmission(delivery: Delivery, busTenants: ReadonlySet<strin
   return ok({ id, tenant, digest, request, traceId, data, bytes: data.length, recorded, mayCreate });
 }
 
+/** Characters of what the record takes over from the packet, as the other doors allow them. */
+const longestName = 128;
+
 /** The job that a submission becomes when there is no record of it yet. `now` is ms since the epoch. */
 export function newBusJob(submission: Submission, now: number): Result<NewJob, Refusal> {
   const { id, tenant, request, mayCreate } = submission;
   if (!mayCreate) {
     return err({ reason: 'tenant', id, detail: `tenant: '${tenant}' may not submit on the open subject` });
+  }
+  const texts = { trace_id: submission.traceId, principal_id: request.principalId, parent_job_id: request.parentJobId };
+  for (const [field, text] of Object.entries(texts)) {
+    if (text.length > longestName) {
+      return err({ reason: 'too_long', id, detail: `${field}: must be at most ${longestName} characters long` });
+    }
   }
   const pointer = request.contextPtr;
   if (pointer !== '') {
