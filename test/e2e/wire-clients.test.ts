@@ -1,13 +1,20 @@
 // Clients that speak only CAP over NATS, encoded by somebody else's library, and what reaches a worker of the packets of anybody.
-// Workers of the same kind: wire-citizens.test.ts.
+// Workers of the same kind: wire-citizens.test.ts. The example of docs/wire.md is run at the end.
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { childEnv, forgetChild, noteChild } from '../helpers/children.ts';
 import { readMetrics } from '../helpers/e2e/metrics.ts';
 import { newer, packet, read, Status, type Stranger, stranger, type Work } from '../helpers/e2e/stranger.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { endedOnce, path, quiet, ran } from '../helpers/e2e/truth.ts';
 import { gateKey } from '../helpers/e2e/workers.ts';
 import { until } from '../helpers/until.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 let system: System;
 let cap: Stranger;
@@ -152,6 +159,18 @@ describe('a client', () => {
     }
   });
 
+  test('with a packet that would not fit through the bus with our headers beside it is refused', async () => {
+    const size = 1024 * 1024;
+    const filled = (n: number) => ({ topic: 'job.test.gate', job_id: randomUUID(), env: { filler: 'x'.repeat(n) } });
+    const request = filled(size - 200);
+    await cap.publish('sys.job.submit', packet('job_request', request));
+    expect(await cap.result(request.job_id)).toMatchObject({ status: Status.FAILED, error_code: 'invalid_argument' });
+    const fits = filled(size - 64 * 1024);
+    await cap.publish('sys.job.submit', packet('job_request', fits));
+    await system.db.set(gateKey(fits.job_id), '1');
+    expect(await cap.result(fits.job_id)).toMatchObject({ status: Status.SUCCEEDED, worker_id: 'gate' });
+  });
+
   test('with labels waits for a worker that carries them; preferences are hints', async () => {
     const labels = { gpu: 'a100', 'with space|and=bar': 'ü,ö' };
     const id = await cap.job('job.wire.labels', { labels });
@@ -288,5 +307,24 @@ test('every end is heard on the bus: SUCCEEDED, FAILED, CANCELLED, TIMEOUT, DENI
   await quiet(system);
   for (const [i, id] of [succeeded, denied, unplaced, cancelled, late].entries()) {
     await endedOnce(system, [id], (['SUCCEEDED', 'DENIED', 'FAILED', 'CANCELLED', 'TIMEOUT'] as const)[i] ?? 'FAILED');
+  }
+});
+
+test('the worker of docs/wire.md is one', async () => {
+  const page = readFileSync(`${root}docs/wire.md`, 'utf8');
+  const code = /```js\n([^]*?)```/.exec(page)?.[1] ?? '';
+  const env = { ...childEnv(), NATS_URL: system.nats.url, REDIS_URL: system.redis.url };
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd: root, env, stdio: 'inherit' });
+  noteChild('docs/wire.md', child.pid as number);
+  const exited = once(child, 'exit');
+  try {
+    const id = await cap.job('job.echo');
+    expect(await cap.result(id)).toMatchObject({ status: Status.SUCCEEDED, worker_id: 'my-worker' });
+    await system.reach(id, 'SUCCEEDED');
+    expect(await system.db.get(`res:${id}`)).toBe('{"echo":{"prompt":"hello"}}');
+  } finally {
+    child.kill('SIGKILL');
+    await exited;
+    forgetChild(child.pid as number);
   }
 });
