@@ -9,6 +9,7 @@
 // - Steps are reported to `onEvents` after they are stored, in order.
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
 import type { Approve, Approved } from './approval.ts';
+import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
 import type { Page, PageQuery, PoolDepth, Seen } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
@@ -215,30 +216,7 @@ export interface Committed {
   readonly reason: StopReason | undefined;
 }
 
-/** A result that came over the bus from a worker that is not ours. */
-export interface ForeignResult {
-  readonly id: string;
-  readonly status: EndState;
-  /** The key its result_ptr names, or empty. Only `res:<id>` and `res:<id>-...` are believed. */
-  readonly resultKey: string;
-  readonly artifactKeys: readonly string[];
-  readonly workerName: string;
-  readonly execMs: number;
-  readonly errorCode: string;
-  readonly errorMessage: string;
-  /** The version in force: a SUCCEEDED of an earlier hand-out counts only if it is the one that judged. */
-  readonly policy: PolicyVersion;
-}
-
 export interface Progress extends JobKey, Fence {
-  /** 0 to 100. */
-  readonly percent: number;
-  readonly message: string;
-}
-
-/** What a worker that speaks the bus alone tells: it has no fence. */
-export interface ForeignProgress {
-  readonly id: string;
   /** 0 to 100. */
   readonly percent: number;
   readonly message: string;
@@ -361,6 +339,7 @@ export interface Registered {
 // ---- reading
 
 export type { Approve, Approved } from './approval.ts';
+export type { ForeignProgress, ForeignResult } from './foreign.ts';
 export type { Page, PageQuery, PoolDepth, Seen } from './reading.ts';
 
 export interface JobStore {
