@@ -17,7 +17,17 @@ import {
 import type { Fence } from './job.ts';
 import { mostPayloadBytes } from './scripts/attempt.ts';
 import { isEnd, mayGo } from './state.ts';
-import type { Accept, Accepted, Artifact, Commit, Committed, ForeignResult, Progress, Stopped } from './store.ts';
+import type {
+  Accept,
+  Accepted,
+  Artifact,
+  Commit,
+  Committed,
+  ForeignResult,
+  ForeignProgress,
+  Progress,
+  Stopped,
+} from './store.ts';
 
 const holds = (record: JobRecord, { fence, attempt }: Fence): boolean =>
   String(record.fence) === fence && record.attempt === attempt;
@@ -73,6 +83,14 @@ export function noteProgress(memory: Memory, item: Progress): 'ok' | 'stale' | '
   const record = recordOf(memory, item.id);
   if (record === undefined) return 'missing';
   if (record.state !== 'RUNNING' || !holds(record, item)) return 'stale';
+  record.progress = { percent: Math.round(item.percent), message: short(item.message, 50) };
+  return 'ok';
+}
+
+export function noteForeignProgress(memory: Memory, item: ForeignProgress): 'ok' | 'stale' | 'missing' {
+  const record = recordOf(memory, item.id);
+  if (record === undefined) return 'missing';
+  if (!isHeld(record) || !record.worker.startsWith(pseudoPrefix)) return 'stale';
   record.progress = { percent: Math.round(item.percent), message: short(item.message, 50) };
   return 'ok';
 }

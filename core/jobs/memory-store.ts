@@ -8,6 +8,7 @@ import {
   commitForeignResult,
   commitJob,
   keepArtifact,
+  noteForeignProgress,
   noteProgress,
   noteStopped,
 } from './memory-attempts.ts';
@@ -64,6 +65,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     commit: each(commitJob),
     commitForeign: each(commitForeignResult),
     progress: each(noteProgress),
+    progressForeign: each(noteForeignProgress),
     artifact: (item) => step(() => keepArtifact(memory, item)),
     stopped: (items) => step(() => items.forEach((item) => noteStopped(memory, item))),
     end: each(endJob),

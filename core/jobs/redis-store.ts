@@ -33,6 +33,10 @@ const whereScript = script(
 // KEYS[1]: where:<id>. ARGV: ms. An id may be used anew when the record of its first job is gone; the note lives as long as the last one.
 const noteScript = script('note', /* lua */ `return redis.call('PEXPIRE',KEYS[1],ARGV[1])`);
 
+const progressText = (p: { readonly percent: number; readonly message: string }): string =>
+  `${Math.round(p.percent)}|${short(p.message, 50)}`;
+const notedOf = (reply: Reply) => (reply === 'ok' ? 'ok' : reply === 'stale' ? 'stale' : 'missing');
+
 const committedOf = (reply: Reply): Committed => {
   const row = list(reply);
   const outcome = text(row[0]) as Committed['outcome'];
@@ -202,8 +206,17 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         attempt.progress,
         items,
         byTenant,
-        (p, args) => args.push(p.id, p.fence, p.attempt, `${Math.round(p.percent)}|${short(p.message, 50)}`),
-        (reply) => (reply === 'ok' ? 'ok' : reply === 'stale' ? 'stale' : 'missing'),
+        (p, args) => args.push(p.id, p.fence, p.attempt, progressText(p)),
+        notedOf,
+      ),
+
+    progressForeign: (items) =>
+      each(
+        attempt.progressForeign,
+        items,
+        (p) => partitionOf(p.id),
+        (p, args) => args.push(p.id, progressText(p)),
+        notedOf,
       ),
 
     async artifact(item) {

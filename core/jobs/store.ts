@@ -9,6 +9,7 @@
 // - Steps are reported to `onEvents` after they are stored, in order.
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
 import type { Approve, Approved } from './approval.ts';
+import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
 import type { Page, PageQuery, PoolDepth, Seen, Standing, StandingOf } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
@@ -215,21 +216,6 @@ export interface Committed {
   readonly reason: StopReason | undefined;
 }
 
-/** A result that came over the bus from a worker that is not ours. */
-export interface ForeignResult {
-  readonly id: string;
-  readonly status: EndState;
-  /** The key its result_ptr names, or empty. Only `res:<id>` and `res:<id>-...` are believed. */
-  readonly resultKey: string;
-  readonly artifactKeys: readonly string[];
-  readonly workerName: string;
-  readonly execMs: number;
-  readonly errorCode: string;
-  readonly errorMessage: string;
-  /** The version in force: a SUCCEEDED of an earlier hand-out counts only if it is the one that judged. */
-  readonly policy: PolicyVersion;
-}
-
 export interface Progress extends JobKey, Fence {
   /** 0 to 100. */
   readonly percent: number;
@@ -353,6 +339,7 @@ export interface Registered {
 // ---- reading
 
 export type { Approve, Approved } from './approval.ts';
+export type { ForeignProgress, ForeignResult } from './foreign.ts';
 export type { Page, PageQuery, PoolDepth, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
 
 export interface JobStore {
@@ -365,6 +352,8 @@ export interface JobStore {
   commit(items: readonly Commit[]): Promise<readonly Committed[]>;
   commitForeign(items: readonly ForeignResult[]): Promise<readonly Committed[]>;
   progress(items: readonly Progress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
+  /** Noted as long as the job is out on its topic, from whomever it comes. */
+  progressForeign(items: readonly ForeignProgress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
   /** Answers the key, or undefined when the fence is stale. */
   artifact(item: Artifact): Promise<string | undefined>;
   stopped(items: readonly Stopped[]): Promise<void>;

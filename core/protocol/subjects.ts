@@ -30,7 +30,7 @@ export const headers = {
   leaseMs: 'Cortex-Lease-Ms',
   deadline: 'Cortex-Deadline',
   constraints: 'Cortex-Constraints',
-  /** Beside a submission: it has a record already. A hint without authority. */
+  /** Beside a submission or a progress: the store has it already. A hint without authority. */
   recorded: 'Cortex-Recorded',
 } as const;
 

@@ -1,4 +1,5 @@
-// A strict look at the shape of protobuf bytes, before they are decoded: wire types as declared, lengths that nest, no groups.
+// A strict look at the shape of protobuf bytes, before they are decoded: wire types as declared, lengths that nest, no groups, no
+// message twice where one is due (of two, some implementations take the last and some both together).
 // The decoder itself is lenient there (it reads a field whatever its wire type says), and another implementation is lenient
 // in another way: without this, one packet could mean a harmless job to our gate and another one to the worker that
 // receives the same bytes. Text encoding and values are left to the decoder.
@@ -16,6 +17,8 @@ interface FieldShape {
   /** A list of numbers may also come packed, as one length-delimited record. */
   readonly packable: boolean;
   readonly child: Shape | undefined;
+  /** One message, not a list of them or a map. */
+  readonly single?: boolean;
 }
 
 const varint = 0;
@@ -32,6 +35,7 @@ export function wireProblem(schema: DescMessage, bytes: Uint8Array): string | un
 
 function check(shape: Shape, bytes: Uint8Array, start: number, end: number): string | undefined {
   let pos = start;
+  let singles: number[] | undefined;
   while (pos < end) {
     const tag = readVarint(bytes, pos, end, 5);
     if (tag === undefined) return `${shape.name} holds a broken tag`;
@@ -53,6 +57,10 @@ function check(shape: Shape, bytes: Uint8Array, start: number, end: number): str
       pos = length.next + length.value;
       if (pos > end) return `${shape.name} ends inside a field`;
       if (field?.child !== undefined) {
+        if (field.single === true) {
+          if (singles?.includes(number) === true) return `${shape.name}.${field.name} is there twice`;
+          (singles ??= []).push(number);
+        }
         const problem = check(field.child, bytes, length.next, pos);
         if (problem !== undefined) return problem;
       }
@@ -103,7 +111,7 @@ function fieldShape(field: DescField): FieldShape {
     case 'enum':
       return { name, wire: varint, packable: false, child: undefined };
     case 'message':
-      return { name, wire: lengthDelimited, packable: false, child: shapeOf(field.message) };
+      return { name, wire: lengthDelimited, packable: false, child: shapeOf(field.message), single: true };
     case 'map':
       return { name, wire: lengthDelimited, packable: false, child: entryShape(field) };
     case 'list': {

@@ -12,7 +12,7 @@ export type Beat =
   | 'changed'
   /** The same worker as before, with its load of now. */
   | 'same'
-  /** Not believed: it cannot be reached by that id, names no instance, or there are too many. */
+  /** Not believed: it cannot be reached by that id, names no instance, has the id of a worker of ours, or there are too many. */
   | 'refused';
 
 export interface Registry {
@@ -89,6 +89,8 @@ export function createRegistry(pools: Pools): Registry {
       if (before === undefined && known.size >= maxWorkers) return 'refused';
       const direct = isDirect(heartbeat.labels);
       if (direct && (!isSubjectToken(id) || heartbeat.labels[hostLabels.instance] === undefined)) return 'refused';
+      // An id belongs to one of ours as long as it beats: who speaks the bus alone and calls himself so would take its jobs from it.
+      if (!direct && before?.entry !== undefined) return 'refused';
       if (before !== undefined && before.beat.pool !== heartbeat.pool) leave(id, before.beat.pool);
       const changed = before === undefined || suspects.has(id) || !alike(before.beat, heartbeat);
       known.set(id, { beat: heartbeat, entry: direct ? directWorker(heartbeat) : undefined, seen: now });

@@ -56,7 +56,9 @@ export type RefusalReason =
   | 'digest'
   | 'conflict'
   | 'context_ptr'
+  | 'too_long'
   | 'overload'
-  /** Not a result, not a heartbeat, or not one to believe. */
+  /** Not a result, not a progress, not a heartbeat, or not one to believe. */
   | 'result'
+  | 'progress'
   | 'heartbeat';

@@ -10,6 +10,7 @@ import { createDispatcher } from './dispatcher.ts';
 import { createGatekeeper, gateJobOf } from './gatekeeper.ts';
 import { createKernel } from './kernel.ts';
 import { createLoop, every } from './loop.ts';
+import { createProgresses } from './progress.ts';
 import { createReconciler } from './reconciler.ts';
 import { createResults } from './results.ts';
 import { createSubmissions } from './submissions.ts';
@@ -42,6 +43,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const workers = createWorkers(deps, registry, dispatcher, troubles);
   const submissions = createSubmissions(deps, gatekeeper, announcer, troubles);
   const results = createResults(deps, kernel, announcer, dispatcher, troubles);
+  const progresses = createProgresses(deps, troubles);
   const reconciler = createReconciler(deps, gatekeeper, dispatcher, announcer, suspect);
 
   const subscriptions: Subscription[] = [];
@@ -127,6 +129,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         ...(await Promise.all([
           bus.subscribe(subjects.heartbeat, workers.take),
           bus.subscribe(subjects.result, results.take, group),
+          bus.subscribe(subjects.progress, progresses.take, group),
           bus.subscribe(subjects.submit, submissions.take, group),
           bus.subscribe(subjects.submitOfTenants, submissions.take, group),
         ])),
@@ -146,7 +149,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     async stop() {
       for (const stop of stops.splice(0)) stop();
       await Promise.all(subscriptions.splice(0).map((subscription) => subscription.close()));
-      await Promise.all([submissions.idle(), results.idle()]);
+      await Promise.all([submissions.idle(), results.idle(), progresses.idle()]);
       await Promise.all([due.stop(), dispatcher.stop(), workers.stop()]);
       await announcer.idle();
     },

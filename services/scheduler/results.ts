@@ -1,6 +1,7 @@
 // Results on the bus. From our own hosts they are news: the end is in the store already, a slot is free. From workers that speak the
 // bus alone they are the result itself, and the store decides whether it counts.
 import type { Delivery } from '#core/bus/bus.ts';
+import { short } from '#core/jobs/checks.ts';
 import { pseudoPrefix } from '#core/jobs/lane.ts';
 import { type EndState, isEnd } from '#core/jobs/state.ts';
 import type { Committed, ForeignResult } from '#core/jobs/store.ts';
@@ -25,6 +26,9 @@ export interface Results {
 
 /** Bytes of results under way at most; what is beyond is not taken, and its job is handed out again. */
 const mostBytes = 16 * 1024 * 1024;
+/** Characters of a worker's name and of an error code, as ids have them; and of a key, which is an id and a name. */
+const longestName = 128;
+const longestKey = 256;
 
 interface Word {
   readonly result: ForeignResult;
@@ -85,10 +89,13 @@ export function createResults(
       id: result.jobId,
       status: key === undefined ? 'FAILED' : status,
       resultKey: key ?? '',
-      artifactKeys: result.artifactPtrs.flatMap((pointer) => keyOf(pointer) || []),
-      workerName: result.workerId,
-      execMs: Math.max(0, Number(result.executionMs)),
-      errorCode: key === undefined ? 'bad_result_ptr' : result.errorCode,
+      artifactKeys: result.artifactPtrs
+        .flatMap((pointer) => keyOf(pointer) || [])
+        .filter((k) => k.length <= longestKey),
+      workerName: short(result.workerId, longestName),
+      // More is not exact any more, and the end could not be told with it.
+      execMs: Math.min(Math.max(0, Number(result.executionMs)), Number.MAX_SAFE_INTEGER),
+      errorCode: key === undefined ? 'bad_result_ptr' : short(result.errorCode, longestName),
       errorMessage: key === undefined ? 'result_ptr: cannot be read' : result.errorMessage,
       policy,
     };

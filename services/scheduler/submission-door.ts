@@ -3,7 +3,7 @@
 import type { Delivery } from '#core/bus/bus.ts';
 import type { NewJob } from '#core/jobs/job.ts';
 import { lifetimeOf, requestDigest } from '#core/jobs/submission.ts';
-import { decodePacket } from '#core/protocol/envelope.ts';
+import { decodePacket, maxPacketBytes } from '#core/protocol/envelope.ts';
 import { parsePointer } from '#core/protocol/pointer.ts';
 import { priorityRank } from '#core/protocol/status.ts';
 import { boundTenant, headers, isSubjectToken, isTopic } from '#core/protocol/subjects.ts';
@@ -58,11 +58,26 @@ export function readSubmission(delivery: Delivery, busTenants: ReadonlySet<strin
   return ok({ id, tenant, digest, request, traceId, data, bytes: data.length, recorded, mayCreate });
 }
 
+/** Characters of what the record takes over from the packet, as the other doors allow them. */
+const longestName = 128;
+
+/** Bytes of a packet: it goes on through the bus as it came, with our headers (a fence, the policy's constraints) beside it. */
+const mostPacketBytes = maxPacketBytes - 32 * 1024;
+
 /** The job that a submission becomes when there is no record of it yet. `now` is ms since the epoch. */
 export function newBusJob(submission: Submission, now: number): Result<NewJob, Refusal> {
   const { id, tenant, request, mayCreate } = submission;
   if (!mayCreate) {
     return err({ reason: 'tenant', id, detail: `tenant: '${tenant}' may not submit on the open subject` });
+  }
+  if (submission.bytes > mostPacketBytes) {
+    return err({ reason: 'too_long', id, detail: `packet: must be at most ${mostPacketBytes} bytes long` });
+  }
+  const texts = { trace_id: submission.traceId, principal_id: request.principalId, parent_job_id: request.parentJobId };
+  for (const [field, text] of Object.entries(texts)) {
+    if (text.length > longestName) {
+      return err({ reason: 'too_long', id, detail: `${field}: must be at most ${longestName} characters long` });
+    }
   }
   const pointer = request.contextPtr;
   if (pointer !== '') {

@@ -131,7 +131,7 @@ export function createSubmissions(
       if (job.ok) late.set(submission, job.value);
       else {
         refuse(job.error);
-        if (job.error.reason === 'context_ptr') tellRefused(submission, job.error.detail);
+        if (job.error.reason !== 'tenant') tellRefused(submission, job.error.detail);
       }
     }
     if (late.size === 0) return;

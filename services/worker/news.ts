@@ -4,7 +4,7 @@ import type { JobEnd } from '#core/jobs/job.ts';
 import { endMessage } from '#core/protocol/end.ts';
 import { encodePacket, progressPacket } from '#core/protocol/envelope.ts';
 import { statusOfState } from '#core/protocol/status.ts';
-import { subjects } from '#core/protocol/subjects.ts';
+import { headers, subjects } from '#core/protocol/subjects.ts';
 import type { Clock } from '#core/system.ts';
 import type { ProgressReport } from './progress.ts';
 
@@ -24,7 +24,8 @@ export function createNews(bus: Bus, clock: Clock): News {
         { traceId: job.traceId, senderId: worker, atMs: clock.now() },
         { jobId: job.id, percent: report.percent, message: report.message, status: statusOfState('RUNNING') },
       );
-      bus.post({ subject: subjects.progress, data: encodePacket(packet) });
+      // The store has it: the scheduler need not look.
+      bus.post({ subject: subjects.progress, data: encodePacket(packet), headers: { [headers.recorded]: '1' } });
     },
   };
 }

@@ -50,6 +50,11 @@ const operations: readonly {
     run: (rig, store, jobs) => store.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 5, message: 'm' }))),
   },
   {
+    name: 'progress from the bus',
+    from: 'RUNNING',
+    run: (_rig, store, jobs) => store.progressForeign(jobs.map(({ id }) => ({ id, percent: 5, message: 'm' }))),
+  },
+  {
     name: 'artifact',
     from: 'RUNNING',
     run: (rig, store, jobs) =>

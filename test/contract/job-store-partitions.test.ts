@@ -111,6 +111,7 @@ async function everything(rig: Rig): Promise<void> {
   await raw.create(bus.map((job) => job.new));
   await raw.gate(bus.map((job) => rig.gateOf(job)));
   await raw.claim([rig.claimOf(bus[0] as Subject, { n: 50, capacity: 50 })]);
+  await raw.progressForeign(bus.map(({ id }) => ({ id, percent: 1, message: '' })));
   for (const { tenant, id } of bus) await rig.driver.write(tenant, `res:${id}`, '1');
   await raw.commitForeign(bus.map((job) => rig.foreignOf(job, 'SUCCEEDED', { artifactKeys: [`res:${job.id}-x`] })));
   for (const { id, tenant } of [...jobs, ...bus]) {

@@ -246,7 +246,11 @@ export interface CapWorkerOptions {
 export interface CapAnswer {
   readonly status: JobStatus;
   readonly resultPtr?: string;
+  readonly errorCode?: string;
   readonly errorMessage?: string;
+  readonly executionMs?: bigint;
+  /** Default: its own. */
+  readonly workerId?: string;
 }
 
 export interface CapWorker {

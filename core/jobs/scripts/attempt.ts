@@ -104,6 +104,20 @@ return each(5,${progressStride},'missing',function(id,fence,attempt,text)
 end)`,
 );
 
+export const foreignProgressStride = 2;
+
+export const progressForeign = jobScript(
+  'progressForeign',
+  /* lua */ `
+return each(5,${foreignProgressStride},'missing',function(id,text)
+  local m=record(id,'worker')
+  if not m[1] then return 'missing' end
+  if not held(m[1]) or not foreign(m[4]) then return 'stale' end
+  call('HSET',P..'job:meta:'..id,'prog',text)
+  return 'ok'
+end)`,
+);
+
 export const artifactStride = 5;
 
 // An artifact of an attempt: its key carries the fence, so that a late attempt cannot overwrite what the next one wrote.

@@ -208,6 +208,32 @@ export function foreign(open: () => Promise<Rig>): void {
     });
   });
 
+  describe('progress from the bus', () => {
+    test('is shown while the job is out on its topic, the last word counts', async () => {
+      const rig = await open();
+      const job = await handedOut(rig, 1);
+      const tell = (percent: number, message: string) =>
+        rig.store.progressForeign([{ id: job.id, percent, message }]).then((answers) => rig.one(answers));
+      expect(await tell(10, 'begun | with a bar')).toBe('ok');
+      expect((await rig.view(job)).progress).toEqual({ percent: 10, message: 'begun | with a bar' });
+      expect(await tell(99.6, 'x'.repeat(500))).toBe('ok');
+      expect((await rig.view(job)).progress).toMatchObject({ percent: 100 });
+      expect((await rig.view(job)).progress?.message).toHaveLength(50);
+      expect(await rig.stateOf(job)).toBe('DISPATCHED');
+      await rig.store.commitForeign([rig.foreignOf(job)]);
+      expect(await tell(1, '')).toBe('stale');
+    });
+
+    test('of a job that waits, that one of our own hosts holds, or that nobody knows changes nothing', async () => {
+      const rig = await open();
+      const jobs = [await rig.scheduled(), await rig.dispatched(), await rig.running(), rig.subject()];
+      const before = await rig.snapshot();
+      const answers = await rig.store.progressForeign(jobs.map(({ id }) => ({ id, percent: 5, message: 'm' })));
+      expect(answers).toEqual(['stale', 'stale', 'stale', 'missing']);
+      expect(await rig.snapshot()).toBe(before);
+    });
+  });
+
   describe('a pseudo-worker', () => {
     test('has the slots that its heartbeats add up to, each for the whole time of its topic', async () => {
       const rig = await open();

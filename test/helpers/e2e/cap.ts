@@ -19,7 +19,6 @@ import type { System } from './system.ts';
 export interface CapRequest {
   readonly jobId?: string;
   readonly contextPtr?: string;
-  readonly budget?: { readonly deadlineMs: bigint };
 }
 
 export interface CapPeer {

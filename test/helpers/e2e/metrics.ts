@@ -13,3 +13,11 @@ export async function readMetrics(process: ServiceProcess): Promise<ReadonlyMap<
   }
   return series;
 }
+
+/** Results of bus-only workers that did not count, by all schedulers together. */
+export async function foreignRefusals(system: {
+  readonly schedulers: readonly { readonly process: ServiceProcess }[];
+}) {
+  const all = await Promise.all(system.schedulers.map(({ process }) => readMetrics(process)));
+  return all.reduce((n, m) => n + (m.get('cortex_fence_rejections_total{operation="foreign_result"}') ?? 0), 0);
+}

@@ -1,5 +1,6 @@
 // The whole system for a test: real servers, real processes, HTTP at the front. What strikes it (kill, stop, cut) is the test's affair;
 // this starts parts, talks to them, and at the end reads the truth from Redis.
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RedisConnection } from '#core/redis/redis.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
@@ -52,6 +53,8 @@ export interface SystemOptions {
   readonly schedulers?: number;
   /** Of every process. Default warn. */
   readonly logLevel?: string;
+  /** A folder beside this file with other pools and time-outs. */
+  readonly config?: string;
 }
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -67,8 +70,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     GATEWAY_HTTP_ADDR: `127.0.0.1:${httpPort}`,
     GATEWAY_RPC_ADDR: '127.0.0.1:0',
     SAFETY_POLICY_PATH: `${folder}safety.yaml`,
-    POOL_CONFIG_PATH: `${folder}pools.yaml`,
-    TIMEOUT_CONFIG_PATH: `${folder}timeouts.yaml`,
+    POOL_CONFIG_PATH: join(folder, options.config ?? '.', 'pools.yaml'),
+    TIMEOUT_CONFIG_PATH: join(folder, options.config ?? '.', 'timeouts.yaml'),
     LOG_LEVEL: options.logLevel ?? 'warn',
   };
   const all: { stop(): Promise<unknown> }[] = [];

@@ -138,6 +138,18 @@ test('a known field under another wire type is refused, because implementations 
   expect(problemOf(bytes)).toBe('packet: JobRequest.topic has wire type 0');
 });
 
+test('a message that is there twice is refused: who takes the last alone would not see what was judged', () => {
+  const trusted = encodePacket(jobRequestPacket(head, { jobId: 'a', topic: 'job.x', labels: { trusted: 'yes' } }));
+  const plain = encodePacket(jobRequestPacket(head, { jobId: 'a', topic: 'job.x' }));
+  expect(problemOf(new Uint8Array([...trusted, ...plain]))).toMatch(/^packet: BusPacket\.\w+ is there twice$/);
+  const meta = raw((w) =>
+    w.tag(16, WireType.LengthDelimited).bytes(raw((m) => m.tag(1, WireType.LengthDelimited).string('t'))),
+  );
+  const inner = raw((w) => w.tag(1, WireType.LengthDelimited).string('a').raw(meta).raw(meta));
+  const bytes = raw((w) => w.tag(10, WireType.LengthDelimited).bytes(inner));
+  expect(problemOf(bytes)).toBe('packet: JobRequest.meta is there twice');
+});
+
 test('a length that leaves its message is refused', () => {
   // The request claims 3 bytes and its job id 2 more than that; the decoder alone would read on into the next field.
   const bytes = Uint8Array.of(0x52, 3, 0x0a, 3, 0x61, 0x62, 0x63, 0x0a, 1, 0x74);

@@ -168,3 +168,16 @@ test('ids beyond the limit are refused, known ones go on', () => {
   registry.expire(expiryMs + 1);
   expect(registry.beat(direct(), 1)).toBe('changed');
 });
+
+test('the id of a worker of ours is its own as long as it beats', () => {
+  const registry = open();
+  registry.beat(direct(), 0);
+  expect(registry.beat(beat({ maxParallelJobs: 50 }), 1)).toBe('refused');
+  expect(registry.beat(beat({ pool: 'q' }), 1)).toBe('refused');
+  expect(registry.of('p').map((worker) => worker.id)).toEqual(['w1']);
+  expect(registry.beat(direct({ activeJobs: 1 }), 2)).toBe('same');
+  registry.expire(expiryMs + 3);
+  expect(registry.beat(beat({}), expiryMs + 4)).toBe('changed');
+  expect(registry.of('p').map((worker) => worker.id)).toEqual(['topic:job.a', 'topic:job.b']);
+  expect(registry.beat(direct(), expiryMs + 5)).toBe('changed');
+});

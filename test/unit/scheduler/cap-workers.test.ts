@@ -1,6 +1,6 @@
 // Workers that speak the bus alone: one pseudo-worker per topic, a subject that may be silent, results without a fence.
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodePacket, jobResultPacket } from '#core/protocol/envelope.ts';
+import { encodePacket, jobResultPacket, progressPacket } from '#core/protocol/envelope.ts';
 import { subjects } from '#core/protocol/subjects.ts';
 import { JobStatus } from '#proto/cortex/agent/v1/job_pb.ts';
 import { redisStage } from '../../helpers/redis-job-store.ts';
@@ -194,6 +194,53 @@ describe('a result that does not count', () => {
     await rig.publish(subjects.result, rig.packetOf(rig.request({}, 'x')));
     await rig.settle();
     expect(rig.told('refused').map(({ reason }) => reason)).toEqual(['result', 'result']);
+  });
+});
+
+test('words without end are cut, and a time beyond all numbers can still be told', async () => {
+  await open();
+  const long = 'x'.repeat(100_000);
+  const much = { workerId: long, errorCode: long, errorMessage: long, executionMs: 2n ** 63n - 1n };
+  const cap = await rig.cap({ id: 'c1', topic: 'job.echo', answers: () => [{ status: JobStatus.FAILED, ...much }] });
+  const id = await rig.submit();
+  await rig.settle();
+  const { worker, errorCode, errorMessage, execMs } = await rig.view(id);
+  expect([worker.length, errorCode.length, errorMessage.length]).toEqual([128, 128, 500]);
+  expect(execMs).toBe(Number.MAX_SAFE_INTEGER);
+  // Where the truth is another than what was said it is told by us, with that number in it.
+  cap.answers = () => [{ status: JobStatus.SUCCEEDED, resultPtr: 'redis://res:x', ...much }];
+  const other = await rig.submit();
+  await rig.settle();
+  expect(rig.results(other).at(-1)).toMatchObject({ status: JobStatus.FAILED, errorCode: 'bad_result_ptr' });
+  expect(rig.announced.has(other)).toBe(true);
+});
+
+describe('progress', () => {
+  const tell = (id: string, percent: number, headers = {}): Promise<void> => {
+    const packet = progressPacket({ traceId: '', senderId: 'c1', atMs: 0 }, { jobId: id, percent, message: 'on' });
+    return rig.publish(subjects.progress, encodePacket(packet), headers);
+  };
+
+  test('of such a worker is shown on the job; what our own host says is in the store already', async () => {
+    await open();
+    await rig.cap({ id: 'c1', topic: 'job.echo', answers: nothing });
+    const id = await rig.submit();
+    await rig.settle();
+    await tell(id, 20);
+    await tell(id, 400);
+    await rig.advance(100);
+    expect((await rig.view(id)).progress).toEqual({ percent: 100, message: 'on' });
+    await tell(id, 5, { 'Cortex-Recorded': '1' });
+    await rig.advance(100);
+    expect((await rig.view(id)).progress?.percent).toBe(100);
+  });
+
+  test('that is none, or of nobody, is dropped', async () => {
+    await open();
+    await rig.publish(subjects.progress, new Uint8Array([9, 9, 9]));
+    await tell('no-such-job', 5);
+    await rig.advance(100);
+    expect(rig.told('refused').map(({ reason }) => reason)).toEqual(['progress']);
   });
 });
 

@@ -184,6 +184,20 @@ describe('a job that exists on the bus alone', () => {
     expect(await rig.state(id)).toBe('SUCCEEDED');
   });
 
+  test.each([
+    ['principal_id', { principalId: 'p'.repeat(129) }],
+    ['parent_job_id', { parentJobId: 'p'.repeat(100_000) }],
+  ])('with a %s without end becomes no job, and is told', async (field, request) => {
+    await open();
+    const id = await rig.submitOnBus({ id: 'x', payload: '{}', request });
+    await rig.settle();
+    expect(refusals()).toEqual(['too_long']);
+    expect(await rig.store.view(id, undefined)).toBeUndefined();
+    expect(rig.results(id)).toMatchObject([
+      { status: JobStatus.FAILED, errorMessage: `${field}: must be at most 128 characters long` },
+    ]);
+  });
+
   test.each([['redis://ctx:somebody-elses'], ['redis://res:x'], ['redis://'], ['s3://bucket/x'], ['ctx:x']])(
     'with the payload %s becomes no job, and is told',
     async (contextPtr) => {
