@@ -1,7 +1,7 @@
 // local/docker-compose.yml, made from the manifest: `npm run compose` writes it, a test compares. It is thin: what a deployment needs
 // beyond it (limits, secrets, TLS) is not here.
 import { writeFileSync } from 'node:fs';
-import { stringify } from 'yaml';
+import { Scalar, stringify } from 'yaml';
 import { natsPort, type Part, parts, redisPort, restPart } from './manifest.ts';
 
 const places = { hostOf: (name: string) => name, bind: '0.0.0.0', run: ['node'] } as const;
@@ -20,63 +20,55 @@ const probe = (port: number): string =>
   `fetch('http://127.0.0.1:${port}/health').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))`;
 
 function service(part: Part): Record<string, unknown> {
-  const ports = (published[part.name] ?? []).flatMap((name) => part.ports[name] ?? []);
+  const ports = (published[part.name] ?? []).flatMap((name) => part.ports[name] ?? []).toSorted();
   return {
-    image: 'cortexos',
     build: { context: '..', dockerfile: 'local/Dockerfile' },
-    ...(part.name === 'redis-rest' && { profiles: ['edge'] }),
     depends_on: Object.fromEntries(part.needs.map((name) => [name, { condition: 'service_healthy' }])),
-    healthcheck: {
-      test: ['CMD', 'node', '-e', probe(part.health ?? 0)],
-      interval: '5s',
-      timeout: '3s',
-      retries: 12,
-    },
-    ...(ports.length > 0 && { ports: ports.map((port) => `127.0.0.1:${port}:${port}`) }),
     environment: { ...part.env, ...more[part.name] },
+    ...(ports.length > 0 && { ports: ports.map((port) => quoted(`127.0.0.1:${port}:${port}`)) }),
     command: [...part.command],
     restart: 'unless-stopped',
+    healthcheck: { test: ['CMD', 'node', '-e', probe(part.health ?? 0)], ...patience },
+    // A worker's git leaves children, which somebody has to take up.
+    init: true,
+    ...(part.name === 'redis-rest' && { profiles: ['edge'] }),
   };
+}
+
+const patience = { interval: '5s', timeout: '3s', retries: 12 };
+
+/** dclint wants ports in quotes: YAML 1.1 reads some of them as numbers to the base 60. */
+function quoted(text: string): Scalar {
+  const scalar = new Scalar(text);
+  scalar.type = Scalar.QUOTE_SINGLE;
+  return scalar;
 }
 
 /** The compose file as text. */
 export function composeText(): string {
-  const ours = [...parts(places), restPart(places)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  const redisProbe = ['CMD', 'redis-cli', 'ping'];
-  const file = {
-    name: 'cortex',
-    services: {
-      ...Object.fromEntries(ours.filter(({ name }) => name < 'nats').map((part) => [part.name, service(part)])),
-      nats: {
-        image: 'nats:2.10-alpine',
-        healthcheck: {
-          test: ['CMD', 'wget', '-qO-', 'http://127.0.0.1:8222/healthz'],
-          interval: '5s',
-          timeout: '3s',
-          retries: 12,
-        },
-        command: ['--addr', '0.0.0.0', '--port', String(natsPort), '--http_port', '8222'],
-        restart: 'unless-stopped',
-      },
-      ...Object.fromEntries(
-        ours.filter(({ name }) => name > 'nats' && name < 'redis').map((part) => [part.name, service(part)]),
-      ),
-      redis: {
-        image: 'redis:7.2-alpine',
-        healthcheck: { test: redisProbe, interval: '5s', timeout: '3s', retries: 12 },
-        volumes: ['redis-data:/data'],
-        command: [
-          ...['redis-server', '--port', String(redisPort), '--save', '', '--maxmemory-policy', 'noeviction'],
-          ...['--appendonly', 'yes', '--appendfsync', 'everysec'],
-        ],
-        restart: 'unless-stopped',
-      },
-      ...Object.fromEntries(ours.filter(({ name }) => name > 'redis').map((part) => [part.name, service(part)])),
-    },
-    volumes: { 'redis-data': {} },
+  const services: Record<string, unknown> = Object.fromEntries(
+    [...parts(places), restPart(places)].map((part) => [part.name, service(part)]),
+  );
+  services['nats'] = {
+    image: 'nats:2.10-alpine',
+    command: ['--addr', '0.0.0.0', '--port', String(natsPort), '--http_port', '8222'],
+    restart: 'unless-stopped',
+    healthcheck: { test: ['CMD', 'wget', '-qO-', 'http://127.0.0.1:8222/healthz'], ...patience },
   };
+  services['redis'] = {
+    image: 'redis:7.2-alpine',
+    volumes: ['redis-data:/data'],
+    command: [
+      ...['redis-server', '--port', String(redisPort), '--save', '', '--maxmemory-policy', 'noeviction'],
+      ...['--appendonly', 'yes', '--appendfsync', 'everysec'],
+    ],
+    restart: 'unless-stopped',
+    healthcheck: { test: ['CMD', 'redis-cli', 'ping'], ...patience },
+  };
+  const sorted = Object.entries(services).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const file = { name: 'cortex', services: Object.fromEntries(sorted), volumes: { 'redis-data': {} } };
   const head = '# Made from local/services.ts by `npm run compose`; change it there, or in local/compose.ts.\n';
-  return head + stringify(file, { lineWidth: 0, singleQuote: true, defaultStringType: 'PLAIN' });
+  return head + stringify(file, { lineWidth: 0, singleQuote: true });
 }
 
 if (import.meta.main) writeFileSync(new URL('docker-compose.yml', import.meta.url), composeText());

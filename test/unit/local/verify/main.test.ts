@@ -63,7 +63,29 @@ test('a command counts by its exit code, with both streams', async () => {
   });
 });
 
-test('the six gates are there', () => {
-  const names = gates.map(({ name }) => name).toSorted();
-  expect(names).toEqual(['architecture', 'dependencies', 'format', 'lint', 'proto', 'types']);
+test('the six gates are there, and one that is large runs when it is named', () => {
+  const named = (demand: boolean) =>
+    gates
+      .filter(({ onDemand = false }) => onDemand === demand)
+      .map(({ name }) => name)
+      .toSorted();
+  expect(named(false)).toEqual(['architecture', 'dependencies', 'format', 'lint', 'proto', 'types']);
+  expect(named(true)).toEqual(['sst']);
+});
+
+test('a gate on demand does not run by itself', async () => {
+  const ran: string[] = [];
+  const gate = (name: string, onDemand = false) => ({
+    name,
+    onDemand,
+    run: async () => {
+      ran.push(name);
+      return { ok: true, output: '' };
+    },
+  });
+  const all = [gate('small'), gate('large', true)];
+  expect(await main([], { all, say: () => undefined })).toBe(0);
+  expect(ran.splice(0)).toEqual(['small']);
+  expect(await main(['large'], { all, say: () => undefined })).toBe(0);
+  expect(ran).toEqual(['large']);
 });
