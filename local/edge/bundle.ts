@@ -50,7 +50,7 @@ export async function bundleWorker(root: string, entry: string): Promise<Bundle>
       mainFields: ['browser', 'module', 'main'],
       target: 'es2024',
       minify: true,
-      keepNames: true, // errors are told apart by the names of their classes
+
       legalComments: 'none',
       external: ['cloudflare:*'],
       plugins: [leftOut],

@@ -14,6 +14,7 @@ import { address, required, text } from '#core/process/variables.ts';
 import { createUpstashRedis } from '#core/redis/upstash.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import { assertSound, findText } from '../config-texts.ts';
+import { workerEntry } from './bundle.ts';
 import { runWorkerd } from './workerd.ts';
 
 export interface FunctionProcess {
@@ -66,7 +67,7 @@ export function runFunction({ name, metricsPort, addr, port, env, more, reads }:
         const { version, changed } = await pushConfig(redis, reads, found.content);
         log.info(changed ? 'pushed into Redis' : 'is in Redis already', { text: reads, path: found.path, ...version });
       }
-      const options = { root, name, addr: config.addr, env: config.handed };
+      const options = { root, entry: workerEntry(name), addr: config.addr, env: config.handed };
       const running = await resources.use(
         'workerd',
         () => runWorkerd({ ...options, line: (line) => process.stdout.write(`${jsonLine(line)}\n`) }),

@@ -1,3 +1,4 @@
+/// <reference path="./workerd-package.d.ts" />
 // workerd with one function in it, as in production: a configuration of its own, its environment from ours, loopback unless told otherwise.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,13 +10,13 @@ import type { Readable } from 'node:stream';
 import workerd from 'workerd';
 import { type Address, formatAddress } from '#core/process/address.ts';
 import { Stop } from '../bootstrap/stop.mjs';
-import { bundleWorker, compatibilityDate, compatibilityFlags, workerEntry } from './bundle.ts';
+import { bundleWorker, compatibilityDate, compatibilityFlags } from './bundle.ts';
 
 export interface WorkerdOptions {
   /** The root of the checkout. */
   readonly root: string;
-  /** `functions/<name>/worker.ts`. */
-  readonly name: string;
+  /** The worker's file, from the root. */
+  readonly entry: string;
   readonly addr: Address;
   /** The function's environment; in no file and on no command line. */
   readonly env: Readonly<Record<string, string>>;
@@ -36,9 +37,20 @@ export interface RunningWorkerd {
 }
 
 /** Resolves when it listens. Throws Stop when it ends before, with what it said. */
-export async function runWorkerd({ root, name, addr, env, line, spawned }: WorkerdOptions): Promise<RunningWorkerd> {
-  const { code } = await bundleWorker(root, workerEntry(name));
-  const folder = mkdtempSync(join(tmpdir(), `cortex-workerd-${name}-`));
+export async function runWorkerd({ root, entry, addr, env, line, spawned }: WorkerdOptions): Promise<RunningWorkerd> {
+  const { code } = await bundleWorker(root, entry);
+  return startWorkerd({ code, addr, env, line, ...(spawned && { spawned }) });
+}
+
+/** The same with a bundle that is there already. */
+export async function startWorkerd({
+  code,
+  addr,
+  env,
+  line,
+  spawned,
+}: Omit<WorkerdOptions, 'root' | 'entry'> & { readonly code: string }): Promise<RunningWorkerd> {
+  const folder = mkdtempSync(join(tmpdir(), 'cortex-workerd-'));
   writeFileSync(join(folder, 'worker.js'), code, { mode: 0o600 });
   writeFileSync(join(folder, 'config.capnp'), configText(addr, Object.keys(env)), { mode: 0o600 });
   const said: string[] = [];

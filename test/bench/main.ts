@@ -2,6 +2,7 @@
 // is in counters.test.ts, because counters do not depend on how busy the machine is.
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
   path: async () => (await import('./path/run.ts')).benchPath,
+  edge: async () => (await import('./edge/run.ts')).benchEdge,
   store: async () => (await import('./store/run.ts')).benchStore,
 };
 
