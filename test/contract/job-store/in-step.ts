@@ -59,6 +59,10 @@ function codeOf(reason: unknown): unknown {
 function comparable(name: string, answer: unknown): unknown {
   if (name === 'events')
     return (answer as { id?: string; prev?: string }[]).map(({ id: _, prev: __, ...event }) => event);
+  if (name === 'standing') {
+    const { at, ...rest } = answer as { readonly at: string };
+    return { ...rest, empty: at === '' };
+  }
   if (name === 'register') return { ...(answer as object), aliveMs: 0 };
   if (name === 'depths') {
     const text = (depth: unknown): string => JSON.stringify(depth);
