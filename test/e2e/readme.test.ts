@@ -10,7 +10,7 @@ import { repository } from '../helpers/checkout.ts';
 import { createNewcomer, type Newcomer, type Running } from '../helpers/newcomer.ts';
 import { shellCommands } from '../helpers/shell-blocks.ts';
 
-const pages = ['README.md', 'docs/gateway.md'];
+const pages = ['README.md', 'docs/gateway.md', 'docs/rpc.md'];
 const up = 'npm start';
 
 /** Commands that are not typed here, each for a reason. */
@@ -45,6 +45,14 @@ const known: readonly Known[] = [
   {
     command: /^curl .*\/api\/v1\/traces\/TRACE_ID$/,
     expects: (out) => expect(JSON.parse(out)).toMatchObject([{ id: ids.JOB_ID, state: 'SUCCEEDED' }]),
+  },
+  {
+    command: /^curl .*\/cortex\.v1\.CortexApi\/SubmitJob -H .* -d /,
+    expects: (out) => expect(JSON.parse(out)).toEqual({ jobId: expect.any(String), traceId: expect.any(String) }),
+  },
+  {
+    command: /^curl .*\/cortex\.agent\.v1\.SafetyKernel\/Check -H .* -d /,
+    expects: (out) => expect(JSON.parse(out)).toMatchObject({ decision: 'DECISION_TYPE_ALLOW' }),
   },
   { command: /^npm run cortex -- review \.$/, expects: (out) => expect(out).toMatch(/^ +typescript +\d+ files/m) },
   {
@@ -109,11 +117,13 @@ test('Ctrl-C ends everything in order', { timeout: 60_000 }, async () => {
   expect(run.children.filter(isAlive)).toEqual([]);
 });
 
-/** Ids, paths and the port that this system has in place of those of the page. */
+/** Ids, paths and the ports that this system has in place of those of the page. */
 function filled(command: string): string {
-  const { port } = new URL(run.urls['gateway'] ?? '');
+  const here = (name: string): string => `localhost:${new URL(run.urls[name] ?? '').port}`;
   return command
-    .replaceAll('localhost:8081', `localhost:${port}`)
+    .replaceAll('localhost:8081', here('gateway'))
+    .replaceAll('localhost:8080', here('gateway_rpc'))
+    .replaceAll('localhost:50051', here('safety'))
     .replaceAll('/path/to/checkout', newcomer.root)
     .replaceAll('JOB_ID', ids.JOB_ID)
     .replaceAll('TRACE_ID', ids.TRACE_ID);

@@ -98,8 +98,8 @@ describe('the gateway', () => {
     const gateway = await start('gateway');
     const stream = gateway.open('v1');
     const answer = await stream.ask({ file_containing_symbol: 'cortex.v1.CortexApi' });
-    const { file_descriptor_proto } = answer?.['file_descriptor_response'] as { file_descriptor_proto: Uint8Array[] };
-    const files = file_descriptor_proto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+    const told = answer?.['file_descriptor_response'] as { file_descriptor_proto: Uint8Array[] } | undefined;
+    const files = (told?.file_descriptor_proto ?? []).map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
     const [file] = files;
     if (file === undefined) expect.unreachable('no file');
     const registry = createFileRegistry(file, (name) => files.find((each) => each.name === name));

@@ -62,8 +62,8 @@ const open = (version = 'v1') =>
   );
 
 const filesIn = (answer: Readonly<Record<string, unknown>> | undefined) => {
-  const { file_descriptor_proto } = answer?.['file_descriptor_response'] as { file_descriptor_proto: Uint8Array[] };
-  return file_descriptor_proto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
+  const files = answer?.['file_descriptor_response'] as { file_descriptor_proto: Uint8Array[] } | undefined;
+  return (files?.file_descriptor_proto ?? []).map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
 };
 
 describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {

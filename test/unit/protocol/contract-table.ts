@@ -1,11 +1,32 @@
-// Field names and numbers as the outside has them: CAP up to 2.0.12, and the original's own services. Written by hand from the
+// Field names and numbers as the outside has them: CAP up to 2.0.12, the original's own services, and gRPC's reflection. Written by hand from the
 // description of the wire and never from our .proto files, so that those cannot drift unnoticed. `name number type`;
 // no type means string, `[]` repeated, `{}` a map from string to string.
 
 const agent = 'cortex.agent.v1.';
 const own = 'cortex.v1.';
 
+/** Reflection, the same in each of its packages. */
+const reflection = (version: string): Record<string, string> => {
+  const of = `grpc.reflection.${version}.`;
+  return {
+    [`${of}ServerReflectionRequest`]: `host 1, file_by_filename 3, file_containing_symbol 4,
+      file_containing_extension 5 ${of}ExtensionRequest, all_extension_numbers_of_type 6, list_services 7`,
+    [`${of}ExtensionRequest`]: 'containing_type 1, extension_number 2 int32',
+    [`${of}ServerReflectionResponse`]: `valid_host 1, original_request 2 ${of}ServerReflectionRequest,
+      file_descriptor_response 4 ${of}FileDescriptorResponse,
+      all_extension_numbers_response 5 ${of}ExtensionNumberResponse,
+      list_services_response 6 ${of}ListServiceResponse, error_response 7 ${of}ErrorResponse`,
+    [`${of}FileDescriptorResponse`]: 'file_descriptor_proto 1 bytes[]',
+    [`${of}ExtensionNumberResponse`]: 'base_type_name 1, extension_number 2 int32[]',
+    [`${of}ListServiceResponse`]: `service 1 ${of}ServiceResponse[]`,
+    [`${of}ServiceResponse`]: 'name 1',
+    [`${of}ErrorResponse`]: 'error_code 1 int32, error_message 2',
+  };
+};
+
 export const messages: Readonly<Record<string, string>> = {
+  ...reflection('v1'),
+  ...reflection('v1alpha'),
   [`${agent}BusPacket`]: `trace_id 1, sender_id 2, created_at 3 google.protobuf.Timestamp, protocol_version 4 int32,
     job_request 10 ${agent}JobRequest, job_result 11 ${agent}JobResult, heartbeat 12 ${agent}Heartbeat,
     alert 13 ${agent}SystemAlert, signature 14 bytes, job_progress 15 ${agent}JobProgress, job_cancel 16 ${agent}JobCancel`,
@@ -82,4 +103,8 @@ export const methods: Readonly<Record<string, string>> = {
   '/cortex.v1.ContextEngine/BuildWindow': 'cortex.v1.BuildWindowRequest cortex.v1.BuildWindowResponse',
   '/cortex.v1.ContextEngine/UpdateMemory': 'cortex.v1.UpdateMemoryRequest cortex.v1.UpdateMemoryResponse',
   '/cortex.v1.ContextEngine/IngestRepo': 'cortex.v1.IngestRepoRequest cortex.v1.IngestRepoResponse',
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo':
+    'grpc.reflection.v1.ServerReflectionRequest grpc.reflection.v1.ServerReflectionResponse',
+  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo':
+    'grpc.reflection.v1alpha.ServerReflectionRequest grpc.reflection.v1alpha.ServerReflectionResponse',
 };

@@ -4,8 +4,13 @@ import { fileURLToPath } from 'node:url';
 import type { DescField } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
+import { file_grpc_reflection_v1_reflection } from '#proto/grpc/reflection/v1/reflection_pb.ts';
+import { file_grpc_reflection_v1alpha_reflection } from '#proto/grpc/reflection/v1alpha/reflection_pb.ts';
 import { enums, messages, methods } from './contract-table.ts';
-import { files } from './fixtures.ts';
+import { files as own } from './fixtures.ts';
+
+/** With gRPC's reflection, which a second implementation speaks in test/unit/http/reflection.test.ts. */
+const files = [...own, file_grpc_reflection_v1_reflection, file_grpc_reflection_v1alpha_reflection];
 
 test('every .proto file is looked at', () => {
   const root = fileURLToPath(new URL('../../../proto', import.meta.url));
