@@ -130,7 +130,12 @@ export function commitJob(memory: Memory, item: Commit): Committed {
   }
   if (item.result !== undefined) {
     record.resultKey = `res:${item.id}`;
-    memory.values.set(record.resultKey, { value: item.result, expiresAt: now + memory.options.dataTtlMs });
+    const kept = { value: item.result, expiresAt: now + memory.options.dataTtlMs };
+    memory.values.set(record.resultKey, kept);
+    if (record.openHandOuts > 0) {
+      record.resultKey += `:sealed:${record.fence}`;
+      memory.values.set(record.resultKey, kept);
+    }
   }
   return commit(memory, record, item);
 }

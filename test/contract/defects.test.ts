@@ -54,10 +54,7 @@ const rows: readonly Caught[] = [
   {
     n: 6,
     defect: 'no JobResult for DENIED, FAILED, TIMEOUT',
-    by: [
-      ['test/e2e/bus.test.ts', 'every end is told on the bus'],
-      ['test/e2e/bus.test.ts', 'TIMEOUT is told as well'],
-    ],
+    by: [['test/e2e/wire-clients.test.ts', 'every end is heard on the bus']],
   },
   {
     n: 7,
@@ -272,7 +269,7 @@ const rows: readonly Caught[] = [
   {
     n: 39,
     defect: 'mixed workers run a job twice',
-    by: [['test/e2e/bus.test.ts', 'our own worker beside a bus-only one']],
+    by: [['test/e2e/wire-citizens.test.ts', 'our own worker beside a bus-only one']],
   },
 ];
 

@@ -381,3 +381,17 @@ test('our own worker beside a bus-only one in one pool: each of 500 jobs runs on
   expect(byCap.length).toBeLessThan(480);
   await work.leave();
 });
+
+test('a bus-only worker that answers after one of ours has done its job does not replace the result', async () => {
+  const work = await cap.work('job.test.deaf');
+  await cap.beat('w-beside', 'test');
+  const id = await cap.job('job.test.deaf');
+  await work.count(1);
+  await work.leave();
+  await system.db.set(gateKey(id), '1');
+  await system.worker('job.test.deaf', 'deaf');
+  await system.reach(id, 'SUCCEEDED');
+  await spurned(() => cap.succeed(id, { from: 'late' }));
+  expect((await shown(id))['result']).toMatchObject({ worker: 'deaf' });
+  await endedOnce(system, [id]);
+});

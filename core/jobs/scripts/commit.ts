@@ -10,7 +10,7 @@ export const commit = jobScript(
   /* lua */ `
 return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors)
   local rk=P..'job:meta:'..id
-  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','idem','result_ptr','rctx')
+  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','idem','result_ptr','rctx','fh')
   local st,tenant=m[1],m[2]
   if not st then return {'missing','',false} end
   if m[3]~=fence or m[4]~=attempt then return {'stale',st,false} end
@@ -37,6 +37,12 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
   if has=='1' then
     ptr='redis://res:'..id
     call('SET',P..'res:'..id,result,'PX',DATA)
+    -- A bus-only worker that had it before may still write that key: what is read is a copy.
+    if num(m[14] or '0')>0 then
+      local sealed='res:'..id..':sealed:'..fence
+      ptr='redis://'..sealed
+      call('SET',P..sealed,result,'PX',DATA)
+    end
     h[#h+1]='result_ptr' h[#h+1]=ptr
   end
   if errors~='|' or m[5] then

@@ -52,6 +52,27 @@ export function foreign(open: () => Promise<Rig>): void {
       await rig.audit();
     });
 
+    test('that comes late does not replace what a worker of ours has committed since', async () => {
+      const rig = await open();
+      const job = await handedOut(rig, 1);
+      await rig.raw.requeue([rig.requeueOf(job, 'DISPATCHED', 'lost')]);
+      const ours: Subject = {
+        ...job,
+        worker: `ours-${job.pool}`,
+        instance: 'i1',
+        spec: { ...job.spec, foreign: false },
+      };
+      await rig.registered(ours);
+      await rig.claim(ours);
+      await rig.accept(ours);
+      const [{ end } = { end: undefined }] = await rig.store.commit([rig.commitOf(ours)]);
+      await rig.driver.write('t1', `res:${job.id}`, '{"late":true}');
+      expect(rig.one(await rig.store.commitForeign([rig.foreignOf(job)]))).toMatchObject({ outcome: 'stale' });
+      expect(await rig.raw.result(job.id, 't1')).toBe('{"response":"ho"}');
+      expect(await rig.driver.read('t1', end?.resultPtr.slice('redis://'.length) ?? '')).toBe('{"response":"ho"}');
+      expect(await rig.view(job)).toMatchObject({ resultPtr: end?.resultPtr });
+    });
+
     test('leaves no key behind for ever, whether it counts or comes too late', async () => {
       const rig = await open();
       for (const how of ['failed', 'late', 'never'] as const) {
