@@ -20,7 +20,7 @@ const probe = (port: number): string =>
   `fetch('http://127.0.0.1:${port}/health').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))`;
 
 function service(part: Part): Record<string, unknown> {
-  const ports = (published[part.name] ?? []).flatMap((name) => part.ports[name] ?? []).toSorted();
+  const ports = (published[part.name] ?? []).flatMap((name) => part.ports[name] ?? []).toSorted((a, b) => a - b);
   return {
     build: { context: '..', dockerfile: 'local/Dockerfile' },
     depends_on: Object.fromEntries(part.needs.map((name) => [name, { condition: 'service_healthy' }])),

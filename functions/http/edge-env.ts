@@ -22,6 +22,7 @@ export const edgeEnv = {
 export function consoleLog(service: string, { logLevel }: Pick<EnvValues<typeof edgeEnv>, 'logLevel'>): Log {
   return createLog({
     level: logLevel,
+    // oxlint-disable-next-line no-console -- it is where workerd takes a log from
     write: (line) => console.log(line),
     now: () => systemClock.now(),
     fields: { service },

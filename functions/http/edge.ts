@@ -40,6 +40,7 @@ export function edgeFunction<C extends Pick<EnvValues<typeof edgeEnv>, 'logLevel
         opened ??= open(env);
       } catch (error) {
         const message = `this function is not configured: ${toCortexError(error).message}`;
+        // oxlint-disable-next-line no-console -- without a configuration there is no log yet
         console.log(JSON.stringify({ level: 'error', service: spec.name, msg: message }));
         return problemResponse(new CortexError('unavailable', message));
       }

@@ -24,7 +24,7 @@ const attempts: Readonly<Record<string, Attempt>> = {
     const { uptime_s: _, ...body } = await json(await gateway.request('/health', { headers }));
     const { uptime_s: __, ...toNobody } = await json(await gateway.request('/health'));
     expect(body).toEqual(toNobody);
-    const known = ['status', 'service', 'redis', 'nats', 'api_keys'];
+    const known = ['status', 'service', 'redis', 'nats', 'safety', 'api_keys'];
     expect(Object.keys(body).filter((key) => !known.includes(key))).toEqual([]);
   },
   'GET /api/v1/workers': async (gateway, victim, headers) => {

@@ -32,6 +32,8 @@ test('the defaults serve this machine alone, without limits', () => {
     dataTtlSeconds: undefined,
     metaTtl: 7 * 24 * 3600 * 1000,
     metaTtlSeconds: undefined,
+    addr: { host: 'localhost', port: 50051 },
+    ...{ token: undefined, kernelCa: undefined, kernelInsecure: undefined },
   });
 });
 
