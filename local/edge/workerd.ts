@@ -1,4 +1,3 @@
-/// <reference path="./workerd-package.d.ts" />
 // workerd with one function in it, as in production: a configuration of its own, its environment from ours, loopback unless told otherwise.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

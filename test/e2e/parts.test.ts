@@ -60,7 +60,8 @@ test('the bus goes away while jobs run: what was accepted ends', { timeout: 60_0
   await worker.stop();
 });
 
-test('the kernel is away for 5 s under load: jobs wait, visibly, and go on', { timeout: 60_000 }, async () => {
+// Thousands wait by then, more on a faster machine; afterwards they are judged and run while their neighbours take half of it.
+test('the kernel is away for 5 s under load: jobs wait, visibly, and go on', { timeout: 120_000 }, async () => {
   const worker = await system.worker('job.test.quick', 'patient', 16);
   const first = await system.submitMany('job.test.quick', 50);
   await system.safety.kill();
@@ -82,7 +83,7 @@ test('the kernel is away for 5 s under load: jobs wait, visibly, and go on', { t
   const states = await Promise.all(held.slice(-20).map(async (id) => (await system.view(id)).state));
   expect(new Set(states)).toEqual(new Set(['PENDING']));
   await system.safety.start();
-  await system.ended([...first, ...held], 30_000);
+  await system.ended([...first, ...held], 60_000);
   await quiet(system);
   await endedOnce(system, [...first, ...held]);
   await worker.stop();

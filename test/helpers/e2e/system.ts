@@ -176,13 +176,21 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     },
     async ended(ids, timeout = 20_000) {
       const views = new Map<string, JobView>();
+      let others: readonly JobView[] = [];
+      const some = (): string =>
+        others
+          .slice(0, 5)
+          .map(({ id, state, attempts, losses, safetyReason }) => [id, state, attempts, losses, safetyReason].join(' '))
+          .join('; ');
       await until(
         async () => {
           const open = ids.filter((id) => !views.has(id)).slice(0, 500);
-          for (const seen of await Promise.all(open.map(view))) if (isEnd(seen.state)) views.set(seen.id, seen);
+          const seen = await Promise.all(open.map(view));
+          for (const one of seen) if (isEnd(one.state)) views.set(one.id, one);
+          others = seen.filter(({ state }) => !isEnd(state));
           return views.size === ids.length;
         },
-        { timeout, interval: 50, message: () => `${ids.length} jobs to end; ${views.size} have` },
+        { timeout, interval: 50, message: () => `${ids.length} jobs to end; ${views.size} have: ${some()}` },
       );
       return ids.map((id) => views.get(id) as JobView);
     },

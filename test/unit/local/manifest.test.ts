@@ -106,10 +106,8 @@ describe('sst dev', () => {
     globals.$config = (config: unknown) => config;
     globals.sst = {
       x: {
-        DevCommand: class {
-          constructor(name: string, options: Omit<Made, 'name'>) {
-            made.push({ name, ...options });
-          }
+        DevCommand: function DevCommand(name: string, options: Omit<Made, 'name'>): void {
+          made.push({ name, ...options });
         },
       },
     };
