@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { endLeftovers, readRun, type RunNote } from '../../local/bootstrap/checkout.mjs';
 import { needsInstall } from '../../local/bootstrap/install.mjs';
-import { services } from '../../local/services.ts';
+import { edgeServices, services } from '../../local/services.ts';
 import { repository } from './checkout.ts';
 import { childEnv, forgetChild, noteChild } from './children.ts';
 import { until } from './until.ts';
@@ -49,7 +49,9 @@ export function createNewcomer(): Newcomer {
 
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((one) => !one.includes('node_modules'));
   const env = { ...childEnv(), PATH: path.join(delimiter), HOME: home, npm_config_update_notifier: 'false' };
-  const anywhere = Object.fromEntries(services.flatMap(({ ports }) => ports.map((p) => [p.variable, '127.0.0.1:0'])));
+  const anywhere = Object.fromEntries(
+    [...services, ...edgeServices].flatMap(({ ports }) => ports.map((p) => [p.variable, '127.0.0.1:0'])),
+  );
   const freely = { ...anywhere, NATS_PORT: '0', NATS_WS_PORT: '0', REDIS_PORT: '0' };
   const open = new Set<Running>();
 
