@@ -12,7 +12,7 @@ import { until } from '../helpers/until.ts';
 import { expectProblem } from '../http/expect-problem.ts';
 import { as, keyEntries } from '../http/keys.ts';
 import { workerEntry } from '../../local/edge/bundle.ts';
-import { bundleOf, startFunction, type Workerd } from './runtime.ts';
+import { bundleOf, startFunction, startWorkerd, type Workerd } from './runtime.ts';
 import { type EdgeStage, startEdgeStage } from './stage.ts';
 
 describe.each(['gateway', 'safety'])('the bundle of %s', (name) => {
@@ -166,5 +166,15 @@ describe('a gateway at the edge', () => {
     });
     await safety.stop();
     expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ status: 'degraded', safety: { ok: false } });
+  });
+
+  test('tells of the kernel that is bound to it, which nobody else reaches', async () => {
+    await pushConfig(stage.db, 'policy', 'tenants: {default: {allow_topics: ["job.*"]}}');
+    const kernel = { SAFETY: [workerEntry('safety'), stage.env] as const };
+    const { url, stop } = await startWorkerd(workerEntry('gateway'), local(), 0, kernel);
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({
+      ...{ status: 'ok', safety: { ok: true, policy: expect.stringMatching(/^\d{13}:/) as string } },
+    });
+    await stop();
   });
 });
