@@ -32,14 +32,25 @@ export interface Workerd {
 export const startFunction = (name: string, env: Readonly<Record<string, string>>, port = 0): Promise<Workerd> =>
   startWorkerd(workerEntry(name), env, port);
 
-/** Runs the worker at `entry` with this environment. */
-export async function startWorkerd(entry: string, env: Readonly<Record<string, string>>, port = 0): Promise<Workerd> {
+/** Runs the worker at `entry` with this environment; `bound` are other workers by the name under which it has them, each with its own. */
+export async function startWorkerd(
+  entry: string,
+  env: Readonly<Record<string, string>>,
+  port = 0,
+  bound: Readonly<Record<string, readonly [entry: string, env: Readonly<Record<string, string>>]>> = {},
+): Promise<Workerd> {
   const log: string[] = [];
-  const runtime = new Miniflare({
-    modules: [{ type: 'ESModule', path: 'worker.js', contents: (await bundleOf(entry)).code }],
+  const worker = async (name: string, file: string, bindings: Readonly<Record<string, string>>) => ({
+    name,
+    modules: [{ type: 'ESModule' as const, path: 'worker.js', contents: (await bundleOf(file)).code }],
     compatibilityDate,
     compatibilityFlags: [...compatibilityFlags],
-    bindings: { ...env },
+    bindings: { ...bindings },
+  });
+  const others = await Promise.all(Object.entries(bound).map(([name, [file, own]]) => worker(name, file, own)));
+  const serviceBindings = Object.fromEntries(Object.keys(bound).map((name) => [name, name]));
+  const runtime = new Miniflare({
+    workers: [{ ...(await worker('main', entry, env)), serviceBindings }, ...others],
     host: '127.0.0.1',
     port,
     log: new Log(LogLevel.NONE),
