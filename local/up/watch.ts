@@ -9,11 +9,16 @@ const FOLDERS = ['core', 'functions', 'services', join('proto', 'gen'), 'config'
 /** The services that a change of `path` (from the root, `/` between names) concerns. */
 export function concerned(path: string, services: readonly Service[]): readonly Service[] {
   if (!/\.(ts|lua|json|ya?ml)$/.test(path) || path.endsWith('.test.ts')) return [];
-  const owner = services.filter((service) => path.startsWith(`${dirname(service.entry)}/`));
+  const owner = services.filter((service) => path.startsWith(`${homeOf(service)}/`));
   if (owner.length > 0) return owner;
-  if (path.startsWith('functions/')) return services.filter((service) => service.entry.startsWith('functions/'));
+  if (path.startsWith('functions/')) return services.filter((service) => homeOf(service).startsWith('functions/'));
   // A folder of a service that npm start does not run concerns nobody.
   return path.startsWith('services/') ? [] : services;
+}
+
+/** The folder of its code: a function in workerd is started from elsewhere. */
+function homeOf({ name, entry }: Service): string {
+  return entry.startsWith('local/edge/') ? `functions/${name}` : dirname(entry);
 }
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { formatAddress } from '#core/process/address.ts';
-import { services } from '../../../local/services.ts';
+import { edgeServices, services } from '../../../local/services.ts';
 import { parseUpOptions } from '../../../local/up/options.ts';
 import { readable } from '../../../local/up/output.ts';
 import { withoutSecrets } from '../../../local/up/server-unit.ts';
@@ -174,5 +174,13 @@ describe('which services a change concerns', () => {
     ['core/jobs/.state.ts.swp', []],
   ])('%s', (path, names) => {
     expect(concerned(path, services).map((service) => service.name)).toEqual(names);
+  });
+
+  it.each([
+    ['functions/gateway/worker.ts', ['gateway']],
+    ['functions/safety/app.ts', ['safety']],
+    ['functions/http/edge.ts', ['safety', 'gateway']],
+  ])('with the functions in workerd: %s', (path, names) => {
+    expect(concerned(path, edgeServices).map((service) => service.name)).toEqual(names);
   });
 });
