@@ -20,7 +20,7 @@ export interface NodeUpgrades {
 
 /** Bytes of one message of a client; none is looked at. */
 const maxMessageBytes = 4_096;
-/** How long a client may take to answer that it closes, ms. */
+/** How long a client may take to close its side, ms. */
 const closeMs = 2_000;
 
 type Open = (socket: Socket) => SocketEvents;
@@ -100,6 +100,9 @@ async function write(socket: Duplex, response: Response): Promise<void> {
   for (const [name, value] of response.headers) lines.push(`${name}: ${value}`);
   lines.push(`content-length: ${body.length}`, 'connection: close', '', '');
   socket.end(Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), body]));
+  // The server has let go of this connection: nobody else ends it with a client that leaves its side open.
+  const force = setTimeout(() => socket.destroy(), closeMs);
+  socket.once('close', () => clearTimeout(force));
 }
 
 function serve(ws: WebSocket, open: Open): void {
