@@ -85,8 +85,10 @@ export function createNodeUpgrades(): NodeUpgrades {
 
 function requestOf(request: IncomingMessage, signal: AbortSignal): Request {
   const scheme = request.socket instanceof TLSSocket ? 'https' : 'http';
-  const url = `${scheme}://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`;
-  if (!URL.canParse(url))
+  const host = request.headers.host ?? 'localhost';
+  const url = `${scheme}://${host}${request.url ?? '/'}`;
+  // Else it would be read as a part of the path, or as credentials.
+  if (/[/?#@\\]/.test(host) || !URL.canParse(url))
     throw new CortexError('invalid_argument', 'Host: is not the name of a host', { field: 'Host' });
   const headers = new Headers();
   const { rawHeaders } = request;

@@ -62,3 +62,16 @@ test('a refused upgrade ends its connection, also when the client leaves its sid
   await gone;
   clearInterval(poke);
 }, 8_000);
+
+test.each(['127.0.0.1/health?', 'a:b@127.0.0.1', '127.0.0.1#', '127.0.0.1\\health?'])(
+  'a Host of %s is none, and says nothing of the path',
+  async (name) => {
+    const { socket, answer } = await raw(['GET /nothing HTTP/1.1', `Host: ${name}`, ...upgrade, ...handshake]);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
+  },
+);
+
+test('and none of it is a fault of ours', () => {
+  expect(gateway.log.filter(({ level }) => level === 'error')).toEqual([]);
+});
