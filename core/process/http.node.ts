@@ -129,8 +129,9 @@ function createHttp1(limits: HttpLimits, listener: Listener, upgrade: UpgradeLis
       keepAliveTimeout: limits.idleMs,
       maxHeaderSize: limits.maxHeaderBytes,
       connectionsCheckingInterval: Math.min(5_000, Math.ceil(limits.headersMs / 2)),
-      // A client that would also speak h2c is served as it came.
-      shouldUpgradeCallback: ({ headers }) => upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
+      // A client that would also speak h2c is served as it came, and so is what is no GET: a WebSocket begins with one.
+      shouldUpgradeCallback: ({ headers, method }) =>
+        upgrade !== undefined && method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket',
     },
     listener as RequestListener,
   );

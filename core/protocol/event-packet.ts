@@ -11,6 +11,9 @@ import { statusOfState } from './status.ts';
 const gateway = 'api-gateway';
 const scheduler = 'cortex-scheduler';
 
+/** 0001-01-01 and 9999-12-31, which protojson allows. */
+const [firstSecond, lastSecond] = [-62_135_596_800n, 253_402_300_799n];
+
 /** Whether an event may have a packet, and with which part of the record: what is not worth a look is not looked at. */
 export function packetNeeds({ state }: JobEvent): 'packet' | 'record' | undefined {
   if (state === 'PENDING') return 'packet';
@@ -39,7 +42,7 @@ function submission(event: JobEvent, job: JobView, stored: Uint8Array | undefine
   // It may come back to PENDING: to be judged again, or approved. That is no submission.
   if (event.ts !== job.createdAt) return undefined;
   const packet = stored === undefined ? undefined : decodePacket(stored);
-  if (packet?.ok === true && packet.value.payload.case === 'jobRequest') return packet.value;
+  if (packet?.ok === true && packet.value.payload.case === 'jobRequest' && hasTime(packet.value)) return packet.value;
   return jobRequestPacket(
     { traceId: job.traceId, senderId: gateway, atMs: event.ts },
     {
@@ -52,6 +55,13 @@ function submission(event: JobEvent, job: JobView, stored: Uint8Array | undefine
       principalId: job.principal,
     },
   );
+}
+
+/** Whether its time can be told in JSON: whoever writes a packet by hand can put anything there, and nobody could read it ever after. */
+function hasTime({ createdAt }: BusPacket): boolean {
+  if (createdAt === undefined) return true;
+  const { seconds, nanos } = createdAt;
+  return seconds >= firstSecond && seconds <= lastSecond && nanos >= 0 && nanos <= 999_999_999;
 }
 
 function end(event: JobEvent, job: JobView | undefined): BusPacket {

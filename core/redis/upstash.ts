@@ -117,7 +117,7 @@ function parseUrl(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** What went wrong, as our error. Its cause says what is worth a log: neither the token nor the command, which may be a payload. */
+/** What went wrong, as our error. Its cause says what is worth a log: neither the token nor a command or reply, which may be a payload. */
 function failure(what: string, error: unknown, token: string): CortexError {
   const words = wordsOf(error).replaceAll(token, '(token)');
   const cause = new Error(words);
@@ -126,8 +126,13 @@ function failure(what: string, error: unknown, token: string): CortexError {
       const refusal = words.replace(/, command was: [^]*$/, '').replace(/^Command failed: /, '');
       return refusalOf(what, refusal);
     }
-    case 'UpstashJSONParseError':
-      return new CortexError('unavailable', `what answered ${what} is no Redis over REST, or broke off`, { cause });
+    case 'UpstashJSONParseError': {
+      // The page of a proxy is worth a log; half a reply may be half a payload.
+      const told = new Error(words.replace(/(body: )\s*[[{"][^]*$/, '$1(a part of a reply)'));
+      return new CortexError('unavailable', `what answered ${what} is no Redis over REST, or broke off`, {
+        cause: told,
+      });
+    }
     default:
       return new CortexError('unavailable', `Redis did not answer ${what}`, { cause });
   }

@@ -20,7 +20,7 @@ export interface NodeUpgrades {
 
 /** Bytes of one message of a client; none is looked at. */
 const maxMessageBytes = 4_096;
-/** How long a client may take to answer that it closes, ms. */
+/** How long a client may take to close its side, ms. */
 const closeMs = 2_000;
 
 type Open = (socket: Socket) => SocketEvents;
@@ -85,8 +85,10 @@ export function createNodeUpgrades(): NodeUpgrades {
 
 function requestOf(request: IncomingMessage, signal: AbortSignal): Request {
   const scheme = request.socket instanceof TLSSocket ? 'https' : 'http';
-  const url = `${scheme}://${request.headers.host ?? 'localhost'}${request.url ?? '/'}`;
-  if (!URL.canParse(url))
+  const host = request.headers.host ?? 'localhost';
+  const url = `${scheme}://${host}${request.url ?? '/'}`;
+  // Else it would be read as a part of the path, or as credentials.
+  if (/[/?#@\\]/.test(host) || !URL.canParse(url))
     throw new CortexError('invalid_argument', 'Host: is not the name of a host', { field: 'Host' });
   const headers = new Headers();
   const { rawHeaders } = request;
@@ -100,6 +102,9 @@ async function write(socket: Duplex, response: Response): Promise<void> {
   for (const [name, value] of response.headers) lines.push(`${name}: ${value}`);
   lines.push(`content-length: ${body.length}`, 'connection: close', '', '');
   socket.end(Buffer.concat([Buffer.from(lines.join('\r\n'), 'latin1'), body]));
+  // The server has let go of this connection: nobody else ends it with a client that leaves its side open.
+  const force = setTimeout(() => socket.destroy(), closeMs);
+  socket.once('close', () => clearTimeout(force));
 }
 
 function serve(ws: WebSocket, open: Open): void {

@@ -58,6 +58,13 @@ export function createBackend({ url, commandTimeoutMs = 5_000, onTrouble }: Back
 
   const client = connect({ connectionName: 'redis-rest' });
   const channels = new Map<string, Set<Follower>>();
+  /** How many are about to follow a channel: nobody else's end may take the subscription from them. */
+  const coming = new Map<string, number>();
+  const leave = (from: Client, channel: string): void => {
+    if (coming.has(channel) || (channels.get(channel)?.size ?? 0) > 0) return;
+    channels.delete(channel);
+    from.unsubscribe(channel).catch(() => undefined); // the connection is gone, and the subscription with it
+  };
   let subscriber: Client | undefined;
   const subscriptions = (): Client => {
     if (subscriber !== undefined) return subscriber;
@@ -89,17 +96,23 @@ export function createBackend({ url, commandTimeoutMs = 5_000, onTrouble }: Back
     },
     async follow(channel, follower) {
       const from = subscriptions();
-      await within(commandTimeoutMs, from.subscribe(channel), late).catch((error: unknown) => {
+      coming.set(channel, (coming.get(channel) ?? 0) + 1);
+      try {
+        await within(commandTimeoutMs, from.subscribe(channel), late);
+        const followers = channels.get(channel) ?? new Set();
+        channels.set(channel, followers.add(follower));
+        return () => {
+          followers.delete(follower);
+          if (channels.get(channel) === followers) leave(from, channel);
+        };
+      } catch (error) {
         throw error instanceof CortexError ? error : away(error);
-      });
-      const followers = channels.get(channel) ?? new Set();
-      channels.set(channel, followers.add(follower));
-      return () => {
-        followers.delete(follower);
-        if (followers.size > 0 || channels.get(channel) !== followers) return;
-        channels.delete(channel);
-        from.unsubscribe(channel).catch(() => undefined); // the connection is gone, and the subscription with it
-      };
+      } finally {
+        const others = (coming.get(channel) ?? 0) - 1;
+        if (others > 0) coming.set(channel, others);
+        else coming.delete(channel);
+        leave(from, channel);
+      }
     },
     ready(ms) {
       if (client.status === 'ready') return Promise.resolve(true);

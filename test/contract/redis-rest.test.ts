@@ -117,7 +117,7 @@ describe('an answer that is none', () => {
       (_, r) => r.writeHead(200, { 'content-length': 99 }).write('{"result":"', () => r.socket?.destroy()),
       'unavailable',
     ],
-    ['an answer that ends early', (_, r) => r.writeHead(200).end('{"result":"a'), 'unavailable'],
+    ['an answer that ends early', (_, r) => r.writeHead(200).end('{"result":"private'), 'unavailable'],
     ['an answer that never ends', (_, r) => void r.writeHead(200).write('{"result":"'), 'unavailable'],
     ['silence', () => undefined, 'unavailable'],
     ['401', (_, r) => r.writeHead(401).end('{"error":"Unauthorized"}'), 'unauthenticated'],

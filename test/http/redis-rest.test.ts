@@ -1,6 +1,7 @@
 // The REST front of Redis against the client that it is for: replies as Upstash gives them, refusals in Redis's words, and who may ask.
 import { type RedisConfigNodejs, Redis as UpstashClient } from '@upstash/redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createBackend } from '../../local/redis-rest/backend.ts';
 import { type RedisRestFront, startRedisRest } from '../helpers/redis-rest.ts';
 import { startRedis, type TestServer } from '../helpers/servers.ts';
 import { until } from '../helpers/until.ts';
@@ -268,6 +269,25 @@ describe('a subscription', () => {
     expect(got).toEqual(['first, with a comma', '{"a":"ü"}']);
     await subscriber.unsubscribe();
     await until(async () => (await client().publish('news/of:all', 'nobody')) === 0);
+  });
+
+  test('is not taken away by one that ends while it begins', async () => {
+    const backend = createBackend({ url: server.url, onTrouble: () => undefined });
+    const got: string[] = [];
+    const follower = (name: string) => ({
+      message: (text: string) => void got.push(`${name} ${text}`),
+      lost: () => undefined,
+    });
+    const stop = await backend.follow('shared', follower('first'));
+    const second = backend.follow('shared', follower('second'));
+    stop();
+    const stopSecond = await second;
+    await backend.run([['PUBLISH', 'shared', 'hi']]);
+    await until(() => got.length > 0, { message: 'the message' });
+    expect(got).toEqual(['second hi']);
+    stopSecond();
+    await until(async () => (await client().publish('shared', 'nobody')) === 0);
+    backend.close();
   });
 
   test('many of one channel share it; too many are refused; the loss of Redis ends them', async () => {

@@ -65,7 +65,12 @@ export function streamRoutes(deps: StreamRouteDeps): readonly Route[] {
     const feed = feeds.open(tenant);
     lease.onRelease(feed.close);
     const options = { tenant, lease, feed, beatMs, after, cursors: cursor !== undefined, reset };
-    return upgrade(c, (socket) => servePackets(deps, options, socket));
+    try {
+      return await upgrade(c, (socket) => servePackets(deps, options, socket));
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
   };
 
   const ticket = async (c: AppContext): Promise<Response> => {

@@ -58,6 +58,8 @@ export function createCandidates(globs: Globs, skipped: Skipped, limits: Limits,
     const isLeftOut = above === '' && (baseName(folder) === '.git' || globs.excludesFolder(folder));
     const by = isLeftOut ? folder : above;
     closed.set(folder, by);
+    // One name may have thousands of folders above it, each of which is held and compared with every pattern.
+    if (closed.size > limits.entries) throw tooMany(`holds more than ${limits.entries} folders`);
     return by;
   };
 

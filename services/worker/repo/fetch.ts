@@ -88,7 +88,7 @@ export async function withRepository<T>(
   const time = new AbortController();
   const timer = setTimeout(() => time.abort(late), settings.maxMs);
   const within = AbortSignal.any([signal, time.signal]);
-  sweep();
+  sweep(settings.maxMs);
   const folder = mkdtempSync(join(tmpdir(), folderName));
   try {
     const home = join(folder, 'home');
@@ -218,13 +218,24 @@ function bytesBelow(folder: string): number {
 const machine = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
 const folderName = `cortex-repo-${machine}-${process.pid}-`;
 
-/** Removes what processes left that were killed. */
-function sweep(): void {
+/** Longer than it takes to end a git that nobody else ends, ms. */
+const lateMs = 60_000;
+
+/** Removes what processes left that were killed, and threads of this one: of these whatever is older than a fetch can be. */
+function sweep(maxMs: number): void {
   for (const name of readdirSync(tmpdir())) {
-    const pid = /^cortex-repo-([A-Za-z0-9_]*)-(\d+)-[A-Za-z0-9]+$/.exec(name);
-    if (pid?.[1] !== machine || isAlive(Number(pid[2]))) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    const [, host, pid] = /^cortex-repo-([A-Za-z0-9_]*)-(\d+)-[A-Za-z0-9]+$/.exec(name) ?? [];
+    if (host !== machine) continue;
+    const folder = join(tmpdir(), name);
+    if (Number(pid) === process.pid ? ageOf(folder) <= maxMs + lateMs : isAlive(Number(pid))) continue;
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Since something was made or removed in the folder itself, ms; 0 for one that has gone. */
+function ageOf(folder: string): number {
+  const made = statSync(folder, { throwIfNoEntry: false })?.mtimeMs;
+  return made === undefined ? 0 : Date.now() - made;
 }
 
 function isAlive(pid: number): boolean {

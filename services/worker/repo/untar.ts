@@ -238,6 +238,8 @@ function createNames({ entries, nameBytes }: UntarLimits): Names {
       if (files.has(folder)) throw wrong(`holds ${JSON.stringify(folder)} as a file and as a folder`);
       if (folders.has(folder)) break;
       folders.add(folder);
+      // A name of a few kilobytes may have thousands of folders, each a text that is held and hashed.
+      if (folders.size > entries) throw tooMuch(`has more than ${entries} folders`);
     }
   };
 

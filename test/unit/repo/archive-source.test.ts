@@ -202,6 +202,17 @@ describe('a hostile archive', () => {
     });
   });
 
+  test('too many folders, of which one name may have thousands', async () => {
+    const deep = Array.from({ length: 200 }, (_, i) => [
+      entry({ type: 'x', body: pax({ path: `${i}/${'d/'.repeat(2000)}a.ts` }) }),
+      entry({}),
+    ]).flat();
+    const archive = gzipSync(Buffer.concat(deep), { level: 1 });
+    await expect(scanArchive(archive)).rejects.toMatchObject({
+      ...{ code: 'out_of_range', field, message: 'archive_ptr: has more than 200000 folders' },
+    });
+  });
+
   test('nothing that bytes can be makes it throw anything else', async () => {
     const good = tar({ name: 'a.ts', body: 'x' }, { type: 'x', body: pax({ path: long }) }, { body: 'y' });
     await fc.assert(

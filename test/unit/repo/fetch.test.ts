@@ -1,6 +1,6 @@
 // Repositories fetched by the real git from a loopback TLS server: what is allowed, and what is refused before anything is asked.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +59,20 @@ describe('an honest repository', () => {
   test('an empty one has no commit', async () => {
     git(server.folder, 'init', '-q', '--bare', 'empty');
     await expect(fetchOf('empty')).rejects.toEqual(refused('failed_precondition', /has no commit/));
+  });
+
+  test('takes away what a thread of this process left that was ended, once no fetch can be that old', async () => {
+    const name = `cortex-repo-${hostname().replaceAll(/[^A-Za-z0-9]/g, '_')}-${process.pid}-`;
+    const [old, young] = [join(tmpdir(), `${name}abcdef`), join(tmpdir(), `${name}ghijkl`)];
+    for (const folder of [old, young]) mkdirSync(join(folder, 'repository'), { recursive: true });
+    const longAgo = new Date(Date.now() - 20_000 - 61_000);
+    utimesSync(old, longAgo, longAgo);
+    try {
+      await fetchOf('honest');
+      expect([existsSync(old), existsSync(young)]).toEqual([false, true]);
+    } finally {
+      for (const folder of [old, young]) rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('takes away what a worker left that was killed', async () => {

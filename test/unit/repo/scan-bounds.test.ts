@@ -6,8 +6,12 @@ import { expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
 import { silentLog } from '#core/log.ts';
 import { repoScanContext } from '#core/protocol/repo-payloads.ts';
+import { unwrap } from '#core/result.ts';
+import { createCandidates } from '../../../services/worker/repo/candidates.ts';
+import { parseGlobs } from '../../../services/worker/repo/globs.ts';
 import { readInside } from '../../../services/worker/repo/read-file.ts';
 import { noFetch, scan, scanLimits } from '../../../services/worker/repo/scanner.ts';
+import { createSkipped } from '../../../services/worker/repo/skipped.ts';
 import { makeTree, scanOf, unpack } from './tree.ts';
 
 const secret = 'the secret of the host';
@@ -166,4 +170,11 @@ test('a file that grows while it is read is too large, not cut', () => {
   writeFileSync(join(root, 'd/y.ts'), 'y'.repeat(101));
   expect(readInside('x.ts', { root, maxBytes: 100 })).toMatchObject({ bytes: { length: 100 } });
   expect(readInside('d/y.ts', { root, maxBytes: 100 })).toEqual({ skip: 'too_large' });
+});
+
+test('the folders above names are bounded like the names: one name may have thousands', () => {
+  const globs = unwrap(parseGlobs({ include_globs: ['**'], exclude_globs: [] }));
+  const candidates = createCandidates(globs, createSkipped(), { entries: 5_000, files: 10 }, 'repo_url');
+  const take = (i: number) => candidates.take(Buffer.from(`${i}/${'d/'.repeat(2_000)}a.ts`), '', () => 'file');
+  expect(() => [0, 1, 2].map(take)).toThrow('repo_url: holds more than 5000 folders');
 });

@@ -1,4 +1,6 @@
 // Events as packets: what a client of the original would have seen, and nothing else.
+import { create } from '@bufbuild/protobuf';
+import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { expect, test } from 'vitest';
 import type { JobEvent, JobView } from '#core/jobs/job.ts';
 import { endStates, states } from '#core/jobs/state.ts';
@@ -39,6 +41,17 @@ test('a submission is the packet as it was sent, and what the record tells when 
   };
   expect(json(event('PENDING'))).toEqual(told);
   expect(json(event('PENDING'), job, new Uint8Array([1, 2, 3]))).toEqual(told);
+});
+
+test.each([
+  [253_402_300_800n, 0],
+  [-62_135_596_801n, 0],
+  [0n, -1],
+  [0n, 1_000_000_000],
+])('a submission whose time is none, %s s and %s ns, is told from the record, and stops nobody', (seconds, nanos) => {
+  const sent = jobRequestPacket({ traceId: 'tr', senderId: 'sdk', atMs: ts }, { jobId: 'j', topic: 'job.echo' });
+  sent.createdAt = create(TimestampSchema, { seconds, nanos });
+  expect(json(event('PENDING'), job, encodePacket(sent))).toEqual(json(event('PENDING')));
 });
 
 test('a job that comes back to PENDING is not submitted again', () => {
