@@ -10,6 +10,8 @@ export interface Socket {
   terminate(): void;
   /** Bytes that were sent and that the network has not taken; 0 where the runtime does not tell. */
   buffered(): number;
+  /** Where it does not tell: bytes that may be sent in all, since all of them may wait in memory. */
+  readonly mostBytes?: number;
   /** Asks for a sign of life; undefined where the runtime cannot. */
   readonly ping: (() => void) | undefined;
 }

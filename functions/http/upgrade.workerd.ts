@@ -1,7 +1,10 @@
 // WebSockets in workerd: a pair of ends, one for the client in the answer, one for us.
 import type { Socket, SocketEvents, Upgrade } from './upgrade.ts';
 
-/** The upgrade of workerd. It tells nothing of what waits to be sent, and has no pings: the lifetime of a stream bounds what is left. */
+/** Bytes of one socket. */
+const mostBytes = 16 * 1024 * 1024;
+
+/** The upgrade of workerd. It tells nothing of what waits to be sent, and has no pings: bytes and the lifetime of a stream bound it. */
 export const upgrade: Upgrade = (_, open) => {
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
@@ -34,6 +37,7 @@ function serve(server: WebSocket, open: (socket: Socket) => SocketEvents): void 
         finish();
       }),
     buffered: () => 0,
+    mostBytes,
     ping: undefined,
   });
   server.addEventListener('message', () => events.message());

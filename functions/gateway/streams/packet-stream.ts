@@ -47,12 +47,18 @@ export function servePackets(deps: PacketStreamDeps, options: PacketStreamOption
   const { clock, log, frames } = deps;
   const { tenant, lease, feed, beatMs, cursors } = options;
   const { signal } = lease;
+  const { mostBytes = Number.POSITIVE_INFINITY } = socket;
   let messages = 0;
   let heard = true;
   let cancelBeat = (): void => undefined;
 
+  let sent = 0;
+  const send = (text: string): void => {
+    sent += text.length;
+    socket.send(text);
+  };
   const cursor = (at: string, more: object = {}): void => {
-    if (cursors) socket.send(JSON.stringify({ ...more, cursor: formatCursor(at) }));
+    if (cursors) send(JSON.stringify({ ...more, cursor: formatCursor(at) }));
   };
   /** Resolves when the client has taken enough of what waits for it. */
   const room = async (): Promise<void> => {
@@ -75,10 +81,12 @@ export function servePackets(deps: PacketStreamDeps, options: PacketStreamOption
       const texts = await patiently(deps, signal, () => frames(tenant, news.events));
       for (const [i, text] of texts.entries()) {
         if (text === undefined) continue;
-        socket.send(text);
+        send(text);
         told = news.events[i]?.id ?? told;
         cursor(told);
+        if (sent > mostBytes) lease.end('lifetime');
         await room();
+        signal.throwIfAborted();
       }
       // Steps without a packet move the cursor on as well; said now and then, so that it does not grow old.
       if (news.events.length === 0 && told !== after) cursor((told = after));

@@ -12,7 +12,13 @@ import { createFakeClock, settle } from '../../helpers/clock.ts';
 
 const frame = 'x'.repeat(10_000);
 
-function scene({ events = 0, frames }: { readonly events?: number; readonly frames?: () => Promise<string[]> } = {}) {
+interface Scene {
+  readonly events?: number;
+  readonly frames?: () => Promise<string[]>;
+  readonly mostBytes?: number;
+}
+
+function scene({ events = 0, frames, mostBytes }: Scene = {}) {
   const clock = createFakeClock();
   const leases = createLeases({ clock, metrics: noopMetrics, streams: { lifetimeMs: 3_600_000 } });
   const lease = leases.take('websocket', 't', undefined);
@@ -48,6 +54,7 @@ function scene({ events = 0, frames }: { readonly events?: number; readonly fram
       close: (...how) => void closes.push(how),
       terminate: () => void cut++,
       buffered: () => waits,
+      ...(mostBytes === undefined ? {} : { mostBytes }),
       ping: () => void pings++,
     },
   );
@@ -147,4 +154,15 @@ test('a close that the client answers gives the place back at once', async () =>
   client.closed();
   expect([leases.open, lease.ended]).toEqual([0, 'stopping' satisfies StreamEnd]);
   expect(() => leases.take('sse', 't', undefined)).toThrow('stopping');
+});
+
+test('where nobody tells what waits, it ends after so many bytes, with the cursor to go on from', async () => {
+  const { sent, closes, lease } = scene({ events: 100, mostBytes: 200_000 });
+  await settle(200);
+  expect(lease.ended).toBe('lifetime');
+  expect(closes).toEqual([closeCodes.lifetime]);
+  const bytes = sent.reduce((sum, text) => sum + text.length, 0);
+  expect(bytes).toBeGreaterThan(200_000);
+  expect(bytes).toBeLessThan(200_000 + 2 * frame.length);
+  expect(sent.at(-1)).toMatch(/^\{"cursor":"1-\d+"\}$/);
 });
