@@ -59,14 +59,13 @@ export async function startWorkerd({
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit').then(([status, signal]) => {
-    guard?.kill('SIGKILL');
+    guard.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
     return signal === null ? `exit code ${String(status)}` : String(signal);
   });
-  let guard: ChildProcess | undefined;
   await once(child, 'spawn');
   spawned?.(child.pid ?? 0);
-  guard = startGuard(child.pid ?? 0, folder);
+  const guard = startGuard(child.pid ?? 0, folder);
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream as Readable }).on('line', (text) => {
       if (said.length < 20) said.push(text);
