@@ -50,16 +50,22 @@ test('a policy that is pushed while it runs is in force within seconds', async (
   );
 }, 30_000);
 
-test('a function whose process is killed comes back where it was', async () => {
-  const pid = (): number => readRun(newcomer.root)?.children.find(({ name }) => name === 'gateway')?.pid ?? 0;
-  const before = pid();
-  process.kill(before, 'SIGKILL');
-  await until(() => running.output().includes('gateway runs again') && pid() !== before, {
-    message: () => `the gateway to run again: ${running.output()}`,
-    timeout: 20_000,
-  });
-  expect(await (await fetch(`${gateway}/health`)).json()).toMatchObject({ status: 'ok' });
-}, 30_000);
+test.each(['gateway', 'safety'])(
+  'a %s whose process is killed comes back where it was, and as it was',
+  async (name) => {
+    const pid = (): number => readRun(newcomer.root)?.children.find((child) => child.name === name)?.pid ?? 0;
+    const before = pid();
+    process.kill(before, 'SIGKILL');
+    await until(() => running.output().includes(`${name} runs again`) && pid() !== before, {
+      message: () => `the ${name} to run again: ${running.output()}`,
+      timeout: 20_000,
+    });
+    expect(await (await fetch(`${gateway}/health`)).json()).toMatchObject({ status: 'ok', safety: { ok: true } });
+    // The policy that was pushed above, and not the one of the file.
+    expect((await newcomer.type('npm run -s cortex -- submit --topic job.echo x --wait=10')).code).toBe(6);
+  },
+  30_000,
+);
 
 test('Ctrl-C ends all of it, with 0', async () => {
   running.interrupt();
