@@ -12,7 +12,7 @@ import { until } from '../helpers/until.ts';
 import { expectProblem } from '../http/expect-problem.ts';
 import { as, keyEntries } from '../http/keys.ts';
 import { workerEntry } from '../../local/edge/bundle.ts';
-import { bundleOf, startFunction, type Workerd } from './runtime.ts';
+import { boundTo, bundleOf, startFunction, startWorkerd, type Workerd } from './runtime.ts';
 import { type EdgeStage, startEdgeStage } from './stage.ts';
 
 describe.each(['gateway', 'safety'])('the bundle of %s', (name) => {
@@ -157,11 +157,22 @@ describe('a gateway at the edge', () => {
     });
   });
 
-  test('tells of the kernel that it reaches by an address', async () => {
+  test('tells of the kernel that it reaches by an address, or that is bound to it', async () => {
     await pushConfig(stage.db, 'policy', 'tenants: {default: {allow_topics: ["job.*"]}}');
     const safety = await start('safety', stage.env);
     const { url } = await start('gateway', { ...local(), SAFETY_KERNEL_URL: safety.url });
     expect(await (await fetch(`${url}/health`)).json()).toMatchObject({
+      ...{ status: 'ok', safety: { ok: true, policy: expect.stringMatching(/^\d{13}:/) as string } },
+    });
+    // One that is bound to it comes first, and needs no address.
+    const bound = await startWorkerd(
+      workerEntry('gateway'),
+      { ...local(), SAFETY_KERNEL_URL: 'http://127.0.0.1:1' },
+      0,
+      { SAFETY: boundTo(safety.url) },
+    );
+    running.push(bound);
+    expect(await (await fetch(`${bound.url}/health`)).json()).toMatchObject({
       ...{ status: 'ok', safety: { ok: true, policy: expect.stringMatching(/^\d{13}:/) as string } },
     });
     await safety.stop();

@@ -1,7 +1,14 @@
 // workerd with one function in it, on loopback, as tests need it.
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { Log, LogLevel, Miniflare } from 'miniflare';
+import {
+  fetch as outside,
+  Log,
+  LogLevel,
+  Miniflare,
+  type Request as MiniflareRequest,
+  type Response as MiniflareResponse,
+} from 'miniflare';
 import {
   type Bundle,
   bundleWorker,
@@ -32,14 +39,26 @@ export interface Workerd {
 export const startFunction = (name: string, env: Readonly<Record<string, string>>, port = 0): Promise<Workerd> =>
   startWorkerd(workerEntry(name), env, port);
 
-/** Runs the worker at `entry` with this environment. */
-export async function startWorkerd(entry: string, env: Readonly<Record<string, string>>, port = 0): Promise<Workerd> {
+/** What answers for a service that is bound: the function at `url`. */
+export const boundTo =
+  (url: string) =>
+  (request: MiniflareRequest): Promise<MiniflareResponse> =>
+    outside(new URL(new URL(request.url).pathname, url), request);
+
+/** Runs the worker at `entry` with this environment, and with services bound to it. */
+export async function startWorkerd(
+  entry: string,
+  env: Readonly<Record<string, string>>,
+  port = 0,
+  services: Readonly<Record<string, (request: MiniflareRequest) => Promise<MiniflareResponse>>> = {},
+): Promise<Workerd> {
   const log: string[] = [];
   const runtime = new Miniflare({
     modules: [{ type: 'ESModule', path: 'worker.js', contents: (await bundleOf(entry)).code }],
     compatibilityDate,
     compatibilityFlags: [...compatibilityFlags],
     bindings: { ...env },
+    serviceBindings: services,
     host: '127.0.0.1',
     port,
     log: new Log(LogLevel.NONE),
