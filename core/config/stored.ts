@@ -50,6 +50,13 @@ export async function pushConfig(
   return { version: { sequence: int(sequence), hash }, changed: changed === 1 };
 }
 
+const removeScript = script('config-remove', `return redis.call('DEL',KEYS[1])`);
+
+/** Takes a text out of force; answers whether there was one. */
+export async function removeConfig(redis: Pick<Redis, 'run'>, name: StoredName): Promise<boolean> {
+  return (await redis.run(removeScript, [storedKey(name)], [])) === 1;
+}
+
 /** The text in force; undefined when none was pushed. Throws CortexError `data_loss` when what is there is none of ours. */
 export async function readConfig(redis: Pick<Redis, 'run'>, name: StoredName): Promise<StoredConfig | undefined> {
   const reply = await redis.run(readScript, [storedKey(name)], []);

@@ -26,6 +26,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['keys add', () => import('./commands/keys.ts').then((file) => file.keysAdd)],
   ['keys list', () => import('./commands/keys.ts').then((file) => file.keysList)],
   ['config push', () => import('./commands/config.ts').then((file) => file.configPush)],
+  ['config remove', () => import('./commands/config.ts').then((file) => file.configRemove)],
   ['config show', () => import('./commands/config.ts').then((file) => file.configShow)],
   ['keys remove', () => import('./commands/keys.ts').then((file) => file.keysRemove)],
 ]);

@@ -24,7 +24,8 @@ type Frame = z.infer<typeof frame>;
 /** Ends by Ctrl-C alone. Throws Stop: refused, the gateway away for too long, interrupted. */
 export async function watchStream(context: Context, client: Client): Promise<ExitCode> {
   const { out, args } = context;
-  let cursor = args.text('cursor') ?? '';
+  const given = args.text('cursor') ?? '';
+  let cursor = given;
   /** The packet whose cursor has not come: it is taken with that. */
   let held: { readonly raw: string; readonly value: Frame } | undefined;
   const take = (raw: string): void => {
@@ -46,7 +47,8 @@ export async function watchStream(context: Context, client: Client): Promise<Exi
       return connect(client, `/api/v1/stream?cursor=${encodeURIComponent(cursor)}`, { alive, signal, take });
     });
   } finally {
-    if (cursor !== '') out.note(`go on from here: ${context.command(`watch --cursor ${cursor}`)}`);
+    // What was given may have been refused; it is known already in any case.
+    if (cursor !== given) out.note(`go on from here: ${context.command(`watch --cursor ${cursor}`)}`);
   }
   return exit.ok;
 }

@@ -1,5 +1,6 @@
 // A function in workerd as a process of `npm start -- --edge`: it bundles the function, puts the texts that it reads into Redis, runs it,
 // and tells its health. The function itself is what is deployed; this file is not.
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pushConfig, type StoredName } from '#core/config/stored.ts';
@@ -61,7 +62,7 @@ export function runFunction({ name, metricsPort, addr, port, env, more, reads }:
     },
     async start({ config, log, health, resources, fail }) {
       const found = findText(reads, undefined, { env: config.given, cwd: process.cwd(), checkout: root });
-      if (found !== undefined) {
+      if (found !== undefined && isNews(found.path, config.given)) {
         assertSound([found]);
         const redis = createUpstashRedis({ url: urlOf(config.restAddr), token: config.token });
         const { version, changed } = await pushConfig(redis, reads, found.content);
@@ -91,6 +92,14 @@ export function runFunction({ name, metricsPort, addr, port, env, more, reads }:
       };
     },
   });
+}
+
+/**
+ * False when this process is started again and the file is as it was: what `cortex config push` put there since then stays in force, and
+ * a process that died does not bring the policy of before back.
+ */
+function isNews(path: string, { CORTEX_LAUNCHED_BEFORE: before }: Env): boolean {
+  return before === undefined || statSync(path).ctimeMs > Number(before);
 }
 
 /** Lines of the function are JSON; those of the runtime are made so. */

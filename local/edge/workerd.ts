@@ -59,11 +59,13 @@ export async function startWorkerd({
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit').then(([status, signal]) => {
+    guard.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
     return signal === null ? `exit code ${String(status)}` : String(signal);
   });
   await once(child, 'spawn');
   spawned?.(child.pid ?? 0);
+  const guard = startGuard(child.pid ?? 0, folder);
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream as Readable }).on('line', (text) => {
       if (said.length < 20) said.push(text);
@@ -89,6 +91,19 @@ export async function startWorkerd({
       clearTimeout(force);
     },
   };
+}
+
+/**
+ * Ends workerd when this process is killed: workerd would go on, with the port that the next one needs. The guard reads from a pipe
+ * that nobody writes to, and that closes with this process.
+ */
+function startGuard(pid: number, folder: string): ChildProcess {
+  const guard = spawn('sh', ['-c', 'read -r _; kill -9 "$1"; rm -rf "$2"', 'workerd-guard', String(pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.unref();
+  return guard;
 }
 
 /** Its outbound network reaches this machine and private addresses as well: Redis and NATS are there. */

@@ -27,6 +27,7 @@ export interface ServiceHost {
 }
 
 export function serviceUnit(service: Service, host: ServiceHost): Unit {
+  let launchedBefore: number | undefined;
   return {
     name: service.name,
     async launch(signal) {
@@ -35,7 +36,7 @@ export function serviceUnit(service: Service, host: ServiceHost): Unit {
       signal.throwIfAborted();
       const child = spawn(process.execPath, [entry], {
         cwd: host.root,
-        env: environmentOf(service, host),
+        env: { ...environmentOf(service, host), CORTEX_LAUNCHED_BEFORE: launchedBefore?.toString() },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         // Out of reach of a terminal's Ctrl-C: services end in order, when they are told.
         detached: true,
@@ -45,8 +46,10 @@ export function serviceUnit(service: Service, host: ServiceHost): Unit {
       await once(child, 'spawn');
       const launched = asLaunched(child, host.patience.drain);
       host.spawned(service.name, launched.pid);
+      const launchedAt = Date.now();
       try {
         await ready(service, host, launched, signal);
+        launchedBefore = launchedAt;
         return launched;
       } catch (error) {
         await launched.end();

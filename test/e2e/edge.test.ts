@@ -1,5 +1,6 @@
 // npm start -- --edge, as somebody types it who has just cloned this: the functions in workerd, everything else as ever.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readRun } from '../../local/bootstrap/checkout.mjs';
 import { createNewcomer, type Newcomer, type Running } from '../helpers/newcomer.ts';
 import { until } from '../helpers/until.ts';
 
@@ -48,6 +49,23 @@ test('a policy that is pushed while it runs is in force within seconds', async (
     { message: 'a job to be DENIED', timeout: 15_000 },
   );
 }, 30_000);
+
+test.each(['gateway', 'safety'])(
+  'a %s whose process is killed comes back where it was, and as it was',
+  async (name) => {
+    const pid = (): number => readRun(newcomer.root)?.children.find((child) => child.name === name)?.pid ?? 0;
+    const before = pid();
+    process.kill(before, 'SIGKILL');
+    await until(() => running.output().includes(`${name} runs again`) && pid() !== before, {
+      message: () => `the ${name} to run again: ${running.output()}`,
+      timeout: 20_000,
+    });
+    expect(await (await fetch(`${gateway}/health`)).json()).toMatchObject({ status: 'ok', safety: { ok: true } });
+    // The policy that was pushed above, and not the one of the file.
+    expect((await newcomer.type('npm run -s cortex -- submit --topic job.echo x --wait=10')).code).toBe(6);
+  },
+  30_000,
+);
 
 test('Ctrl-C ends all of it, with 0', async () => {
   running.interrupt();

@@ -59,6 +59,13 @@ describe('config', () => {
     expect((await readConfig(redis, 'keys'))?.text).toContain('acme');
   });
 
+  test('remove takes a text away', async () => {
+    expect(await cortex(['config', 'remove', 'keys'])).toMatchObject({ code: 0, stdout: 'removed keys\n' });
+    expect(await readConfig(redis, 'keys')).toBeUndefined();
+    expect(await cortex(['config', 'remove', 'keys'])).toMatchObject({ code: 5, stderr: /nothing was pushed/ });
+    expect(await cortex(['config', 'remove', 'everything'])).toMatchObject({ code: 2, stderr: /NAME: must be one of/ });
+  });
+
   test('a text that is wrong is told with each problem, and then nothing is pushed', async () => {
     const before = await readConfig(redis, 'policy');
     const policy = file('good.yaml', 'tenants: {}\n');

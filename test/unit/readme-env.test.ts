@@ -73,7 +73,7 @@ describe('the table', () => {
 /** Read without a declaration: names that the system, npm or a person's shell gives, and what our own commands tell each other. */
 const undeclared = new Set([
   ...['PATH', 'TERM', 'NODE_OPTIONS', 'INIT_CWD', 'npm_lifecycle_event'],
-  ...['CORTEX_SUPERVISED', 'CORTEX_TEST_RUN', 'CORTEX_RUNTIME_VERSION'],
+  ...['CORTEX_SUPERVISED', 'CORTEX_LAUNCHED_BEFORE', 'CORTEX_TEST_RUN', 'CORTEX_RUNTIME_VERSION'],
 ]);
 
 test('no code of ours reads a variable by a name that the table does not know', () => {

@@ -1,6 +1,6 @@
 // cortex config push, show: the configuration of functions that have no files, in Redis. Everything is read and checked before anything
 // is written.
-import { pushConfig, readConfig, type StoredName, storedKey, storedNames } from '#core/config/stored.ts';
+import { pushConfig, readConfig, removeConfig, type StoredName, storedKey, storedNames } from '#core/config/stored.ts';
 import type { PolicyVersion } from '#core/jobs/job.ts';
 import { Stop } from '../../bootstrap/stop.mjs';
 import { assertSound, findText, kinds } from '../../config-texts.ts';
@@ -80,6 +80,27 @@ export const configShow: Command = {
           out.print(`${name.padEnd(8)} ${version === undefined ? 'not pushed' : told(version)}`);
       return exit.ok;
     });
+  },
+};
+
+export const configRemove: Command = {
+  name: 'config remove',
+  summary: 'take a configuration text out of Redis',
+  operands: ['NAME'],
+  options: redisOptions,
+  notes: [
+    'Without a policy there nothing is judged by kernels in workerd. Without keys there a gateway in workerd knows API_KEY alone.',
+  ],
+  examples: [['config remove keys', 'no pushed key opens a gateway any more']],
+  async run(context) {
+    const { args, out } = context;
+    const name = storedNames.find((one) => one === args.operand(0));
+    if (name === undefined) throw usageError('config remove', `NAME: must be one of ${storedNames.join(', ')}`);
+    const removed = await withRedis(context, (redis) => removeConfig(redis, name));
+    if (!removed) throw new Stop(`${storedKey(name)}: nothing was pushed`, exit.notFound);
+    if (args.flag('json')) out.json(JSON.stringify({ name, removed }));
+    else out.print(`removed ${name}`);
+    return exit.ok;
   },
 };
 

@@ -1,6 +1,7 @@
 // Repositories fetched by the real git from a loopback TLS server: what is allowed, and what is refused before anything is asked.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +41,16 @@ describe('an honest repository', () => {
   test('is read by another branch, at its newest commit alone', async () => {
     const scan = await fetchOf('honest', {}, { branch: 'feature/x' });
     expect(scan.paths).toEqual(['a.ts', 'c.ts', 'run.sh', 'src/b.go']);
+  });
+
+  test('without its history, however large that is', async () => {
+    publish('history.git', { 'a.ts': 'a' }, (tree) => {
+      writeFileSync(join(tree, 'old.bin'), randomBytes(4 * 2 ** 20));
+      git(tree, 'add', '-A', '-f');
+      git(tree, 'commit', '-q', '-m', 'old');
+      rmSync(join(tree, 'old.bin'));
+    });
+    expect((await fetchOf('history.git', { maxBytes: 2 ** 20 })).paths).toEqual(['a.ts']);
   });
 
   test('a folder of the same content makes the same archive', async () => {
