@@ -45,12 +45,23 @@ export const chatContext = z
   .nullish()
   .transform((context) => context ?? { prompt: '' });
 
+/** What an answer took. Without a price in config/models.yaml there is no cost. */
+export const modelUsage = z.object({
+  input_tokens: z.int().min(0),
+  output_tokens: z.int().min(0),
+  /** US dollars. */
+  cost: z.number().min(0).optional(),
+});
+
 export const chatResult = z.object({
   job_id: z.string(),
   prompt: z.string(),
   response: z.string(),
   processed_by: z.string(),
   completed_at: time,
-  /** Which model answered; the plain chat worker says `echo`. */
+  /** Which model answered; `echo` when none is configured. */
   model: z.string().optional(),
+  /** `length`: the model reached its bound, and the response is not whole. */
+  finish: z.enum(['stop', 'length', 'tool_calls', 'filtered', 'other']).optional(),
+  usage: modelUsage.optional(),
 });

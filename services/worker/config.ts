@@ -1,7 +1,9 @@
 // The worker process's configuration, from its environment.
 import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
+import { type ModelsConfig, parseModels } from '#core/model/models.ts';
+import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
 import { type Env, EnvError, type EnvValues, type EnvVar } from '#core/process/env.ts';
-import { int, list, seconds, text, url } from '#core/process/variables.ts';
+import { int, list, path, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
 import { repoEnv, repoProblems } from './repo/env.ts';
@@ -43,6 +45,18 @@ export const workerEnv = {
     min: 1,
     max: 1024,
   }),
+  modelsPath: path(
+    'MODELS_PATH',
+    'config/models.yaml',
+    'which models there are; without the file: the one of OLLAMA_URL',
+  ),
+  ollamaUrl: url(
+    'OLLAMA_URL',
+    undefined,
+    'the Ollama that answers chats; `http://127.0.0.1:11434` when OLLAMA_MODEL alone is set. With neither it is not asked',
+    ['http', 'https'],
+  ),
+  ollamaModel: text('OLLAMA_MODEL', undefined, 'the model there; `llama3` when OLLAMA_URL alone is set'),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
 
@@ -54,6 +68,25 @@ export function parseWorkerConfig(env: Env): WorkerConfig {
   const problems = repoProblems(config);
   if (problems.length > 0) throw new EnvError(problems);
   return config;
+}
+
+/** The models, and their keys, which stay in the environment until they are asked for. Throws EnvError with every problem. */
+export function parseWorkerModels(
+  { modelsPath, ollamaUrl, ollamaModel }: Pick<WorkerConfig, 'modelsPath' | 'ollamaUrl' | 'ollamaModel'>,
+  file: FoundFile,
+  env: Env,
+): { readonly models: ModelsConfig; readonly modelKey: (variable: string) => string | undefined } {
+  const modelKey = (variable: string): string | undefined => env[variable]?.trim() || undefined;
+  const ollama =
+    ollamaUrl === undefined && ollamaModel === undefined
+      ? undefined
+      : { url: ollamaUrl ?? 'http://127.0.0.1:11434', model: ollamaModel ?? 'llama3' };
+  const isSet = (variable: string): boolean => modelKey(variable) !== undefined;
+  // Only the file that nobody named may be missing.
+  const absent = modelsPath === workerEnv.modelsPath.default ? {} : undefined;
+  const models = parseConfigFile('MODELS_PATH', file, (value) => parseModels(value ?? {}, ollama, isSet), absent);
+  if (!models.ok) throw new EnvError(models.error);
+  return { models: models.value, modelKey };
 }
 
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */

@@ -1,4 +1,5 @@
 // The workers that one image holds, by the short names of WORKERS. What each one needs from configuration, it is made with.
+import type { Models } from '#core/model/serve.ts';
 import { chat } from './chat.ts';
 import type { WorkerDefinition } from './define.ts';
 import { echo } from './echo.ts';
@@ -14,12 +15,14 @@ export interface WorkerNeeds {
   readonly fetch: FetchSettings;
   readonly archives: ReadArchives;
   readonly readResult: ReadResult;
+  /** undefined: no model is configured. */
+  readonly models: Models | undefined;
 }
 
 /** Every worker there is, by short name. */
 export const workers = {
   echo: () => echo,
-  chat: () => chat,
+  chat: ({ models }) => chat(models),
   'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives }) =>
     repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives),
   'repo-report': ({ readResult }) => repoReport(readResult),

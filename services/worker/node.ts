@@ -4,11 +4,16 @@ import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
+import { anthropic } from '#core/model/anthropic.ts';
+import { ollama } from '#core/model/ollama.ts';
+import { openAiCompatible } from '#core/model/openai-compatible.ts';
+import { serveModels } from '#core/model/serve.ts';
+import { findFile } from '#core/process/config-file.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { callTimeoutMs } from './calls.ts';
-import { parseWorkerConfig, workerIds, workerMetricsPort } from './config.ts';
+import { parseWorkerConfig, parseWorkerModels, workerIds, workerMetricsPort } from './config.ts';
 import { createCpuLoad } from './cpu.ts';
 import { createHost } from './host.ts';
 import { workers } from './index.ts';
@@ -20,7 +25,10 @@ const name = 'cortex-worker';
 await runProcess({
   name,
   metricsPort: workerMetricsPort,
-  config: parseWorkerConfig,
+  config(env) {
+    const values = parseWorkerConfig(env);
+    return { ...values, ...parseWorkerModels(values, findFile(values.modelsPath), env) };
+  },
   metrics: createPromMetrics({
     owns: ['cortex_worker_', 'cortex_fence_', 'cortex_scheduler_dispatch_latency_', ...plantMetrics],
   }),
@@ -35,7 +43,11 @@ await runProcess({
     });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const archives = createRedisArchives({ redis, keys });
-    const needs = { ...config, fetch: fetchSettings(config), archives, readResult: store.result.bind(store) };
+    const models = serveModels(config.models, {
+      drivers: { 'openai-compatible': openAiCompatible, anthropic, ollama },
+      ...{ clock, log, key: config.modelKey },
+    });
+    const needs = { ...config, fetch: fetchSettings(config), archives, readResult: store.result.bind(store), models };
     const host = createHost({
       workers: Array.from(workerIds(config, hostname(), ids.random()), ([short, id]) => ({
         id,

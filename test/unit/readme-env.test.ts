@@ -111,8 +111,8 @@ const original: Readonly<Record<string, { readonly default: string } | { readonl
   JOB_META_TTL: { default: '`168h`' },
   JOB_META_TTL_SECONDS: { default: 'none' },
   CONTEXT_ENGINE_ADDR: { notReadYet: 'the context engine and its callers' },
-  OLLAMA_URL: { notReadYet: 'workers with a model' },
-  OLLAMA_MODEL: { notReadYet: 'workers with a model' },
+  OLLAMA_URL: { default: 'none' }, // `http://ollama:11434` there: here a machine without Ollama answers `Echo:`
+  OLLAMA_MODEL: { default: 'none' }, // `llama3` there, and here once OLLAMA_URL is set
   USE_PLANNER: { notReadYet: 'the orchestrator, with the planner' },
   PLANNER_TOPIC: { notReadYet: 'the orchestrator, with the planner' },
   REPO_REVIEW_MAX_FILES: { notReadYet: 'the orchestrator, with the full review' },

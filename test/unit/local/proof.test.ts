@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { proofTopic, provable, proveWithOneJob } from '../../../local/up/proof.ts';
+import { chat } from '../../../services/worker/chat.ts';
 import { workers } from '../../../services/worker/index.ts';
 
 let server: Server | undefined;
@@ -45,7 +46,7 @@ describe('the topic of the proof', () => {
   });
 
   it('is what the workers say', () => {
-    const topics = [workers.echo().topic, workers.chat().topic];
+    const topics = [workers.echo().topic, chat(undefined).topic];
     expect([...provable.values()]).toEqual(topics);
   });
 });

@@ -46,7 +46,7 @@ describe('a job', () => {
   });
 
   test('without a payload is echoed as null; a chat without one has an empty prompt', async () => {
-    const s = await setUp([echo, chat]);
+    const s = await setUp([echo, chat(undefined)]);
     const first = await s.run({ topic: 'job.echo' });
     const second = await s.run({ topic: 'job.chat.simple' });
     const third = await s.run({ topic: 'job.chat.simple', payload: { prompt: 'hello', other: 1 } });
@@ -95,7 +95,7 @@ describe('a job', () => {
     [{ payload: [] }, /^payload: /],
     [{ text: '{"prompt":' }, /^payload: is not JSON$/],
   ])('with wrong input %j fails, names the field and is not tried again', async (submit, message) => {
-    const s = await setUp([chat]);
+    const s = await setUp([chat(undefined)]);
     const { id } = await s.run({ topic: 'job.chat.simple', maxRetries: 3, ...submit });
     await s.seen('committed', id);
     const view = await s.view(id);

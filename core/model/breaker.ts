@@ -1,0 +1,62 @@
+// A circuit breaker: after some failures in a row a model is left alone for a while, then one request tries it.
+//
+//   closed    requests go through; a success forgets the failures
+//   open      nobody goes through until the time is over
+//   half-open one request goes through: its success closes, its failure opens again
+//
+// Only what says that the server is ill counts: not a full quota, nor a wrong request, nor a caller who left.
+import type { Clock } from '#core/system.ts';
+import { type Model, ModelError } from './model.ts';
+
+export interface BreakerOptions {
+  /** In a row. */
+  readonly failures: number;
+  readonly openMs: number;
+}
+
+export const breakerDefaults: BreakerOptions = { failures: 5, openMs: 30_000 };
+
+const ill = (error: unknown): boolean =>
+  error instanceof ModelError && ['unavailable', 'deadline_exceeded', 'internal'].includes(error.code);
+
+export function withBreaker(model: Model, clock: Clock, options: BreakerOptions = breakerDefaults): Model {
+  const { failures, openMs } = options;
+  let inRow = 0;
+  let openUntil = 0;
+  let trying = false;
+  const isClosed = (): boolean => inRow < failures;
+
+  return {
+    name: model.name,
+    async *stream(request) {
+      const waitMs = openUntil - clock.monotonic();
+      if (!isClosed() && (trying || waitMs > 0)) {
+        throw new ModelError(
+          'unavailable',
+          `model ${model.name} is not asked for a while: it failed ${inRow} times in a row`,
+          {
+            retryAfterMs: Math.max(waitMs, 1_000),
+          },
+        );
+      }
+      const isTrial = !isClosed();
+      if (isTrial) trying = true;
+      try {
+        for await (const part of model.stream(request)) {
+          if (part.type === 'end') inRow = 0;
+          yield part;
+        }
+      } catch (error) {
+        if (ill(error)) {
+          inRow++;
+          if (!isClosed()) openUntil = clock.monotonic() + openMs;
+        } else if (error instanceof ModelError) {
+          inRow = 0; // it answered
+        }
+        throw error;
+      } finally {
+        if (isTrial) trying = false;
+      }
+    },
+  };
+}

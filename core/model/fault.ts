@@ -1,0 +1,75 @@
+// What a provider's failure means: its HTTP status and headers as one of our codes. Status first, since texts differ and change.
+import type { ErrorCode } from '#core/errors.ts';
+
+export interface HttpFault {
+  readonly status: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the provider said, if it said anything readable. */
+  readonly message: string;
+}
+
+export interface Fault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** `now` in ms since the epoch: retry-after may be a date. */
+export function faultOf(model: string, { status, headers, message }: HttpFault, now: number): Fault {
+  const said = oneLine(message);
+  const tail = said === '' ? '' : `: ${said}`;
+  return {
+    code: codeOf(status),
+    message: status === undefined ? unreachable(model, said) : `model ${model} answered ${status}${tail}`,
+    retryAfterMs: retryAfterMs(headers, now),
+  };
+}
+
+function unreachable(model: string, said: string): string {
+  const why = said === '' ? '' : ` (${said})`;
+  return `model ${model} cannot be reached${why}: set OLLAMA_URL, or its base_url in config/models.yaml`;
+}
+
+function codeOf(status: number | undefined): ErrorCode {
+  switch (status) {
+    case undefined:
+    case 408:
+    case 409:
+    case 425:
+      return 'unavailable';
+    case 400:
+    case 422:
+      return 'invalid_argument';
+    case 401:
+      return 'unauthenticated';
+    case 402:
+    case 403:
+      return 'permission_denied';
+    case 404:
+      return 'not_found';
+    case 413:
+      return 'out_of_range';
+    case 429:
+      return 'resource_exhausted';
+    default:
+      return status >= 500 ? 'unavailable' : 'internal';
+  }
+}
+
+/** `retry-after-ms`, or `retry-after` in seconds or as a date; undefined for none and for what cannot be read. */
+export function retryAfterMs(headers: Readonly<Record<string, string>>, now: number): number | undefined {
+  const ms = headers['retry-after-ms'];
+  if (ms !== undefined && /^\d{1,9}(\.\d+)?$/.test(ms)) return Math.ceil(Number(ms));
+  const after = headers['retry-after']?.trim();
+  if (after === undefined || after === '') return undefined;
+  if (/^\d{1,7}(\.\d+)?$/.test(after)) return Math.ceil(Number(after) * 1_000);
+  // A number that the rule above does not take is none that Date.parse may guess at.
+  const at = /^[A-Za-z]/.test(after) ? Date.parse(after) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+/** At most 200 characters without breaks: it becomes part of a job's error. */
+export function oneLine(text: string): string {
+  const flat = text.replaceAll(/\s+/g, ' ').trim();
+  return flat.length > 200 ? `${flat.slice(0, 200)}...` : flat;
+}
