@@ -16,7 +16,8 @@ export interface Fault {
 
 /** `now` in ms since the epoch: retry-after may be a date. */
 export function faultOf(model: string, { status, headers, message }: HttpFault, now: number): Fault {
-  const said = oneLine(message);
+  // What is said about a key may show the key, and whoever reads the job's error need not be who owns it.
+  const said = status === 401 || status === 403 ? 'it does not take the key that key_env names' : oneLine(message);
   const tail = said === '' ? '' : `: ${said}`;
   return {
     code: codeOf(status),

@@ -67,9 +67,11 @@ export function withRetry(model: Model, clock: Clock, options: RetryOptions = re
 async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   throwIfStopped(signal);
   const over = Promise.withResolvers<void>();
-  const cancel = clock.after(ms, over.resolve);
-  signal.addEventListener('abort', () => over.resolve(), { once: true });
+  const cancel = clock.after(ms, () => over.resolve());
+  const wake = (): void => over.resolve();
+  signal.addEventListener('abort', wake, { once: true });
   await over.promise;
+  signal.removeEventListener('abort', wake);
   cancel();
   throwIfStopped(signal);
 }

@@ -115,7 +115,10 @@ export function testModel(name: string, make: () => Promise<ModelStage>): void {
       stage.play({ kind: 'status', status });
       const { error } = await fault(ask());
       expect([error.code, isRetryable(error), error.retryAfterMs]).toEqual([code, retryable, undefined]);
-      expect(error.message).toBe(`model scripted answered ${status}: [scripted] failure`);
+      // What a provider says about a key may show it.
+      const said =
+        status === 401 || status === 403 ? 'it does not take the key that key_env names' : '[scripted] failure';
+      expect(error.message).toBe(`model scripted answered ${status}: ${said}`);
     });
 
     test('429 says when to come again', async () => {

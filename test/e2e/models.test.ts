@@ -31,19 +31,20 @@ beforeAll(async () => {
       },
     }),
   );
-  worker = await startService(
+  worker = await startWorker({ MODELS_PATH: join(folder, 'models.yaml'), FAST_MODEL_KEY: 'sk-of-the-test' });
+}, 60_000);
+
+const startWorker = (env: Readonly<Record<string, string>>): Promise<ServiceProcess> =>
+  startService(
     'services/worker/node.ts',
-    {
-      ...{ NATS_URL: system.nats.url, REDIS_URL: system.redis.url, WORKERS: 'chat', WORKER_ID: 'chatty' },
-      ...{ MODELS_PATH: join(folder, 'models.yaml'), FAST_MODEL_KEY: 'sk-of-the-test' },
-    },
+    { NATS_URL: system.nats.url, REDIS_URL: system.redis.url, WORKERS: 'chat', WORKER_ID: 'chatty', ...env },
     ['metrics'],
   );
-}, 60_000);
 
 afterAll(async () => {
   await worker.stop();
-  await Promise.all([system.stop(), server.close()]);
+  await system.stop();
+  await server.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -101,4 +102,34 @@ test('a model that fails is a failure with its reason, and no echo', { timeout: 
 test('no key is in what the worker wrote', async () => {
   const wrote = JSON.stringify([worker.log, worker.stderr]);
   expect(wrote).not.toContain('sk-of-the-test');
+});
+
+test('OLLAMA_URL alone makes Ollama answer; one that is not there fails and says what to set', {
+  timeout: 30_000,
+}, async () => {
+  await worker.stop();
+  worker = await startWorker({ OLLAMA_URL: server.url });
+  const before = server.requests.length;
+  const id = await system.submit('job.chat.simple', 'hello');
+  await system.reach(id, 'SUCCEEDED');
+  expect(await shown(id)).toMatchObject({
+    result: { response: '[scripted] hello', model: 'ollama', usage: { cost: 0 } },
+  });
+  expect(await server.request(before)).toMatchObject({ path: '/v1/chat/completions', body: { model: 'llama3' } });
+
+  await server.close();
+  const lost = await system.submit('job.chat.simple', 'hello?');
+  expect(await system.reach(lost, 'FAILED')).toMatchObject({
+    errorCode: 'unavailable',
+    errorMessage:
+      'model ollama cannot be reached (ECONNREFUSED): set OLLAMA_URL, or its base_url in config/models.yaml',
+  });
+});
+
+test('without any model it echoes, and says so', { timeout: 30_000 }, async () => {
+  await worker.stop();
+  worker = await startWorker({});
+  const id = await system.submit('job.chat.simple', 'hello');
+  await system.reach(id, 'SUCCEEDED');
+  expect(await shown(id)).toMatchObject({ result: { response: 'Echo: hello', model: 'echo' } });
 });

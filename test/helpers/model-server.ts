@@ -38,6 +38,7 @@ export interface ModelServer {
   play(...turns: readonly ModelTurn[]): void;
   /** The n-th request, from 0, as soon as it is there. */
   request(n: number): Promise<ModelRequestSeen>;
+  /** Ends every connection; a second time it does nothing. */
   close(): Promise<void>;
 }
 
@@ -74,6 +75,7 @@ export async function startModelServer(): Promise<ModelServer> {
       return requests[n];
     },
     async close() {
+      if (!server.listening) return;
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },

@@ -1,0 +1,88 @@
+// The circuit breaker, on a clock that the test steps.
+import { expect, test } from 'vitest';
+import { withBreaker } from '#core/model/breaker.ts';
+import { createMemoryModel, fails, says } from '#core/model/memory.ts';
+import { ModelError } from '#core/model/model.ts';
+import { createFakeClock } from '../../helpers/clock.ts';
+import { broken, hello, text } from './read.ts';
+
+const down = (): ModelError => new ModelError('unavailable', 'down');
+
+function setUp() {
+  const clock = createFakeClock();
+  const inner = createMemoryModel();
+  return { clock, inner, model: withBreaker(inner, clock, { failures: 2, openMs: 30_000 }) };
+}
+
+async function open({ inner, model }: ReturnType<typeof setUp>): Promise<void> {
+  inner.play(fails(down()), fails(down()));
+  await broken(model);
+  await broken(model);
+}
+
+test('opens after failures in a row, says when it may be asked again, and asks nobody', async () => {
+  const s = setUp();
+  await open(s);
+  await s.clock.advance(10_000);
+  expect((await broken(s.model)).error).toMatchObject({
+    code: 'unavailable',
+    retryAfterMs: 20_000,
+    message: 'model memory is not asked for a while: it failed 2 times in a row',
+  });
+  expect(s.inner.requests).toHaveLength(2);
+});
+
+test('lets one request try; its success closes', async () => {
+  const s = setUp();
+  await open(s);
+  await s.clock.advance(30_000);
+  const hold = Promise.withResolvers<void>();
+  s.inner.play({ ...says('back'), hold: hold.promise }, says('and on'));
+  const trial = text(s.model);
+  expect((await broken(s.model)).error).toMatchObject({ code: 'unavailable', retryAfterMs: 1_000 });
+  hold.resolve();
+  expect(await trial).toBe('back');
+  expect(await text(s.model)).toBe('and on');
+});
+
+test('a trial that fails opens again for the whole time', async () => {
+  const s = setUp();
+  await open(s);
+  await s.clock.advance(30_000);
+  s.inner.play(fails(down()));
+  expect((await broken(s.model)).error).toMatchObject({ message: 'down' });
+  expect((await broken(s.model)).error).toMatchObject({ retryAfterMs: 30_000 });
+});
+
+test('a trial that its caller leaves lets the next one try', async () => {
+  const s = setUp();
+  await open(s);
+  await s.clock.advance(30_000);
+  s.inner.play(says('left'), says('back'));
+  for await (const part of s.model.stream(hello)) if (part.type === 'text') break;
+  expect(await text(s.model)).toBe('back');
+});
+
+test('a success, and an answer that is no illness, forget the failures', async () => {
+  const s = setUp();
+  for (const between of [says('well'), fails(new ModelError('resource_exhausted', 'full'))]) {
+    s.inner.play(fails(down()), between, fails(down()), says('still closed'));
+    await broken(s.model);
+    await text(s.model).catch(() => undefined);
+    await broken(s.model);
+    expect(await text(s.model)).toBe('still closed');
+  }
+});
+
+test('a caller who stops is no failure of the model', async () => {
+  const s = setUp();
+  for (let i = 0; i < 3; i++) {
+    const stop = new AbortController();
+    s.inner.play({ ...says('never'), hold: new Promise(() => undefined) });
+    const asked = text(s.model, { signal: stop.signal });
+    stop.abort();
+    await expect(asked).rejects.toMatchObject({ code: 'canceled' });
+  }
+  s.inner.play(says('closed'));
+  expect(await text(s.model)).toBe('closed');
+});
