@@ -1,21 +1,29 @@
 // Tokens and what they cost, without a tokenizer: four characters are taken for a token, which is near enough to refuse what cannot fit.
 // A server that gets too much says so at best; at worst it drops the beginning and answers anyway.
 import { err, ok, type Result } from '#core/result.ts';
-import type { ModelMessage, Usage } from './model.ts';
+import type { ModelMessage, ModelRequest, Usage } from './model.ts';
 import type { Price } from './models.ts';
 
-export function estimateTokens(messages: readonly ModelMessage[]): number {
-  return messages.reduce((sum, { content }) => sum + Math.ceil(content.length / 4) + 4, 0);
+type Said = Pick<ModelRequest, 'messages' | 'tools'>;
+
+export function estimateTokens({ messages, tools = [] }: Said): number {
+  const tokens = (text: string): number => Math.ceil(text.length / 4) + 4; // and what marks its begin and end
+  const ofMessage = (message: ModelMessage): number => {
+    const calls = message.role === 'assistant' ? (message.toolCalls ?? []) : [];
+    return calls.reduce((sum, call) => sum + tokens(JSON.stringify(call)), tokens(message.content));
+  };
+  const ofTools = tools.reduce((sum, tool) => sum + tokens(JSON.stringify(tool)), 0);
+  return messages.reduce((sum, message) => sum + ofMessage(message), ofTools);
 }
 
 /** Tokens that are left for the answer, at most `maxOutput`; or why there is no room. */
 export function answerRoom(
-  messages: readonly ModelMessage[],
+  said: Said,
   { name, context, maxOutput }: { readonly name: string; readonly context: number; readonly maxOutput: number },
 ): Result<number, string> {
-  const room = context - estimateTokens(messages);
-  if (room >= 1) return ok(Math.min(room, maxOutput));
-  return err(`about ${estimateTokens(messages)} tokens do not fit into the ${context} of model ${name}`);
+  const asked = estimateTokens(said);
+  if (asked < context) return ok(Math.min(context - asked, maxOutput));
+  return err(`about ${asked} tokens do not fit into the ${context} of model ${name}`);
 }
 
 /** US dollars, exact to a billionth. */

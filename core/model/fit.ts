@@ -6,7 +6,7 @@ export function withFit(model: Model, size: { readonly context: number; readonly
   return {
     name: model.name,
     async *stream(request) {
-      const room = answerRoom(request.messages, { name: model.name, ...size });
+      const room = answerRoom(request, { name: model.name, ...size });
       if (!room.ok) throw new ModelError('out_of_range', room.error);
       yield* model.stream({ ...request, maxTokens: Math.min(request.maxTokens ?? room.value, room.value) });
     },

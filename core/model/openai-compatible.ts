@@ -1,7 +1,7 @@
 // Chat completions as OpenAI defined them and most model servers answer them. The base URL ends before `/chat/completions`.
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { DriverOptions, Model } from './model.ts';
-import { sdkModel } from './sdk.ts';
+import { fetchHere, sdkModel } from './sdk.ts';
 
 export function openAiCompatible(options: DriverOptions): Model {
   const { name, model, baseUrl, apiKey } = options;
@@ -9,6 +9,7 @@ export function openAiCompatible(options: DriverOptions): Model {
     name,
     baseURL: baseUrl,
     ...(apiKey !== undefined && { apiKey }),
+    fetch: fetchHere,
     includeUsage: true, // otherwise a stream tells none
   });
   return sdkModel(provider.chatModel(model), options);

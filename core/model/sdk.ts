@@ -23,6 +23,12 @@ import {
   throwIfStopped,
 } from './model.ts';
 
+/**
+ * The fetch of every driver: it follows no redirect, which would take the prompt, and in some dialects the key, to a host that nobody
+ * configured.
+ */
+export const fetchHere: typeof fetch = (input, init) => fetch(input, { ...init, redirect: 'manual' });
+
 export function sdkModel(sdk: LanguageModelV3, { name, maxOutput, now }: DriverOptions): Model {
   return {
     name,

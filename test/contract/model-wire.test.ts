@@ -1,7 +1,7 @@
 // The drivers keep the contract, each against a server that speaks its wire format.
 import { expect, test } from 'vitest';
 import { anthropic } from '#core/model/anthropic.ts';
-import { collect, type DriverOptions, type Model } from '#core/model/model.ts';
+import { collect, type DriverOptions, type Model, type ModelMessage } from '#core/model/model.ts';
 import { ollama } from '#core/model/ollama.ts';
 import { openAiCompatible } from '#core/model/openai-compatible.ts';
 import { startModelServer } from '../helpers/model-server.ts';
@@ -28,6 +28,46 @@ const cases: Readonly<Record<string, Case>> = {
 
 const options = { name: 'scripted', model: 'some-model', apiKey: 'sk-test', maxOutput: 256, now: Date.now };
 
+const conversation: readonly ModelMessage[] = [
+  { role: 'system', content: 'be short' },
+  { role: 'user', content: 'read a' },
+  { role: 'assistant', content: 'I shall', toolCalls: [{ id: 'c1', name: 'read', input: { path: 'a' } }] },
+  { role: 'tool', callId: 'c1', name: 'read', content: 'text of a' },
+];
+
+const completionsBody = {
+  messages: [
+    { role: 'system', content: 'be short' },
+    { role: 'user', content: 'read a' },
+    {
+      role: 'assistant',
+      content: 'I shall',
+      tool_calls: [{ id: 'c1', type: 'function', function: { name: 'read', arguments: '{"path":"a"}' } }],
+    },
+    { role: 'tool', tool_call_id: 'c1', content: 'text of a' },
+  ],
+  tools: [
+    { type: 'function', function: { name: 'read', description: 'reads a file', parameters: { type: 'object' } } },
+  ],
+  stream_options: { include_usage: true },
+};
+
+const anthropicBody = {
+  system: [{ type: 'text', text: 'be short' }],
+  messages: [
+    { role: 'user', content: [{ type: 'text', text: 'read a' }] },
+    {
+      role: 'assistant',
+      content: [
+        { type: 'text', text: 'I shall' },
+        { type: 'tool_use', id: 'c1', name: 'read', input: { path: 'a' } },
+      ],
+    },
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c1', content: 'text of a' }] },
+  ],
+  tools: [{ name: 'read', description: 'reads a file', input_schema: { type: 'object' } }],
+};
+
 for (const [name, { driver, base, path, key }] of Object.entries(cases)) {
   testModel(name, async () => {
     const server = await startModelServer();
@@ -53,6 +93,28 @@ for (const [name, { driver, base, path, key }] of Object.entries(cases)) {
       body: { model: 'some-model', max_tokens: 9, stream: true },
     });
     await server.close();
+  });
+
+  test(`${name}: a conversation with tools on the wire`, async () => {
+    const server = await startModelServer();
+    const model = driver({ ...options, baseUrl: `${server.url}${base}` });
+    const tools = [{ name: 'read', description: 'reads a file', input: { type: 'object', properties: {} } }];
+    await collect(model.stream({ messages: conversation, tools, signal: new AbortController().signal }));
+    expect(server.requests[0]?.body).toMatchObject(name === 'anthropic' ? anthropicBody : completionsBody);
+    await server.close();
+  });
+
+  test(`${name}: a redirect is not followed`, async () => {
+    const [server, other] = await Promise.all([startModelServer(), startModelServer()]);
+    server.play({ kind: 'status', status: 307, headers: { location: `${other.url}${path}` } });
+    const model = driver({ ...options, baseUrl: `${server.url}${base}` });
+    const asked = collect(model.stream({ messages: conversation, signal: new AbortController().signal }));
+    await expect(asked).rejects.toMatchObject({
+      code: 'internal',
+      message: expect.stringMatching(/^model scripted answered 307/) as unknown,
+    });
+    expect([server.requests.length, other.requests.length]).toEqual([1, 0]);
+    await Promise.all([server.close(), other.close()]);
   });
 
   test(`${name}: a server that is not there`, async () => {

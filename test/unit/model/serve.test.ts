@@ -72,7 +72,12 @@ test('a prompt that cannot fit is refused unsent; the answer gets what is left',
   await text(model);
   await text(model, { maxTokens: 5 });
   expect(inner.requests.map(({ maxTokens }) => maxTokens)).toEqual([96, 200, 5]);
-  expect(answerRoom([], { name: 'm', context: 10, maxOutput: 4 })).toEqual({ ok: true, value: 4 });
+  const size = { name: 'm', context: 200, maxOutput: 400 };
+  expect(answerRoom({ messages: [] }, size)).toEqual({ ok: true, value: 200 });
+  const tools = [{ name: 'read', description: 'x'.repeat(800), input: {} }];
+  expect(answerRoom({ messages: [], tools }, size)).toMatchObject({ ok: false });
+  const toolCalls = [{ id: 'c', name: 'write', input: { text: 'x'.repeat(800) } }];
+  expect(answerRoom({ messages: [{ role: 'assistant', content: '', toolCalls }] }, size)).toMatchObject({ ok: false });
 });
 
 test('costs are exact', () => {
