@@ -7,6 +7,11 @@ type Cause = readonly [pattern: RegExp, code: ErrorCode, problem: string];
 /** The first that fits counts. Only what another attempt may mend has a code that allows one. */
 const causes: readonly Cause[] = [
   [
+    /cannot run ssh|ssh: not found|ssh: command not found/,
+    'failed_precondition',
+    'the worker has no ssh to fetch it with',
+  ],
+  [
     /out of memory|Cannot allocate memory|mmap failed/i,
     'out_of_range',
     'the repository takes more memory than git is given here',

@@ -271,7 +271,15 @@ describe('file', () => {
   });
 });
 
-test('ssh goes to the address that was looked at, and believes known hosts alone', async () => {
+const hasSsh = spawnSync('ssh', ['-V']).error === undefined;
+
+test.runIf(!hasSsh)('without an ssh on this machine an address of that scheme is refused', async () => {
+  const ssh = { schemes: ['ssh'], sshKey: '/dev/null', sshKnownHosts: '/dev/null' } as const;
+  const asked = fetchOf('ssh://git@localhost:22/x', ssh);
+  await expect(asked).rejects.toEqual(refused('failed_precondition', /has no ssh/));
+});
+
+test.runIf(hasSsh)('ssh goes to the address that was looked at, and believes known hosts alone', async () => {
   const heard: string[] = [];
   const listener = createServer((socket) => {
     socket.on('error', () => undefined);
