@@ -16,7 +16,8 @@ export async function expectProblem(response: Response, status: number, expected
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   expect(response.headers.get('x-content-type-options')).toBe('nosniff');
   expect(body['instance']).toBe(response.headers.get('x-request-id'));
-  expect(body['title']).toEqual(expect.any(String));
+  // The words of the status (RFC 9110), and never our code in their place.
+  expect(body['title']).toMatch(/^[A-Z][a-z]+( [A-Z][a-z]+)*$/);
   if (expected.code !== undefined) expect(body['code']).toBe(expected.code);
   if (expected.field !== undefined) expect(body['field']).toBe(expected.field);
   if (expected.detail !== undefined) expect(body['detail']).toMatch(expected.detail);
