@@ -6,42 +6,48 @@ import { fileURLToPath } from 'node:url';
 import { pushConfig, type StoredName } from '#core/config/stored.ts';
 import { CortexError } from '#core/errors.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
-import type { Address } from '#core/process/address.ts';
-import { addressUrl } from '#core/process/address.ts';
+import { kernelEnv } from '#core/policy/kernel-env.ts';
+import { type Address, addressUrl } from '#core/process/address.ts';
 import { announceListening } from '#core/process/announce.node.ts';
-import { type Env, type EnvSpec, parseEnv } from '#core/process/env.ts';
+import { type Env, type EnvSpec, type EnvVar, parseEnv } from '#core/process/env.ts';
 import { runProcess } from '#core/process/run.node.ts';
-import { address, required, text } from '#core/process/variables.ts';
 import { createUpstashRedis } from '#core/redis/upstash.ts';
+import { edgeEnv } from '../../functions/http/edge-env.ts';
 import { Stop } from '../bootstrap/stop.mjs';
 import { assertSound, findText } from '../config-texts.ts';
+import { redisRestEnv } from '../redis-rest/config.ts';
 import { workerEntry } from './bundle.ts';
 import { runWorkerd } from './workerd.ts';
+
+/** Addresses as this process reads them from its environment. */
+export interface Addresses {
+  /** Where the function listens. */
+  readonly addr: Address;
+  readonly kernelAddr: Address;
+}
 
 export interface FunctionProcess {
   /** `functions/<name>/worker.ts`. */
   readonly name: 'gateway' | 'safety';
   readonly metricsPort: number;
   /** Where it listens. */
-  readonly addr: ReturnType<typeof address<string>>;
+  readonly addr: EnvVar<Address>;
   /** What it is announced as. */
   readonly port: 'http' | 'rpc';
   /** The variables of the function; those that are set are handed on. */
   readonly env: EnvSpec;
-  /** Further variables of the function, from what this process knows. */
-  readonly more: (env: Env) => Readonly<Record<string, string | undefined>>;
+  /** Further variables of the function. */
+  readonly more?: (addresses: Addresses) => Readonly<Record<string, string>>;
   /** The text that it reads from Redis. */
   readonly reads: StoredName;
 }
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-const restEnv = {
-  restAddr: address('REDIS_REST_ADDR', '127.0.0.1:6380', 'where Redis answers by REST'),
-  token: required(text('REDIS_REST_TOKEN', undefined, 'the token that Redis over HTTP asks for', { secret: true })),
-};
+const ownEnv = { restAddr: redisRestEnv.addr, token: edgeEnv.redisRestToken, kernelAddr: kernelEnv.addr };
 
-const urlOf = (addr: Address): string => addressUrl(addr, 'http');
+/** An address as a function dials it. */
+export const urlOf = (addr: Address): string => addressUrl(addr, 'http');
 
 /** Runs until it is told to stop, or until workerd ends. */
 export function runFunction({ name, metricsPort, addr, port, env, more, reads }: FunctionProcess): Promise<void> {
@@ -50,9 +56,9 @@ export function runFunction({ name, metricsPort, addr, port, env, more, reads }:
     metricsPort,
     metrics: createPromMetrics({ owns: [] }),
     config(given) {
-      const own = parseEnv({ addr, ...restEnv }, given);
+      const own = parseEnv({ addr, ...ownEnv }, given);
       const known = Object.values(env).flatMap((variable) => [[variable.name, given[variable.name]] as const]);
-      const named = { REDIS_REST_URL: urlOf(own.restAddr), ...more(given) };
+      const named = { REDIS_REST_URL: urlOf(own.restAddr), ...more?.(own) };
       const handed = Object.entries({ ...Object.fromEntries(known), ...named });
       return {
         ...own,

@@ -10,6 +10,5 @@ await runFunction({
   addr: kernelEnv.addr,
   port: 'rpc',
   env: safetyEdgeEnv,
-  more: () => ({}),
   reads: 'policy',
 });
