@@ -52,6 +52,7 @@ export const modelUsage = z.object({
   /** US dollars. */
   cost: z.number().min(0).optional(),
 });
+export type ModelUsage = z.output<typeof modelUsage>;
 
 export const chatResult = z.object({
   job_id: z.string(),

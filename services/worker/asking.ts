@@ -1,0 +1,56 @@
+// The models as one attempt of a job asks them: its signal ends every request, and what the requests took is summed for its result.
+import { CortexError } from '#core/errors.ts';
+import { type Answer, collect, type ModelPart, type ModelRequest } from '#core/model/model.ts';
+import type { Models } from '#core/model/serve.ts';
+import type { ModelUsage } from '#core/protocol/payloads.ts';
+import type { JobContext } from './define.ts';
+
+/** A request without its signal: that is the attempt's. */
+export type Question = Omit<ModelRequest, 'signal'>;
+
+export interface Asking {
+  /** Parts as they are made. Throws as the model does. */
+  stream(question: Question): AsyncIterable<ModelPart>;
+  /** The whole answer. Throws as the model does, and `internal` for an answer without a text or a tool call. */
+  ask(question: Question): Promise<Answer>;
+  /** What was asked so far took, as results tell it; nothing where no provider told. Without a price for each there is no cost. */
+  used(): { readonly usage?: ModelUsage };
+}
+
+/** The models for one attempt. */
+export function asking(models: Models, { signal }: Pick<JobContext, 'signal'>): Asking {
+  let sum: ModelUsage | undefined;
+
+  async function* stream(question: Question): AsyncIterable<ModelPart> {
+    for await (const part of models.default.stream({ ...question, signal })) {
+      if (part.type === 'end' && part.usage !== undefined) sum = plus(sum, models, part.model, part.usage);
+      yield part;
+    }
+  }
+
+  return {
+    stream,
+    async ask(question) {
+      const answer = await collect(stream(question));
+      if (answer.text === '' && answer.toolCalls.length === 0)
+        throw new CortexError('internal', `model ${answer.model} answered without a text (${answer.finish})`);
+      return answer;
+    },
+    used: () => (sum === undefined ? {} : { usage: sum }),
+  };
+}
+
+function plus(
+  sum: ModelUsage | undefined,
+  models: Models,
+  model: string,
+  { inputTokens, outputTokens }: { readonly inputTokens: number; readonly outputTokens: number },
+): ModelUsage {
+  const cost = models.cost(model, { inputTokens, outputTokens });
+  const known = cost !== undefined && (sum === undefined || sum.cost !== undefined);
+  return {
+    input_tokens: (sum?.input_tokens ?? 0) + inputTokens,
+    output_tokens: (sum?.output_tokens ?? 0) + outputTokens,
+    ...(known && { cost: (sum?.cost ?? 0) + cost }),
+  };
+}
