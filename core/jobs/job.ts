@@ -52,6 +52,8 @@ export interface NewJob {
   /** From acceptance to the end at the latest, ms. */
   readonly deadlineMs: number;
   readonly idempotency?: { readonly key: string; readonly digest: string };
+  /** A step of its parent's run: made only while the parent is held under this fence, and cancelled when the parent has ended. */
+  readonly bound?: Fence;
 }
 
 /** What the plane shows of a job. Times in ms since the epoch; empty strings and zeros where nothing is known. */

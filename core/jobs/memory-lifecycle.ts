@@ -51,7 +51,7 @@ export function requeueJob(memory: Memory, item: Requeue): Requeued {
   record.attempt = '';
   if (why === 'lost') {
     record.losses++;
-    if (record.losses > maxLosses) {
+    if (record.losses - record.lossesBefore > maxLosses) {
       record.errorCode = 'worker_lost';
       record.errorMessage = `the lease ran out ${record.losses} times`;
       return { outcome: 'failed', end: finish(memory, record, 'FAILED') };
@@ -96,7 +96,13 @@ function dueJob(memory: Memory, record: JobRecord): DueJob {
     firstHandOutAt: record.firstHandOutAt,
     packet: state === 'PENDING' ? record.packet : undefined,
     end: isEnd(state) ? endOf(record, state) : undefined,
+    orphanOf: record.bound && !isEnd(state) && hasEnded(memory, record.parentId) ? record.parentId : '',
   };
+}
+
+function hasEnded(memory: Memory, id: string): boolean {
+  const state = recordOf(memory, id)?.state;
+  return state === undefined || isEnd(state);
 }
 
 export function noteAnnounced(memory: Memory, id: string): Announced | undefined {

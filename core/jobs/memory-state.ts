@@ -1,6 +1,6 @@
 // What the twin of the Redis store keeps, in plain maps, and the few moves that all its operations are made of: an event, an end, a job
 // back in the queue. The rules are those of state.ts.
-import type { EndState, JobState } from './state.ts';
+import { type EndState, isEnd, type JobState } from './state.ts';
 import type { JobEnd, JobEvent, PolicyVersion, PriorityRank } from './job.ts';
 import { createReadyQueue, type ReadyQueue } from './memory-queue.ts';
 
@@ -67,6 +67,10 @@ export interface JobRecord {
   attempts: number;
   failures: number;
   losses: number;
+  /** Those after which the run of a workflow got on. */
+  lossesBefore: number;
+  /** A step of its parent's run. */
+  readonly bound: boolean;
   /** Hand-outs to a bus-only worker that may still answer. */
   openHandOuts: number;
   committed: boolean;
@@ -249,6 +253,9 @@ export function finish(memory: Memory, record: JobRecord, to: EndState): JobEnd 
   endLasting(memory, `res:${record.id}`);
   if (record.idempotencyKey !== undefined) expire(memory.idempotency, record.idempotencyKey, record.expiresAt);
   memory.due.set(record.id, at + announceMs);
+  for (const kid of memory.records.values()) {
+    if (kid.bound && kid.parentId === record.id && !isEnd(kid.state)) memory.due.set(kid.id, at);
+  }
   move(memory, record, to);
   return endOf(record, to);
 }

@@ -7,6 +7,7 @@ import {
   endOf,
   expire,
   finish,
+  isHeld,
   type JobRecord,
   type Memory,
   move,
@@ -25,6 +26,12 @@ export function createJob(memory: Memory, job: NewJob): Created {
   const { records, values, options } = memory;
   const now = options.now();
   const { id, tenant, digest, traceId } = job;
+  if (job.bound !== undefined) {
+    const parent = recordOf(memory, job.parentId);
+    const { fence, attempt } = job.bound;
+    const holds = parent?.tenant === tenant && isHeld(parent) && String(parent.fence) === fence;
+    if (!holds || parent.attempt !== attempt) return { outcome: 'orphan' };
+  }
   const key = job.idempotency === undefined ? undefined : `${tenant} ${job.idempotency.key}`;
   if (key !== undefined) {
     const entry = stored(memory.idempotency, key, now);
@@ -85,6 +92,7 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
     },
     ...{ timeoutMs: 0, maxRetries: 0, queued: false, queuedAt: 0, notBefore: 0, firstHandOutAt: 0 },
     ...{ runDeadlineAt: 0, startedAt: 0, endedAt: 0, stoppedAt: 0, attempts: 0, failures: 0, losses: 0 },
+    ...{ lossesBefore: 0, bound: job.bound !== undefined },
     ...{ openHandOuts: 0, committed: false, execMs: 0, errorCode: '', errorMessage: '' },
     ...{ resultKey: '', artifactKeys: [], progress: undefined },
   };

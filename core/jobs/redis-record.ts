@@ -160,7 +160,7 @@ export function viewOf(id: string, reply: Reply | undefined): JobView {
   };
 }
 
-/** {id, state, tenant, fence, attempt, digest, principal, topic, trace, pool, lane, worker, inst, deadline, rundl, q, nb, hand, lease, packet, end}. */
+/** {id, state, tenant, fence, attempt, digest, principal, topic, trace, pool, lane, worker, inst, deadline, rundl, q, nb, hand, lease, packet, end, parent that has ended}. */
 export function dueOf(row: readonly Reply[]): DueJob {
   return {
     id: text(row[0]),
@@ -184,5 +184,6 @@ export function dueOf(row: readonly Reply[]): DueJob {
     leaseAt: int(row[18]),
     packet: typeof row[19] === 'string' ? fromBase64(row[19]) : undefined,
     end: endOf(row[20]),
+    orphanOf: text(row[21] ?? ''),
   };
 }

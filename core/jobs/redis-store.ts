@@ -55,6 +55,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
     args.push(j.id, j.tenant, j.topic, j.traceId, j.principal, j.parentId, j.rank, j.digest, toBase64(j.packet), came);
     args.push(staged ?? j.payload ?? '', j.deadlineMs);
     args.push(j.idempotency === undefined ? '' : digestOf(j.idempotency.key), j.idempotency?.digest ?? '');
+    args.push(j.bound === undefined ? '' : `${j.bound.fence} ${j.bound.attempt}`);
   };
 
   /** The jobs whose payload a request has no room for, each with the name under which it was written now. */
@@ -81,7 +82,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
         const row = list(reply);
         const outcome = text(row[0]) as Created['outcome'] | 'unstaged';
         if (outcome === 'unstaged') throw unstaged();
-        if (outcome === 'conflict') return { outcome };
+        if (outcome === 'conflict' || outcome === 'orphan') return { outcome };
         if (outcome === 'idempotency_conflict') return { outcome, id: text(row[1]) };
         if (outcome === 'payload_missing') return { outcome, id: text(row[1]), end: endAt(row[4]) };
         return { outcome, id: text(row[1]), traceId: text(row[2]), state: stateOf(row[3]) };

@@ -33,6 +33,8 @@ export type Created =
   | { readonly outcome: 'conflict' }
   /** The idempotency key was used with another body; nothing was written. */
   | { readonly outcome: 'idempotency_conflict'; readonly id: string }
+  /** It is bound to a parent that is not held under that fence; nothing was written. */
+  | { readonly outcome: 'orphan' }
   /** The payload that should be in `ctx:<id>` is not there: the record exists and is FAILED payload_missing, in the same step. */
   | { readonly outcome: 'payload_missing'; readonly id: string; readonly end: JobEnd };
 
@@ -302,6 +304,8 @@ export interface DueJob {
   readonly packet: Uint8Array | undefined;
   /** For an ended job that was not announced yet. */
   readonly end: JobEnd | undefined;
+  /** The run that it is a step of, when that has ended; empty otherwise. */
+  readonly orphanOf: string;
 }
 
 export interface Due {

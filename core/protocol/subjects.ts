@@ -63,6 +63,11 @@ export function tenantEvents(tenant: string): string {
   return `cortex.ev.${token('tenant', tenant)}`;
 }
 
+/** News of signals that came for a tenant's runs: the id of one. */
+export function tenantSignals(tenant: string): string {
+  return `cortex.wf.${token('tenant', tenant)}`;
+}
+
 /**
  * Whether text is a topic: `job.` and at least one more token, no wildcard, blank, control character or half of a character, at most 200
  * characters. A topic is also the subject on which foreign workers listen, hence no `sys.` and no `worker.` here.

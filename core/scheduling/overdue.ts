@@ -9,6 +9,8 @@ export type Action =
   /** Ask the kernel. */
   | { readonly do: 'judge' }
   | { readonly do: 'timeout'; readonly errorCode: string; readonly errorMessage: string }
+  /** A step of a run that has ended. */
+  | { readonly do: 'cancel'; readonly errorMessage: string }
   | {
       readonly do: 'requeue';
       readonly state: Requeue['seen']['state'];
@@ -24,6 +26,7 @@ export type Action =
 export function overdue(job: DueJob, now: number, timeouts: Timeouts): Action {
   const { state } = job;
   if (isEnd(state)) return { do: 'announce' };
+  if (job.orphanOf !== '') return { do: 'cancel', errorMessage: `the workflow ${job.orphanOf} has ended` };
   if (job.deadlineAt <= now) return timeout('deadline_exceeded', 'the total deadline has passed');
   switch (state) {
     case 'PENDING':

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { problemLines } from '#core/field-problem.ts';
 import { isTopic } from '#core/protocol/subjects.ts';
 import { err, ok, type Result } from '#core/result.ts';
+import { workflowPrefix } from '#core/workflow/run.ts';
 
 export interface WorkflowLimits {
   readonly childTimeoutMs: number;
@@ -28,7 +29,14 @@ export interface Timeouts {
   readonly scanIntervalMs: number;
 }
 
-/** Workflow topics and the section that bounds their whole run. */
+/** What holds for a workflow without a section: the original's numbers for the review. */
+export const otherWorkflowLimits: WorkflowLimits = {
+  childTimeoutMs: 240_000,
+  totalTimeoutMs: 1_800_000,
+  maxRetries: 1,
+};
+
+/** Topics of workflows whose section has another name than they have behind `job.workflow.`. */
 const workflowOfTopic: ReadonlyMap<string, string> = new Map([
   ['job.workflow.demo', 'code_review_demo'],
   ['job.workflow.repo.code_review', 'repo_code_review'],
@@ -54,6 +62,7 @@ const document = z.strictObject({
   topics: z.record(z.string().refine(isTopic, 'must be the full name of a topic: job.<name>'), topic).default({
     'job.code.llm': { timeout_seconds: 120_000, max_retries: 0 },
     'job.chat.simple': { timeout_seconds: 60_000, max_retries: 0 },
+    'job.workflow.plan': { timeout_seconds: 120_000, max_retries: 0 },
   }),
   reconciler: z
     .strictObject({
@@ -93,10 +102,15 @@ export function parseTimeouts(value: unknown): Result<Timeouts, readonly string[
   });
 }
 
-/** The limits of one attempt of a topic: its own, else its workflow's total, else the running time-out and no retries. */
+/**
+ * The limits of one attempt of a topic: its own; for a workflow (`job.workflow.<name>`, section `<name>` with `_` for dots) its total and the
+ * time of one step more, in which it may undo what was done; else the running time-out. No retries but a topic's own.
+ */
 export function limitsOf(timeouts: Timeouts, topicName: string): TopicLimits {
   const own = timeouts.topics.get(topicName);
   if (own !== undefined) return own;
-  const total = timeouts.workflows.get(workflowOfTopic.get(topicName) ?? '')?.totalTimeoutMs;
-  return { timeoutMs: total ?? timeouts.runningTimeoutMs, maxRetries: 0 };
+  if (!topicName.startsWith(workflowPrefix)) return { timeoutMs: timeouts.runningTimeoutMs, maxRetries: 0 };
+  const name = workflowOfTopic.get(topicName) ?? topicName.slice(workflowPrefix.length).replaceAll('.', '_');
+  const { totalTimeoutMs, childTimeoutMs } = timeouts.workflows.get(name) ?? otherWorkflowLimits;
+  return { timeoutMs: totalTimeoutMs + childTimeoutMs, maxRetries: 0 };
 }

@@ -8,10 +8,21 @@ import type { JobView } from '#core/jobs/job.ts';
 import { isEnd } from '#core/jobs/state.ts';
 import { digestOf } from '#core/jobs/submission.ts';
 
+/** What topics of workflows begin with: only their jobs are sent signals. */
+export const workflowPrefix = 'job.workflow.';
+
 /** Whether text may name a step: it becomes part of ids. */
 export function isStepKey(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(text);
 }
+
+/** Whether text may name a signal: it stands in addresses. */
+export function isSignalName(text: string): boolean {
+  return /^[A-Za-z0-9._-]{1,64}$/.test(text);
+}
+
+/** The signal that stops a run: what is under way is dropped, what was done is compensated. */
+export const stopSignal = 'stop';
 
 /** The id of one try of a step, counted from 1: `<parent>.<key>.<attempt>`, with the parent's digest where that would be too long. */
 export function childId(parentId: string, key: string, attempt: number): string {
@@ -29,6 +40,8 @@ export interface Tries {
   readonly attempt: number;
   /** After the first. */
   readonly maxRetries: number;
+  /** Before the second, ms. */
+  readonly pauseMs?: number | undefined;
 }
 
 export type Next =
@@ -40,16 +53,21 @@ export type Next =
 
 type Child = Pick<JobView, 'state' | 'errorCode' | 'errorMessage' | 'safetyReason'>;
 
-/** The pause before another try of a step, ms, as in the original. */
-export const retryPauseMs = 800;
+/** The pause before the second try of a step, ms, and the longest of those that follow: each is twice as long as the one before. */
+export const retryPauseMs = { first: 1000, most: 60_000 };
 
 /** What follows from the state of a step's child. */
-export function nextOf(key: string, child: Child, { attempt, maxRetries }: Tries): Next {
+export function nextOf(key: string, child: Child, { attempt, maxRetries, pauseMs }: Tries): Next {
   if (!isEnd(child.state)) return { next: 'wait' };
   if (child.state === 'SUCCEEDED') return { next: 'done' };
   const again = attempt <= maxRetries && mayRetry(child);
-  if (again) return { next: 'retry', attempt: attempt + 1, pauseMs: retryPauseMs };
+  if (again) return { next: 'retry', attempt: attempt + 1, pauseMs: pauseBefore(attempt + 1, pauseMs) };
   return { next: 'fail', error: stepError(key, codeOf(child), reasonOf(child)) };
+}
+
+/** The pause before a try, from the second on, ms. */
+export function pauseBefore(attempt: number, first = retryPauseMs.first): number {
+  return Math.max(1000, Math.min(first * 2 ** (attempt - 2), Math.max(first, retryPauseMs.most)));
 }
 
 /** The error of a step, as the parent tells it. */
@@ -65,7 +83,12 @@ function mayRetry(child: Child): boolean {
   if (child.state === 'TIMEOUT') return true;
   if (child.state !== 'FAILED' || child.errorCode === 'no_pool') return false;
   const code = knownCode(child.errorCode);
-  return code === undefined || code === 'internal' || code === 'unknown' || isRetryable(new CortexError(code, ''));
+  return code === undefined || mayPass(code);
+}
+
+/** Whether what failed like this may fare better another time: not what is the caller's fault. */
+export function mayPass(code: ErrorCode): boolean {
+  return code === 'internal' || code === 'unknown' || isRetryable(new CortexError(code, ''));
 }
 
 function codeOf(child: Child): ErrorCode {
@@ -95,6 +118,7 @@ function reasonOf({ state, errorMessage, errorCode, safetyReason }: Child): stri
     case 'TIMEOUT':
       return detail === '' ? 'it took too long' : `it took too long: ${detail}`;
     default:
+      if (errorCode === 'no_pool') return detail === 'no_pool' ? 'no pool serves its topic' : detail;
       return detail === '' ? 'its worker gave no reason' : detail;
   }
 }

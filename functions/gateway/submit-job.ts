@@ -79,6 +79,7 @@ export function createSubmitJob(
         });
       case 'conflict':
         throw new CortexError('already_exists', `job ${jobId} exists already`);
+      case 'orphan':
       case 'payload_missing':
         throw new CortexError('internal', `job ${jobId} lost the payload that was stored with it`);
     }

@@ -1,7 +1,7 @@
-// The jobs of a run's steps in the store: made once under their ids, waited for, read, and cancelled when the run ends before them.
+// The jobs of a run's steps in the store: made once under their ids, and cancelled when the run does not wait for them any more.
 import { create } from '@bufbuild/protobuf';
 import { CortexError } from '#core/errors.ts';
-import type { JobView } from '#core/jobs/job.ts';
+import type { Fence } from '#core/jobs/job.ts';
 import type { Created, JobStore } from '#core/jobs/store.ts';
 import { newJob } from '#core/jobs/submission.ts';
 import { doorbell } from '#core/protocol/doorbell.ts';
@@ -10,12 +10,13 @@ import { cancelPacket, encodePacket } from '#core/protocol/envelope.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
 import { subjects } from '#core/protocol/subjects.ts';
 import type { Publication } from '#core/bus/bus.ts';
+import { err, ok, type Result } from '#core/result.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
+import type { ChildSpec } from '#core/workflow/effects.ts';
 import { childId, inputDigest, stepError } from '#core/workflow/run.ts';
 import { type JobRequest, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { persist } from '../worker/retry.ts';
-import type { Ends } from './ends.ts';
 
 /** The job whose children these are. */
 export interface Parent {
@@ -26,6 +27,8 @@ export interface Parent {
   readonly request: JobRequest;
   /** The worker that runs it: the sender of what it submits. */
   readonly sender: string;
+  /** Under which it is held: nobody else makes its children. */
+  readonly hold: Fence;
 }
 
 export interface Child {
@@ -34,65 +37,86 @@ export interface Child {
   readonly found: boolean;
 }
 
-export interface ChildSpec {
-  readonly key: string;
-  /** The try, from 1. */
-  readonly attempt: number;
-  readonly topic: string;
-  /** JSON text. */
-  readonly payload: string;
+export interface WantedChild extends ChildSpec {
   /** From its submission to its end, ms. */
   readonly deadlineMs: number;
 }
 
 export interface Children {
-  /** Makes the child, or finds it. Throws CortexError `<key> failed: ...`; waits for a store that is away until the signal aborts. */
-  start(parent: Parent, spec: ChildSpec, signal: AbortSignal): Promise<Child>;
-  ended(parent: Parent, id: string, signal: AbortSignal): Promise<JobView>;
-  /** The result's text; undefined when there is none. */
-  result(parent: Parent, id: string, signal: AbortSignal): Promise<string | undefined>;
+  /**
+   * Makes each child, or finds it; or says why it cannot be: `<key> failed: ...`. Waits for a store that is away until the signal aborts.
+   * Throws `aborted` when somebody else holds the run.
+   */
+  start(parent: Parent, wanted: readonly WantedChild[], signal: AbortSignal): Promise<readonly Result<Child>[]>;
   /** Ends these children CANCELLED unless they have ended, and tells their workers. Never throws; gives a store that is away some seconds. */
-  cancel(parent: Parent, ids: readonly string[]): Promise<void>;
+  cancel(parent: Parent, ids: readonly string[], why: 'ended' | 'dropped'): Promise<void>;
 }
 
 export interface ChildrenDeps {
   readonly store: JobStore;
-  readonly ends: Ends;
   readonly post: (message: Publication) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** How long a cancel is tried for while the store is away, ms. What is missed then ends by its own deadline. */
+/** How long a cancel is tried for while the store is away, ms. What is missed then is cancelled by the scheduler when the run has ended. */
 const cancelPatienceMs = 3000;
 
-export function createChildren({ store, ends, post, clock, log }: ChildrenDeps): Children {
-  const untilAborted = (signal: AbortSignal) => ({ clock, until: () => Number.POSITIVE_INFINITY, signal });
+/** Children made in one call. */
+const batch = 200;
 
-  return {
-    async start(parent, spec, signal) {
-      const id = childId(parent.id, spec.key, spec.attempt);
-      const { tenant, principal, traceId, sender } = parent;
-      const request = childRequest(parent, spec, id);
+/** The label that says of which workflows' steps a job is a step, outermost first. */
+const pathLabel = 'cortex.path';
+
+export function createChildren({ store, post, clock, log }: ChildrenDeps): Children {
+  const startSome = async (
+    parent: Parent,
+    wanted: readonly WantedChild[],
+    signal: AbortSignal,
+  ): Promise<readonly Result<Child>[]> => {
+    const { tenant, principal, traceId, sender, hold } = parent;
+    const jobs = wanted.map((spec) => {
+      const request = childRequest(parent, spec);
       const facts = { tenant, principal, traceId, sender, now: clock.now(), payload: spec.payload };
       // The deadline is no part of the request: a replay under another configuration still finds the same child.
-      const job = { ...newJob({ request, ...facts }), deadlineMs: spec.deadlineMs };
-      const [created] = await persist(() => store.create([job]), untilAborted(signal));
-      if (created === undefined) throw new Error('the store left out a job');
-      if (created.outcome === 'created') post(doorbell(job.packet));
-      else if (created.outcome !== 'existing') throw refused(spec.key, id, created);
-      return { id, found: created.outcome === 'existing' };
+      return { ...newJob({ request, ...facts }), deadlineMs: spec.deadlineMs, bound: hold };
+    });
+    const until = { clock, until: () => Number.POSITIVE_INFINITY, signal };
+    const created = await persist(() => store.create(jobs), until);
+    return wanted.map(({ key }, i) => {
+      const [job, answer] = [jobs[i], created[i]];
+      if (job === undefined || answer === undefined) throw new Error('the store left out a job');
+      switch (answer.outcome) {
+        case 'created':
+          post(doorbell(job.packet));
+          return ok({ id: job.id, found: false });
+        case 'existing':
+          return ok({ id: job.id, found: true });
+        case 'orphan':
+          throw new CortexError('aborted', `the run ${parent.id} is held by somebody else`);
+        default:
+          return err(refused(key, job.id, answer));
+      }
+    });
+  };
+
+  return {
+    async start(parent, wanted, signal) {
+      const out: Result<Child>[] = [];
+      for (let i = 0; i < wanted.length; i += batch) {
+        const some = wanted.slice(i, i + batch);
+        const cycles = some.map((spec) => cycleOf(parent, spec));
+        const sound = some.filter((_, k) => cycles[k] === undefined);
+        const made = (await startSome(parent, sound, signal)).values();
+        for (const cycle of cycles) out.push(cycle === undefined ? (made.next().value as Result<Child>) : err(cycle));
+      }
+      return out;
     },
 
-    ended: ({ tenant }, id, signal) => ends.wait(id, tenant, signal),
-
-    async result({ tenant }, id, signal) {
-      return (await persist(() => store.result(id, tenant), untilAborted(signal))) ?? undefined;
-    },
-
-    async cancel({ id: parentId, tenant, traceId, sender }, ids) {
+    async cancel({ id: parentId, tenant, traceId, sender }, ids, cause) {
       if (ids.length === 0) return;
-      const why = { errorCode: 'cancelled', errorMessage: `the workflow ${parentId} has ended` };
+      const what = cause === 'ended' ? 'has ended' : 'does not wait for it any more';
+      const why = { errorCode: 'cancelled', errorMessage: `the workflow ${parentId} ${what}` };
       const items = ids.map((id) => ({ id, tenant, to: 'CANCELLED', seen: undefined, ...why }) as const);
       const until = clock.monotonic() + cancelPatienceMs;
       try {
@@ -110,28 +134,44 @@ export function createChildren({ store, ends, post, clock, log }: ChildrenDeps):
         }
       } catch (error) {
         const about = { job_id: parentId, trace_id: traceId, tenant };
-        log.warn('children could not be cancelled; they end by their own deadlines', { ...about, ids, error });
+        log.warn('children could not be cancelled; they end when the run has', { ...about, ids, error });
       }
     },
   };
 }
 
 /** The same for every replay: no time, nothing of the process. */
-function childRequest(parent: Parent, spec: ChildSpec, jobId: string): JobRequest {
+function childRequest(parent: Parent, spec: WantedChild): JobRequest {
   const { env, priority, workflowId, memoryId } = parent.request;
+  const jobId = childId(parent.id, spec.key, spec.attempt);
+  const path = pathOf(parent).join(' ');
   return create(JobRequestSchema, {
     jobId,
     topic: spec.topic,
     priority,
     contextPtr: formatPointer(`ctx:${jobId}`),
+    adapterId: spec.adapterId,
     env: { ...env },
     parentJobId: parent.id,
     workflowId: workflowId === '' ? parent.id : workflowId,
+    stepIndex: spec.stepIndex,
     memoryId,
     tenantId: parent.tenant,
     principalId: parent.principal,
-    meta: { labels: { 'cortex.step': spec.key, 'cortex.input': inputDigest(spec.payload) } },
+    meta: { labels: { 'cortex.step': spec.key, 'cortex.input': inputDigest(spec.payload), [pathLabel]: path } },
   });
+}
+
+/** The topics from the outermost workflow to this one. */
+function pathOf({ request }: Parent): readonly string[] {
+  const above = request.parentJobId === '' ? '' : (request.meta?.labels[pathLabel] ?? '');
+  return [...above.split(' '), request.topic].filter((topic) => topic !== '');
+}
+
+function cycleOf(parent: Parent, { key, topic }: WantedChild): CortexError | undefined {
+  const path = pathOf(parent);
+  if (!path.includes(topic)) return undefined;
+  return stepError(key, 'failed_precondition', `${[...path, topic].join(' > ')} is a cycle`);
 }
 
 function refused(key: string, id: string, created: Created): CortexError {

@@ -26,7 +26,7 @@ export const orchestratorEnv = {
       type: 'name of at most 100 letters, digits, "_", "-" and single dots inside',
     },
   ),
-  parallel: int('WORKER_PARALLEL', '16', 'runs at once of each workflow', { min: 1, max: 1024 }),
+  parallel: int('WORKER_PARALLEL', '256', 'runs at once of each workflow', { min: 1, max: 1024 }),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
 

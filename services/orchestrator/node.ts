@@ -3,7 +3,8 @@ import { hostname } from 'node:os';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { findConfig } from '#core/config/find.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import { parseStoreEnv } from '#core/jobs/store-env.ts';
+import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
@@ -34,7 +35,11 @@ await runProcess({
     if (!config.hasTimeouts) log.warn('no file of time-outs: the built-in ones hold', { path: config.timeoutsPath });
     const drivers = { connectBus, connectRedis, createRedisStore };
     // Two connections: neither large results nor artifacts stand in line before a renewal.
-    const { bus, store, ids, also } = await openPlant(context, { name, drivers, commandTimeoutMs: callTimeoutMs });
+    const { bus, redis, keys, store, ids, also } = await openPlant(context, {
+      name,
+      drivers,
+      commandTimeoutMs: callTimeoutMs,
+    });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const { parallel, timeouts, workerId } = config;
     const orchestrator = await resources.use(
@@ -42,6 +47,7 @@ await runProcess({
       async () => {
         const made = createOrchestrator({
           ...{ bus, store, clock, log, parallel, limits: timeouts.workflows },
+          journal: createRedisJournal({ redis, keys, metaTtlMs: storeTtls(config).metaTtlMs }),
           workflows: Object.values(workflows),
         });
         await made.start();

@@ -1,83 +1,307 @@
-// One run of a workflow: what its steps do, until it is over or told to stop. Nothing is kept here that a replay would miss.
-import { CortexError } from '#core/errors.ts';
+// One run of a workflow, from the moment this process holds it until it is over or somebody else's. The decisions are `advance`'s
+// (core/workflow); here is what carries them out. The order is the guarantee: what happened and what follows from it is written down first,
+// in one call, and done then. Whoever takes the run up later finds everything that may have been done written down, and children by their ids.
+import { CortexError, toCortexError } from '#core/errors.ts';
 import type { Events } from '#core/events.ts';
+import type { JobStore } from '#core/jobs/store.ts';
+import type { Log } from '#core/log.ts';
+import type { Clock } from '#core/system.ts';
+import { advance, newRun, openOf, type Run, replay, sleepsOf } from '#core/workflow/advance.ts';
+import type { WorkflowDefinition } from '#core/workflow/definition.ts';
+import type { ChildEnd, ChildSpec, Command, WorkflowEvent } from '#core/workflow/effects.ts';
+import type { Journal } from '#core/workflow/journal.ts';
+import { type Line, lineOfCommand, lineOfEvent, type Seed } from '#core/workflow/lines.ts';
+import { childId, inputDigest, stopSignal } from '#core/workflow/run.ts';
+import type { WorkflowLimits } from '#core/scheduling/timeouts.ts';
 import { parsePayload } from '#core/protocol/payloads.ts';
 import { unwrap } from '#core/result.ts';
-import type { Clock } from '#core/system.ts';
-import type { Step, StepResult, WorkflowContext } from '#core/workflow/definition.ts';
-import { isStepKey, nextOf, stepError } from '#core/workflow/run.ts';
-import { pause } from '../worker/retry.ts';
+import { persist } from '../worker/retry.ts';
 import type { Children, Parent } from './children.ts';
+import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
+import { endOfChild, readMemory, signalEvent } from './memory.ts';
+import type { SignalBell } from './signals.ts';
+
+export interface RunDeps {
+  readonly store: JobStore;
+  readonly journal: Journal;
+  readonly children: Children;
+  readonly ends: Ends;
+  readonly bell: SignalBell;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly events: Events<OrchestratorEvent>;
+}
 
 export interface RunOptions {
   readonly parent: Parent;
-  readonly children: Children;
-  readonly clock: Clock;
-  readonly events: Events<OrchestratorEvent>;
+  /** Versions of the workflow, the newest first. */
+  readonly versions: readonly WorkflowDefinition[];
+  /** The payload, as it came. */
+  readonly payload: unknown;
+  readonly limits: WorkflowLimits;
   readonly signal: AbortSignal;
   readonly progress: (percent: number, message?: string) => void;
-  /** Defaults of steps. */
-  readonly childTimeoutMs: number;
-  readonly maxRetries: number;
-  /** ms left of the run's total time; asked before each child. */
-  readonly remainingMs: () => number;
+  readonly log: Log;
+  /** Told once, when it is known: when the run was begun first, ms since the epoch. */
+  readonly onBegun: (at: number) => void;
 }
 
-export interface Run {
-  readonly context: WorkflowContext;
+export interface RunHandle {
+  /** The result, as the definition's output has it. Throws what the run fails with, or what the signal was aborted with. */
+  readonly result: Promise<unknown>;
   /** Children that were begun and are not known to have ended. */
-  readonly open: ReadonlySet<string>;
+  readonly open: ReadonlyMap<string, unknown>;
 }
 
-export function createRun(options: RunOptions): Run {
-  const { parent, children, clock, events, signal, progress } = options;
-  const open = new Set<string>();
-  const keys = new Set<string>();
+type Start = Extract<Command, { type: 'start' }>;
 
-  async function step<O>(key: string, wanted: Step<O>): Promise<StepResult<O>> {
-    if (!isStepKey(key)) throw new RangeError(`${JSON.stringify(key)} is not a key for a step`);
-    if (keys.has(key)) throw new RangeError(`two steps have the key ${key}`);
-    keys.add(key);
-    const { topic, maxRetries = options.maxRetries, timeoutMs = options.childTimeoutMs } = wanted;
-    const payload = JSON.stringify(wanted.input ?? null);
-    for (let attempt = 1; ; attempt++) {
-      const left = options.remainingMs();
-      if (left <= 0) throw stepError(key, 'deadline_exceeded', "the workflow's time is over");
-      signal.throwIfAborted();
-      const spec = { key, attempt, topic, payload, deadlineMs: Math.ceil(Math.min(timeoutMs, left)) };
-      const { id, found } = await children.start(parent, spec, signal);
-      open.add(id);
-      events.emit({ type: found ? 'step_found' : 'step_begun', job: parent.id, key, child: id });
-      const view = await children.ended(parent, id, signal);
-      open.delete(id);
-      events.emit({ type: 'step_ended', job: parent.id, key, child: id, state: view.state });
-      const next = nextOf(key, view, { attempt, maxRetries });
-      switch (next.next) {
-        case 'done':
-          return { value: await read(key, id, wanted), pointer: view.resultPtr, jobId: id };
-        case 'fail':
-          throw next.error;
-        case 'retry':
-          // A replay need not wait again for what is long over.
-          if (!found) await pause(clock, next.pauseMs, signal);
-          break;
-        case 'wait':
-          throw new Error(`the child ${id} has ended and waits`);
+/** Takes the run up: from its begin, or from where its journal ends. */
+export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
+  const { parent, limits, signal } = options;
+  const { store, journal, children, ends, bell, clock, events } = deps;
+  const key = { id: parent.id, tenant: parent.tenant };
+  const patience = { clock, until: () => Number.POSITIVE_INFINITY, signal };
+  /** By child: how to watch it no longer. */
+  const open = new Map<string, () => void>();
+  const timers = new Map<string, () => void>();
+  const inbox: { event: WorkflowEvent; times?: { startedAt: number; endedAt: number } }[] = [];
+  let wake: () => void = () => undefined;
+  let length = 0;
+  let begunAt = 0;
+  let lastAt = 0;
+  let seed: Seed | undefined;
+  let run: Run;
+  /** Signals that were put into the inbox. */
+  let heard = 0;
+  let reading = false;
+
+  const put = (told: WorkflowEvent, times?: { startedAt: number; endedAt: number }): void => {
+    // Clocks of two orchestrators differ; a run's time goes forward.
+    lastAt = Math.max(lastAt, told.at);
+    const event = { ...told, at: lastAt };
+    inbox.push(times === undefined ? { event } : { event, times });
+    wake();
+  };
+  const stop = (error: CortexError): void => put({ type: 'stop', at: clock.now(), error });
+
+  /** Writes down what the events in the inbox come to, then does it. */
+  const turn = async (): Promise<void> => {
+    const lines: Line[] = [];
+    const commands: Command[] = [];
+    // As many as came: one call for all of them.
+    for (const { event, times } of inbox.splice(0)) {
+      const next = advance(run, event);
+      if (next.commands === undefined) continue;
+      run = next.run;
+      const { name, version: v } = run.definition;
+      lines.push(event.type === 'begin' ? { t: 'begin', at: event.at, name, v } : lineOfEvent(event, times));
+      for (const command of next.commands) {
+        commands.push(command);
+        const line = lineOfCommand(command);
+        if (line !== undefined) lines.push(line);
       }
     }
-  }
+    if (lines.length > 0) await write(lines);
+    await perform(commands);
+  };
 
-  async function read<O>(key: string, id: string, { output }: Step<O>): Promise<O> {
-    const text = await children.result(parent, id, signal);
-    if (text === undefined) throw stepError(key, 'data_loss', `the result of ${id} is not there any more`);
-    try {
-      return unwrap(parsePayload(output, JSON.parse(text), 'result'));
-    } catch (error) {
-      const problem = error instanceof CortexError ? error.message : 'its result is not JSON';
-      throw stepError(key, 'internal', problem, error);
+  const write = async (lines: readonly Line[]): Promise<void> => {
+    const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)) };
+    const answer = await persist(() => journal.append(item), patience);
+    if (answer === 'full') throw new CortexError('resource_exhausted', 'the run has more steps than a run may have');
+    if (answer !== 'ok') throw new CortexError('aborted', `the run ${parent.id} is held by somebody else (${answer})`);
+    length += lines.length;
+  };
+
+  const perform = async (commands: readonly Command[]): Promise<void> => {
+    const dropped = new Set(commands.flatMap((c) => (c.type === 'drop' ? [`${c.key}.${c.attempt}`] : [])));
+    const starts: Start[] = [];
+    const drops: string[] = [];
+    for (const command of commands) {
+      switch (command.type) {
+        case 'start':
+          if (!dropped.has(`${command.key}.${command.attempt}`)) starts.push(command);
+          break;
+        case 'drop': {
+          const id = childId(parent.id, command.key, command.attempt);
+          const unwatch = open.get(id);
+          if (unwatch === undefined) break;
+          unwatch();
+          open.delete(id);
+          drops.push(id);
+          break;
+        }
+        case 'sleep':
+          setTimer(command.key, command.until);
+          break;
+        case 'progress':
+          options.progress(command.percent, command.message);
+          break;
+        case 'refuse':
+          options.log.info('a signal was refused', { signal: command.name, why: command.why });
+          break;
+        case 'undo':
+          options.log.info('the run is undone', { code: command.code, why: command.message });
+          break;
+        case 'wait':
+      }
     }
-  }
+    if (drops.length > 0) await children.cancel(parent, drops, 'dropped');
+    if (starts.length > 0) await begin(starts);
+  };
 
-  return { context: { step, progress: (percent, message) => progress(percent, message) }, open };
+  const setTimer = (name: string, until: number): void => {
+    const slept = seed?.slept.includes(name) === true;
+    const ms = slept ? 0 : Math.max(0, until - clock.now());
+    timers.get(name)?.();
+    timers.set(
+      name,
+      clock.after(ms, () => {
+        timers.delete(name);
+        put({ type: 'due', at: Math.max(clock.now(), slept ? 0 : until), key: name });
+      }),
+    );
+  };
+
+  /** Begins children, finds them, or takes what a rerun keeps. */
+  const begin = async (starts: readonly Start[]): Promise<void> => {
+    const anew: Start[] = [];
+    for (const start of starts) {
+      const kept = keptFor(start);
+      if (kept === undefined) anew.push(start);
+      else watch(start, kept, true);
+    }
+    const wanted = anew.map((start) => ({ ...start, deadlineMs: deadlineOf(start) }));
+    const made = await children.start(parent, wanted, signal);
+    for (const [i, start] of anew.entries()) {
+      const child = made[i];
+      if (child?.ok === true) watch(start, child.value.id, child.value.found);
+      else stop(toCortexError(child?.error));
+    }
+  };
+
+  const keptFor = ({ key: k, attempt, topic, payload }: Start): string | undefined =>
+    attempt === 1
+      ? seed?.kept.find((kept) => kept.k === k && kept.topic === topic && kept.d === inputDigest(payload))?.id
+      : undefined;
+
+  /** What is left of the run's time bounds its steps; what is undone after it has the time of a step. */
+  const deadlineOf = ({ timeoutMs = limits.childTimeoutMs }: ChildSpec): number => {
+    const left = begunAt + limits.totalTimeoutMs - clock.now();
+    return Math.ceil(left > 0 ? Math.min(timeoutMs, left) : Math.min(timeoutMs, limits.childTimeoutMs));
+  };
+
+  const watch = ({ key: k, attempt }: Start, id: string, found: boolean): void => {
+    const child = { job: parent.id, key: k, child: id };
+    events.emit({ type: found ? 'step_found' : 'step_begun', ...child });
+    const name = childId(parent.id, k, attempt);
+    const unwatch = ends.watch(
+      { id, tenant: parent.tenant },
+      (seen) => {
+        open.delete(name);
+        const end: ChildEnd =
+          seen === undefined
+            ? { jobId: id, state: 'FAILED', resultPtr: '', safetyReason: '', result: null, ...gone(id) }
+            : endOfChild(seen);
+        events.emit({ type: 'step_ended', ...child, state: end.state });
+        put({ type: 'end', at: clock.now(), key: k, attempt, end }, seen?.job);
+      },
+      found,
+    );
+    open.set(name, unwatch);
+  };
+
+  const hear = (): void => {
+    if (reading) return;
+    reading = true;
+    persist(() => journal.signals({ ...key, from: heard }), patience)
+      .then((came) => {
+        for (const one of came) {
+          put(signalEvent(one, heard, clock.now()));
+          heard++;
+          if (one.name === stopSignal) stop(new CortexError('canceled', 'the run was told to stop'));
+        }
+      })
+      .catch((error: unknown) => options.log.debug('signals could not be read', { error }))
+      .finally(() => {
+        reading = false;
+      });
+  };
+
+  const go = async (): Promise<unknown> => {
+    const memory = await readMemory(key, deps, signal);
+    length = memory.length;
+    seed = memory.seed;
+    const definition = versionFor(options.versions, memory.begin);
+    const input = unwrap(parsePayload(definition.input, options.payload));
+    run = newRun(definition, { maxRetries: limits.maxRetries });
+    begunAt = memory.begin?.at ?? clock.now();
+    options.onBegun(begunAt);
+    if (memory.begin === undefined) put({ type: 'begin', at: begunAt, runId: parent.id, input });
+    else {
+      const replayed = replay(run, memory.remember({ runId: parent.id, input }));
+      if (!replayed.ok) throw replayed.error;
+      run = replayed.value;
+      heard = run.signals;
+      lastAt = run.events.at(-1)?.at ?? 0;
+      for (const [name, until] of sleepsOf(run)) setTimer(name, until);
+      await begin(openOf(run));
+    }
+    const lateIn = Math.max(0, begunAt + limits.totalTimeoutMs - clock.now());
+    const late = new CortexError(
+      'deadline_exceeded',
+      `the workflow took longer than ${limits.totalTimeoutMs / 1000} s`,
+    );
+    timers.set(
+      '',
+      clock.after(lateIn, () => stop(late)),
+    );
+    const unwatch = bell.watch(key, () => heard, hear);
+    timers.set(' ', unwatch);
+    hear();
+    while (run.outcome === undefined) {
+      signal.throwIfAborted();
+      if (inbox.length === 0) await next();
+      else await turn();
+    }
+    if (run.outcome.ok) return run.outcome.value;
+    throw toCortexError(run.outcome.error);
+  };
+
+  /** Something came, or the run is told to stop. */
+  const next = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = () => {
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      signal.addEventListener('abort', wake, { once: true });
+      if (signal.aborted || inbox.length > 0) wake();
+    });
+
+  const result = go().finally(() => {
+    for (const cancel of timers.values()) cancel();
+    for (const unwatch of open.values()) unwatch();
+  });
+  return { result, open };
+}
+
+function gone(id: string): Pick<ChildEnd, 'errorCode' | 'errorMessage'> {
+  return { errorCode: 'not_found', errorMessage: `job ${id} is not there any more` };
+}
+
+/** A run that has begun stays with its version. Throws `failed_precondition` when that is not here. */
+function versionFor(
+  versions: readonly WorkflowDefinition[],
+  begin: { readonly name: string; readonly v: string } | undefined,
+): WorkflowDefinition {
+  const [newest] = versions;
+  if (newest === undefined) throw new Error('a workflow without a version');
+  if (begin === undefined) return newest;
+  const same = versions.find(({ version }) => version === begin.v);
+  if (same !== undefined) return same;
+  const here = versions.map(({ version }) => version).join(', ');
+  const problem = `the run began with version ${begin.v} of ${begin.name}, which is not here (${here})`;
+  throw new CortexError('failed_precondition', problem);
 }

@@ -72,6 +72,9 @@ export function createReconciler(
         case 'timeout':
           ends.push(endOf(job, 'TIMEOUT', action.errorCode, action.errorMessage));
           break;
+        case 'cancel':
+          ends.push(endOf(job, 'CANCELLED', 'cancelled', action.errorMessage));
+          break;
         case 'requeue': {
           const { state, why, delayMs } = action;
           const seen = { state, fence: job.fence };
@@ -100,6 +103,6 @@ export function createReconciler(
   };
 }
 
-function endOf(job: DueJob, to: 'FAILED' | 'TIMEOUT', errorCode: string, errorMessage: string): End {
+function endOf(job: DueJob, to: 'FAILED' | 'TIMEOUT' | 'CANCELLED', errorCode: string, errorMessage: string): End {
   return { id: job.id, tenant: job.tenant, to, seen: { state: job.state, fence: job.fence }, errorCode, errorMessage };
 }

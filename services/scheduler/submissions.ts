@@ -83,6 +83,7 @@ export function createSubmissions(
           over.add(submission);
           break;
         case 'conflict':
+        case 'orphan':
         case 'idempotency_conflict':
         case undefined:
           if (when === 'first') break;

@@ -68,6 +68,7 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       worker: worker.id,
       signal,
       fence: handOut.fence,
+      hold: { fence: key.fence, attempt: key.attempt },
       idempotencyKey: handOut.id,
       constraints: facts.constraints,
       progress: (percent, message = '') => {

@@ -9,6 +9,7 @@
 // `internal`, and worth another attempt while the topic has retries left.
 import type { z } from 'zod';
 import type { CortexError } from '#core/errors.ts';
+import type { Fence } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { isTopic } from '#core/protocol/subjects.ts';
 import { parsePayload } from '#core/protocol/payloads.ts';
@@ -39,6 +40,8 @@ export interface JobContext {
   readonly signal: AbortSignal;
   /** Grows with every hand-out of the job: a store that remembers the highest one can refuse an older attempt's writes. */
   readonly fence: string;
+  /** Both parts of what the store compares, for stores of ours that compare them too. */
+  readonly hold: Fence;
   /** The same for every attempt of the job: for effects that must happen once. */
   readonly idempotencyKey: string;
   /** What the policy demands; undefined when it demands nothing. Those that the worker does not honour were refused before. */

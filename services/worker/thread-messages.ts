@@ -4,7 +4,7 @@ import type { LogLevel } from '#core/log.ts';
 import type { JobContext } from './define.ts';
 
 /** The part of a context that is data. */
-export type ContextData = Pick<JobContext, 'job' | 'worker' | 'fence' | 'idempotencyKey' | 'constraints'>;
+export type ContextData = Pick<JobContext, 'job' | 'worker' | 'fence' | 'hold' | 'idempotencyKey' | 'constraints'>;
 
 /** An error on its way: a CortexError keeps its code and field, anything else its name, message and stack. */
 export interface ThrownData {

@@ -163,9 +163,9 @@ export function createThreads(options: ThreadsOptions): Threads {
           }
         }
       };
-      const { job, worker, fence, idempotencyKey, constraints } = context;
+      const { job, worker, fence, hold, idempotencyKey, constraints } = context;
       try {
-        say({ type: 'run', input, context: { job, worker, fence, idempotencyKey, constraints } });
+        say({ type: 'run', input, context: { job, worker, fence, hold, idempotencyKey, constraints } });
       } catch (error) {
         finish();
         reject(toCortexError(error));

@@ -15,7 +15,7 @@ export const isPure = matcher(
   'core/policy/{policy,pattern,evaluate,explain}.ts',
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/scheduling/**',
-  'core/workflow/{definition,run}.ts',
+  'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline}.ts',
   'core/context/{window,tokens,rank,chunk}.ts',
   'core/model/{budget,fault,models}.ts',
 );

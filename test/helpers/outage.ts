@@ -1,12 +1,15 @@
 // A store that can be taken away: calls fail `unavailable`, hang, or happen unheard. For tests of those who call it.
 import { CortexError } from '#core/errors.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import type { Journal } from '#core/workflow/journal.ts';
 import { settle } from './clock.ts';
 
-type Name = keyof JobStore;
+type Name = keyof JobStore | keyof Journal;
 
 export interface Outage {
   readonly store: JobStore;
+  /** A journal that is away with it. */
+  journal(inner: Journal): Journal;
   /** `down`: calls fail at once and do nothing. `hung`: calls do nothing and wait until it is up again. `deaf`: calls happen, but their
    *  answers are lost. `slow`: they happen, and their answers come at the release. */
   mode: 'up' | 'down' | 'hung' | 'deaf' | 'slow';
@@ -40,14 +43,16 @@ export function createOutage(inner: JobStore): Outage {
     if (mode === 'slow') await new Promise<void>((resolve) => hanging.push(resolve));
     return answer;
   };
-  const store = new Proxy(inner, {
-    get(target, name: Name) {
-      const method = target[name] as (...args: unknown[]) => Promise<unknown>;
-      return (...args: unknown[]) => through(name, () => method.apply(target, args));
-    },
-  });
+  const behind = <T extends object>(real: T): T =>
+    new Proxy(real, {
+      get(target, name) {
+        const method = target[name as keyof T] as (...args: unknown[]) => Promise<unknown>;
+        return (...args: unknown[]) => through(name as Name, () => method.apply(target, args));
+      },
+    });
   const outage: Outage = {
-    store,
+    store: behind(inner),
+    journal: behind,
     mode: 'up',
     only: undefined,
     counts,

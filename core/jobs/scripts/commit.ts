@@ -10,7 +10,7 @@ export const commit = jobScript(
   /* lua */ `
 return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors)
   local rk=P..'job:meta:'..id
-  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','idem','result_ptr','rctx','fh')
+  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','result_ptr','fh',unpack(REST))
   local st,tenant=m[1],m[2]
   if not st then return {'missing','',false} end
   if m[3]~=fence or m[4]~=attempt then return {'stale',st,false} end
@@ -33,12 +33,12 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
     end
     h[#h+1]='failures' h[#h+1]=f0(failures)
   end
-  local ptr=m[12] or ''
+  local ptr=m[11] or ''
   if has=='1' then
     ptr='redis://res:'..id
     call('SET',P..'res:'..id,result,'PX',DATA)
     -- A bus-only worker that had it before may still write that key: what is read is a copy.
-    if num(m[14] or '0')>0 then
+    if num(m[12] or '0')>0 then
       local sealed='res:'..id..':sealed:'..fence
       ptr='redis://'..sealed
       call('SET',P..sealed,result,'PX',DATA)
@@ -50,7 +50,7 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
   end
   call('ZREM',slots,id)
   local told={id,to,tenant,m[8] or '',m[9] or '',m[7],ptr,exec,code,message,m[10] or ''}
-  return {'committed',to,finish(id,tenant,to,fence,h,told,m[11],m[13])}
+  return {'committed',to,finish(id,tenant,to,fence,h,told,{unpack(m,13,12+#REST)})}
 end)`,
 );
 

@@ -1,8 +1,8 @@
 // create: accepts a job. Its record is the acceptance; an id that is known, or any of whose keys exists, is refused or recognised.
 import { jobScript } from './prelude.ts';
 
-/** Arguments per job; mode: 1 the payload comes along, 3 it was staged (stage.ts), 2 it must be there, 0 there is none. */
-export const createStride = 14;
+/** Arguments per job; mode: 1 the payload comes along, 3 it was staged (stage.ts), 2 it must be there, 0 there is none; bound: `<fence> <attempt>` of its parent, or empty. */
+export const createStride = 15;
 
 /** Ids that a trace keeps, about: a client may use one trace for ever. */
 export const traceLength = 10_000;
@@ -27,11 +27,17 @@ local function same(key,digest)
   return {'existing',oid,o[4],o[1]}
 end
 local listed={}
-local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest)
+local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,trace,principal,parent,prio,digest,packet,mode,payload,life,ikey,idigest,bound)
   local rk,ctx,idem=P..'job:meta:'..id,P..'ctx:'..id,P..'idem:'..tenant..':'..ikey
   local staged,size
   if mode=='3' then staged,size=string.match(payload,'^([^ ]+) (%d+)$') staged=P..'stage:'..staged end
   local function refuse(answer) if staged then call('UNLINK',staged) end return answer end
+  -- A step of a run is made by who holds the run, and by nobody else.
+  if bound~='' then
+    local p=record(parent,'attempt','kids')
+    if not p[1] or not held(p[1]) or p[2]~=tenant or (p[3]..' '..(p[4] or ''))~=bound then return refuse({'orphan',id,'',''}) end
+    if not p[5] then call('HSET',P..'job:meta:'..parent,'kids','1') end
+  end
   local before=ikey~='' and same(idem,idigest)
   if before then return refuse(before) end
   -- A payload that comes along may not be there yet; one that a client of the bus wrote already is.
@@ -54,6 +60,10 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   local h={'state','PENDING','updated_at',us,'topic',topic,'tenant',tenant,'trace',trace,'digest',digest,'created',ms,'deadline',f0(deadline),'prio',prio,'fence','0'}
   if principal~='' then h[#h+1]='principal' h[#h+1]=principal end
   if parent~='' then h[#h+1]='parent' h[#h+1]=parent end
+  if bound~='' then
+    h[#h+1]='bound' h[#h+1]='1'
+    call('SADD',P..'kids:'..parent,id)
+  end
   if ikey~='' then
     h[#h+1]='idem' h[#h+1]=ikey
     call('SET',idem,id..' '..idigest)

@@ -33,7 +33,7 @@ export const requeue = jobScript(
   /* lua */ `
 return each(5,${requeueStride},{'missing',false},function(id,seen,fence,why,delay)
   local rk=P..'job:meta:'..id
-  local m=record(id,'worker','q','pool','lane','prio','created','deadline','losses','fh')
+  local m=record(id,'worker','q','pool','lane','prio','created','deadline','losses','fh','lb')
   local st,tenant=m[1],m[2]
   if not st then return {'missing',false} end
   if st~=seen or m[3]~=fence then return {'moved',false} end
@@ -50,7 +50,8 @@ return each(5,${requeueStride},{'missing',false},function(id,seen,fence,why,dela
   local losses,open=num(m[11] or '0'),num(m[12] or '0')
   need(pool and lane and prio)
   call('ZREM',P..'slots:'..m[4],id)
-  if why=='lost' and losses>=${maxLosses} then
+  -- Those before the run of a workflow got on do not count.
+  if why=='lost' and losses-num(m[13] or '0')>=${maxLosses} then
     local n=f0(losses+1)
     return {'failed',finish(id,tenant,'FAILED',fence,{'losses',n,'error_code','worker_lost','error','the lease ran out '..n..' times','attempt',''})}
   end
@@ -74,14 +75,19 @@ local ids=call('ZRANGE',DUE,'-inf',ms,'BYSCORE','LIMIT',0,n+1)
 local out,bytes,looked={},0,0
 local function row(id)
   due(id,now+push) -- first, so that a broken one does not come back at once
-  local m=record(id,'attempt','digest','principal','topic','trace','pool','lane','worker','inst','deadline','rundl','q','nb','hand')
+  local m=record(id,'attempt','digest','principal','topic','trace','pool','lane','worker','inst','deadline','rundl','q','nb','hand','bound','parent')
   if not m[1] then call('ZREM',DUE,id) return false end
   local row={id}
-  for j=1,17 do row[j+1]=m[j] or '' end
+  for j=1,17 do row[j+1]=m[j] or '' end -- 18 and 19 are bound and parent
   row[19]=held(m[1]) and call('ZSCORE',P..'slots:'..(m[11] or ''),id) or '0'
   row[20]=m[1]=='PENDING' and value(P..'job:req:'..id)
   bytes=bytes+#(row[20] or '')
   row[21]=ended(m[1]) and endof(id)
+  -- A step whose run has ended; the run's record is there at least as long as the step may be.
+  if m[18] and not ended(m[1]) then
+    local over=call('HGET',P..'job:meta:'..m[19],'state')
+    row[22]=(not over or ended(over)) and m[19] or ''
+  end
   return row
 end
 for k=1,math.min(n,#ids) do

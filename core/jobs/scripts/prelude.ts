@@ -39,6 +39,9 @@ export const mostBytes = 1_000_000;
 /** Texts from this many bytes on are answered beside the JSON. */
 const largeText = 16_000;
 
+/** What an end needs of a record, beside what is told of it. */
+export const restFields = ['idem', 'rctx', 'kids', 'bound', 'parent'] as const;
+
 const prelude = /* lua */ `
 local call=redis.call
 local P=ARGV[1]
@@ -166,25 +169,34 @@ local function unwanted(id,rctx)
   local other=id..'-'..string.sub(rctx,#id+6)
   if call('EXISTS',P..'job:meta:'..other)==0 then call('PEXPIRE',P..'ctx:'..other,DATA) end
 end
+-- The fields that an end needs beside what is told of it.
+local REST={${restFields.map((field) => `'${field}'`).join(',')}}
+-- Steps of a workflow's run: whoever looks at one next ends it as well. One that has ended before its run is not one of them any more.
+local function kin(id,kids,bound,parent)
+  if bound then call('SREM',P..'kids:'..parent,id) end
+  if not kids then return end
+  local k=P..'kids:'..id
+  for _,kid in ipairs(call('SMEMBERS',k)) do due(kid,now) end
+  call('UNLINK',k)
+end
 -- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields. Answers the end;
--- 'told' is that end, with 'idem' and 'rctx', by who has read the record already.
-local function finish(id,tenant,to,fence,sets,told,idem,rctx)
+-- 'told' is that end, and 'rest' the fields of REST, by who has read the record already.
+local function finish(id,tenant,to,fence,sets,told,rest)
   local rk=P..'job:meta:'..id
   call('HSET',rk,'state',to,'updated_at',us,'ended',ms,unpack(sets))
   call('DEL',P..'job:req:'..id)
   call('PEXPIRE',rk,META)
   call('PEXPIRE',P..'job:events:'..id,META)
   call('PEXPIRE',P..'ctx:'..id,DATA)
-  if not told then
-    local m=call('HMGET',rk,'idem','rctx')
-    told,idem,rctx=endof(id),m[1],m[2]
-  end
+  if not told then told,rest=endof(id),call('HMGET',rk,unpack(REST)) end
+  local idem,rctx,kids,bound,parent=unpack(rest)
   local worker,arts=told[6],told[11]
   if idem then call('PEXPIRE',P..'idem:'..tenant..':'..idem,META) end
   if rctx then unwanted(id,rctx) end
   if foreign(worker) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
   if arts~='' then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})
+  if kids or bound then kin(id,kids,bound,parent) end
   ev(id,tenant,to,fence)
   return told
 end

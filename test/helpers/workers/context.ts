@@ -13,6 +13,7 @@ export function jobContext(parts: Partial<JobContext> = {}): JobContext {
     worker: 'worker-1',
     signal: new AbortController().signal,
     fence: '9',
+    hold: { fence: '9', attempt: 'attempt-1' },
     idempotencyKey: 'job-1',
     constraints: create(PolicyConstraintsSchema, { budgets: { maxRuntimeMs: 5n } }),
     progress: () => undefined,

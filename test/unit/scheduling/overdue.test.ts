@@ -22,6 +22,7 @@ const job = (more: Partial<DueJob>): DueJob => ({
     firstHandOutAt: 0,
     packet: undefined,
     end: undefined,
+    orphanOf: '',
   },
   ...more,
 });

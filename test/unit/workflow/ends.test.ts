@@ -26,12 +26,14 @@ async function setUp() {
     clock,
     log: { ...silentLog, warn: (message) => void warnings.push(message) },
     store: {
-      async view(id) {
-        reads.push(id);
+      async look(keys) {
+        for (const { id } of keys) reads.push(id);
         if (away) throw new CortexError('unavailable', 'away');
-        const state = jobs.get(id);
-        // Nobody looks at more of it here.
-        return state === undefined ? undefined : ({ id, state } as JobView);
+        return keys.map(({ id }) => {
+          const state = jobs.get(id);
+          // Nobody looks at more of it here.
+          return state === undefined ? undefined : { job: { id, state } as JobView, result: null };
+        });
       },
     },
   });
@@ -42,22 +44,25 @@ async function setUp() {
     await settle();
   };
   const event = (job: string, state: JobState): string => JSON.stringify([{ id: '1', prev: '', job, state }]);
-  const controller = new AbortController();
-  const wait = (id: string) => ends.wait(id, 'default', controller.signal);
-  return { clock, jobs, reads, warnings, tell, event, controller, wait, setAway: (is: boolean) => void (away = is) };
+  /** How it ended; `gone` when it is not there. */
+  const wait = (id: string, now = true) => {
+    const { promise, resolve } = Promise.withResolvers<JobState | 'gone'>();
+    const unwatch = ends.watch({ id, tenant: 'default' }, (seen) => resolve(seen?.job.state ?? 'gone'), now);
+    return { promise, unwatch };
+  };
+  return { clock, jobs, reads, warnings, tell, event, wait, setAway: (is: boolean) => void (away = is) };
 }
 
 test('answers at once when the job has ended', async () => {
-  const { jobs, wait, clock } = await setUp();
+  const { jobs, wait } = await setUp();
   jobs.set('a', 'FAILED');
-  expect(await wait('a')).toMatchObject({ state: 'FAILED' });
-  expect(clock.waiting).toBe(0);
+  expect(await wait('a').promise).toBe('FAILED');
 });
 
 test('an event makes it look; the store says what it sees', async () => {
-  const { jobs, wait, tell, event, reads, clock } = await setUp();
+  const { jobs, wait, tell, event, reads } = await setUp();
   jobs.set('a', 'RUNNING');
-  const waiting = wait('a');
+  const { promise } = wait('a');
   await settle();
   await tell(event('a', 'SUCCEEDED')); // too early, or a lie
   expect(reads).toEqual(['a', 'a']);
@@ -66,29 +71,39 @@ test('an event makes it look; the store says what it sees', async () => {
   expect(reads).toHaveLength(2);
   jobs.set('a', 'SUCCEEDED');
   await tell(event('a', 'SUCCEEDED'), 'cortex.ev.some.tenant');
-  expect(await waiting).toMatchObject({ state: 'SUCCEEDED' });
-  expect(clock.waiting).toBe(0);
+  expect(await promise).toBe('SUCCEEDED');
 });
 
-test('without an event it looks every two seconds', async () => {
+test('without an event it looks every two seconds, at all jobs together', async () => {
   const { jobs, wait, reads, clock } = await setUp();
-  jobs.set('a', 'RUNNING');
-  const waiting = wait('a');
+  for (const id of ['a', 'b', 'c']) jobs.set(id, 'RUNNING');
+  const waiting = ['a', 'b', 'c'].map((id) => wait(id, false).promise);
   await clock.advance(1999);
-  expect(reads).toHaveLength(1);
+  expect(reads).toHaveLength(0);
   await clock.advance(1);
-  expect(reads).toHaveLength(2);
-  jobs.set('a', 'TIMEOUT');
+  expect(reads).toEqual(['a', 'b', 'c']);
+  for (const id of ['a', 'b', 'c']) jobs.set(id, 'TIMEOUT');
   await clock.advance(2000);
-  expect(await waiting).toMatchObject({ state: 'TIMEOUT' });
+  expect(await Promise.all(waiting)).toEqual(['TIMEOUT', 'TIMEOUT', 'TIMEOUT']);
+  await clock.advance(4000);
+  expect(reads).toHaveLength(6);
+});
+
+test('a thousand ends of one message are looked up in few calls', async () => {
+  const { jobs, wait, tell, event } = await setUp();
+  const ids = Array.from({ length: 1000 }, (_, i) => `j${i}`);
+  const waiting = ids.map((id) => wait(id, false).promise);
+  for (const id of ids) jobs.set(id, 'SUCCEEDED');
+  await tell(`[${ids.map((id) => event(id, 'SUCCEEDED').slice(1, -1)).join(',')}]`);
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set(['SUCCEEDED']));
 });
 
 test('garbage on the bus is told and changes nothing', async () => {
-  const { jobs, wait, tell, warnings, reads, controller } = await setUp();
+  const { jobs, wait, tell, warnings, reads } = await setUp();
   await tell('{');
   expect(warnings).toEqual([]); // nobody waits, nobody reads
   jobs.set('a', 'RUNNING');
-  const waiting = wait('a');
+  wait('a');
   await settle();
   for (const data of [
     '{',
@@ -100,28 +115,24 @@ test('garbage on the bus is told and changes nothing', async () => {
   }
   expect(warnings).toEqual(['events that are no JSON']);
   expect(reads).toHaveLength(1);
-  controller.abort(new Error('enough'));
-  await expect(waiting).rejects.toThrow('enough');
 });
 
-test('waits for a store that is away, and throws for a job that is not there', async () => {
+test('waits for a store that is away, and tells of a job that is not there', async () => {
   const { wait, setAway, clock, jobs } = await setUp();
   setAway(true);
-  const waiting = wait('a');
+  const { promise } = wait('a');
   await clock.advance(3000);
   jobs.set('a', 'DENIED');
   setAway(false);
-  await clock.advance(500);
-  expect(await waiting).toMatchObject({ state: 'DENIED' });
-  await expect(wait('nobody')).rejects.toMatchObject({ code: 'not_found' });
+  await clock.advance(2000);
+  expect(await promise).toBe('DENIED');
+  expect(await wait('nobody').promise).toBe('gone');
 });
 
-test('an abort ends the wait, also while the store is away', async () => {
-  const { wait, setAway, clock, controller } = await setUp();
-  setAway(true);
-  const waiting = wait('a');
-  await clock.advance(100);
-  controller.abort(new CortexError('canceled', 'enough'));
-  await expect(waiting).rejects.toBeInstanceOf(CortexError);
-  expect(clock.waiting).toBe(0);
+test('who does not watch any more is not told', async () => {
+  const { jobs, wait, tell, event, reads } = await setUp();
+  jobs.set('a', 'SUCCEEDED');
+  wait('a', false).unwatch();
+  await tell(event('a', 'SUCCEEDED'));
+  expect(reads).toEqual([]);
 });

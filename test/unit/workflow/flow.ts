@@ -1,10 +1,16 @@
 // A workflow of two steps and the workers for them, with handles for tests: what was run, and when it may go on.
 import { z } from 'zod';
-import { defineWorkflow } from '#core/workflow/definition.ts';
+import { defineTask, defineWorkflow } from '#core/workflow/definition.ts';
 import { defineWorker, type JobContext, type WorkerDefinition } from '../../../services/worker/define.ts';
 
 export const topics = ['job.first', 'job.second'] as const;
 const numbered = z.object({ n: z.number() });
+
+/** The tasks of the two workers below. */
+export const tasks = {
+  first: defineTask({ topic: 'job.first', input: z.looseObject({ n: z.number() }), output: numbered }),
+  second: defineTask({ topic: 'job.second', input: z.looseObject({ n: z.number() }), output: numbered }),
+};
 
 /** Adds one in each step; the second step gets the pointer of the first as well. */
 export const flow = defineWorkflow({
@@ -12,11 +18,10 @@ export const flow = defineWorkflow({
   topic: 'job.workflow.two',
   input: numbered,
   output: z.object({ n: z.number(), first: z.string(), second: z.string() }),
-  async run({ n }, { step, progress }) {
-    progress(10, 'first');
-    const first = await step('first', { topic: 'job.first', input: { n }, output: numbered });
-    const input = { n: first.value.n, from: first.pointer };
-    const second = await step('second', { topic: 'job.second', input, output: numbered });
+  *run({ n }, w) {
+    w.progress(10, 'first');
+    const first = yield* w.run('first', tasks.first, { n });
+    const second = yield* w.run('second', tasks.second, { n: first.value.n, from: first.pointer });
     return { n: second.value.n, first: first.pointer, second: second.pointer };
   },
 });

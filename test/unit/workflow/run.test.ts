@@ -78,7 +78,7 @@ test.each([
   [{ state: 'CANCELLED', errorCode: 'cancelled' }, false],
 ] as const)('%j is tried again: %s', (facts, again) => {
   const next = nextOf('scan', child(facts), first);
-  if (again) expect(next).toEqual({ next: 'retry', attempt: 2, pauseMs: retryPauseMs });
+  if (again) expect(next).toEqual({ next: 'retry', attempt: 2, pauseMs: retryPauseMs.first });
   else expect(next.next).toBe('fail');
   expect(nextOf('scan', child(facts), last).next).toBe('fail');
   expect(nextOf('scan', child(facts), { attempt: 1, maxRetries: 0 }).next).toBe('fail');
@@ -113,8 +113,13 @@ test('another input has another digest', () => {
 });
 
 test('a workflow with an impossible name or topic is refused where it is defined', () => {
-  const spec = { name: 'a_flow', topic: 'job.flow', input: z.unknown(), output: z.unknown(), run: async () => 1 };
-  expect(defineWorkflow(spec)).toMatchObject({ name: 'a_flow', topic: 'job.flow' });
+  const spec = { name: 'a_flow', topic: 'job.workflow.flow', input: z.unknown(), output: z.unknown(), run };
+  function* run() {
+    yield* [];
+  }
+  expect(defineWorkflow(spec)).toMatchObject({ name: 'a_flow', topic: 'job.workflow.flow', version: '1' });
   expect(() => defineWorkflow({ ...spec, name: 'A flow' })).toThrow('A flow is not a name for a workflow');
-  expect(() => defineWorkflow({ ...spec, topic: 'sys.flow' })).toThrow('sys.flow is not a topic');
+  expect(() => defineWorkflow({ ...spec, topic: 'sys.flow' })).toThrow('sys.flow is not a topic of workflows');
+  expect(() => defineWorkflow({ ...spec, topic: 'job.flow' })).toThrow('job.flow is not a topic of workflows');
+  expect(() => defineWorkflow({ ...spec, version: 'a b' })).toThrow('a b is not a version');
 });

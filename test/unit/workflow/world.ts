@@ -8,6 +8,7 @@ import type { JobView } from '#core/jobs/job.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { isEnd } from '#core/jobs/state.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import { newJob } from '#core/jobs/submission.ts';
@@ -109,6 +110,7 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
     closing.push(() => bus.close());
     return bus;
   };
+  const journal = createRedisJournal({ redis: connection });
   const storeOn = (bus: MemoryBus): JobStore =>
     createRedisStore({
       redis: connection,
@@ -167,6 +169,7 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
       const outage = createOutage(storeOn(own));
       const orchestrator = createOrchestrator({
         ...{ bus: own, store: outage.store, clock, log: silentLog, workflows: options.workflows },
+        journal: outage.journal(journal),
         limits: new Map(options.workflows.map((w) => [w.name, limits])),
       });
       countEvents(orchestrator.events, metrics);

@@ -1,0 +1,69 @@
+// The journal port: what a run remembers, beside the records of its children. Only who holds the run's fence appends; signals come from
+// anybody of the tenant and stand in a list of their own until the run takes them in. Drivers: memory-journal.ts (twin for tests),
+// redis-journal.ts. Both pass test/contract/journal.ts. Throws CortexError `unavailable` when the store cannot be reached: repeat the call.
+import type { Fence } from '#core/jobs/job.ts';
+import type { JobKey } from '#core/jobs/store.ts';
+
+export interface Append extends JobKey, Fence {
+  /** How many lines there are before these: a call that comes twice is recognised by it. */
+  readonly from: number;
+  /** JSON texts: lines.ts. */
+  readonly lines: readonly string[];
+}
+
+/**
+ * `stale`: the hand-out is not the current one any more; `moved`: there are other lines than the caller knows; `full`: no room, nothing was
+ * written.
+ */
+export type Appended = 'ok' | 'stale' | 'moved' | 'full';
+
+export interface Signal {
+  readonly name: string;
+  /** JSON text. */
+  readonly value: string;
+  /** ms since the epoch. */
+  readonly at: number;
+}
+
+export interface SendSignal extends JobKey {
+  readonly name: string;
+  /** JSON text of at most maxSignalBytes. */
+  readonly value: string;
+  /** The same key twice is one signal; empty for none. */
+  readonly key: string;
+}
+
+/** `known`: that key was sent before; `ended`: the run has; `other`: the job is no workflow; `full`: no room for more. */
+export type Sent = 'noted' | 'known' | 'ended' | 'missing' | 'other' | 'full';
+
+export interface Inbox extends JobKey {
+  /** Signals that are known. */
+  readonly from: number;
+}
+
+export interface SeedRun extends JobKey {
+  readonly line: string;
+  readonly signals: readonly Signal[];
+}
+
+export interface Journal {
+  append(item: Append): Promise<Appended>;
+  /** Its lines in order; undefined when the tenant has no such job. */
+  lines(run: JobKey): Promise<readonly string[] | undefined>;
+  /** Signals from a place on, in order; none of a job that is not there. */
+  signals(inbox: Inbox): Promise<readonly Signal[]>;
+  /** How many signals each run has in all. */
+  counts(runs: readonly JobKey[]): Promise<readonly number[]>;
+  send(signal: SendSignal): Promise<Sent>;
+  /** The memory with which a job that will be made next begins. Kept for an hour unless the run begins. */
+  seed(item: SeedRun): Promise<void>;
+}
+
+/** Lines of one run. */
+export const maxLines = 50_000;
+/** Signals of one run. */
+export const maxSignals = 1000;
+/** Bytes of a signal's value. */
+export const maxSignalBytes = 16_384;
+/** How long a seed waits for its run, ms. */
+export const seedMs = 3_600_000;

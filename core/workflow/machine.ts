@@ -1,0 +1,367 @@
+// Runs a workflow's generator: fibers, what each of them waits for, and what ends whose waiting. Data in, data out: it is told events and
+// says commands, the same for the same events. Nothing here knows where a run is kept (advance.ts) or who carries commands out.
+import { CortexError, toCortexError } from '#core/errors.ts';
+import type { Command, Effect, Outcome, WorkflowEvent } from './effects.ts';
+import { isSignalName, isStepKey } from './run.ts';
+
+/** A generator under way. */
+interface Fiber {
+  readonly gen: Generator<Effect, unknown, unknown>;
+  /** Whose member it is; undefined for the outermost. */
+  readonly join: Join | undefined;
+  readonly index: number;
+  wait: Wait | undefined;
+  /** Told to stop: what it comes to counts for nothing. */
+  closing: boolean;
+  done: boolean;
+}
+
+interface Join {
+  readonly owner: Fiber;
+  readonly mode: 'all' | 'race';
+  readonly members: Fiber[];
+  readonly values: unknown[];
+  left: number;
+  outcome: Outcome | undefined;
+}
+
+type Wait =
+  | { readonly for: 'child'; readonly key: string; readonly attempt: number }
+  | { readonly for: 'sleep'; readonly key: string }
+  | { readonly for: 'signal'; readonly name: string; readonly check: Extract<Effect, { type: 'signal' }>['check'] }
+  | { readonly for: 'join'; readonly join: Join };
+
+type Resume = { readonly value: unknown } | { readonly error: unknown } | { readonly close: true };
+
+interface Sent {
+  readonly index: number;
+  readonly value: unknown;
+}
+
+export interface Machine {
+  /** Tells it an event. False when nobody waits for it: then nothing has changed. */
+  tell(event: WorkflowEvent): boolean;
+  /** What is wanted since it was asked last. */
+  take(): Command[];
+  /** Undefined until the run is over. */
+  readonly outcome: Outcome | undefined;
+  /** Children that are waited for. */
+  readonly open: ReadonlyMap<string, Extract<Command, { type: 'start' }>>;
+  /** Sleeps that are waited for: key and end. */
+  readonly sleeps: ReadonlyMap<string, number>;
+  /** Signals that were taken in. */
+  readonly signals: number;
+}
+
+/** What the generator needs from the machine while it runs. */
+export interface MachineHooks {
+  readonly now: () => number;
+  readonly compensate: (undo: () => Generator<Effect, unknown, unknown>) => void;
+  readonly progress: (percent: number, message: string | undefined) => void;
+}
+
+/** Resumptions after one event: more, and the generator goes round without waiting for anything. */
+const mostTurns = 1_000_000;
+
+/** A machine for what `make` makes when it is told to begin. */
+export function createMachine(
+  make: (begin: Extract<WorkflowEvent, { type: 'begin' }>, hooks: MachineHooks) => Generator<Effect, unknown, unknown>,
+): Machine {
+  let now = 0;
+  let commands: Command[] = [];
+  let root: Fiber | undefined;
+  let phase: 'new' | 'running' | 'undoing' | 'over' = 'new';
+  /** What the run comes to once everything is undone. */
+  let failure: unknown;
+  let outcome: Outcome | undefined;
+  let signals = 0;
+  const ready: { fiber: Fiber; resume: Resume }[] = [];
+  const undos: (() => Generator<Effect, unknown, unknown>)[] = [];
+  const used = new Set<string>();
+  const children = new Map<string, Fiber>();
+  const open = new Map<string, Extract<Command, { type: 'start' }>>();
+  const sleepers = new Map<string, Fiber>();
+  const sleeps = new Map<string, number>();
+  /** By name: who waits, in order; and what came and nobody has taken yet, in order. */
+  const waiters = new Map<string, Fiber[]>();
+  const sent = new Map<string, Sent[]>();
+
+  const go = (fiber: Fiber, resume: Resume): void => void ready.push({ fiber, resume });
+  const childName = (key: string, attempt: number): string => `${key}.${attempt}`;
+
+  function makeFiber(gen: Fiber['gen'], join: Join | undefined, index: number): Fiber {
+    return { gen, join, index, wait: undefined, closing: false, done: false };
+  }
+
+  function run(): void {
+    for (let turn = 0; ; turn++) {
+      const next = ready.shift();
+      if (next === undefined) return;
+      if (turn >= mostTurns) throw new RangeError('the workflow goes round without waiting for anything');
+      const { fiber, resume } = next;
+      if (fiber.done) continue;
+      let step: IteratorResult<Effect, unknown>;
+      try {
+        if ('error' in resume) step = fiber.gen.throw(resume.error);
+        else if ('close' in resume) step = fiber.gen.return(undefined);
+        else step = fiber.gen.next(resume.value);
+      } catch (error) {
+        settle(fiber, { ok: false, error });
+        continue;
+      }
+      if (step.done === true) settle(fiber, { ok: true, value: step.value });
+      else begin(fiber, step.value);
+    }
+  }
+
+  function begin(fiber: Fiber, effect: Effect): void {
+    switch (effect.type) {
+      case 'child': {
+        const { key, attempt } = effect;
+        const name = childName(key, attempt);
+        const problem = claim(key, name);
+        if (problem !== undefined) return go(fiber, { error: problem });
+        const start = { ...effect, type: 'start' } as const;
+        fiber.wait = { for: 'child', key, attempt };
+        children.set(name, fiber);
+        open.set(name, start);
+        commands.push(start);
+        return;
+      }
+      case 'sleep': {
+        const { key, ms } = effect;
+        if (!(ms >= 1000))
+          return go(fiber, { error: new RangeError(`${key} sleeps for ${ms} ms: 1,000 is the least`) });
+        const problem = claim(key.replace(/~\d+$/, ''), `sleep ${key}`);
+        if (problem !== undefined) return go(fiber, { error: problem });
+        const until = now + Math.ceil(ms);
+        fiber.wait = { for: 'sleep', key };
+        sleepers.set(key, fiber);
+        sleeps.set(key, until);
+        commands.push({ type: 'sleep', key, until });
+        return;
+      }
+      case 'signal': {
+        const { name, check } = effect;
+        if (!isSignalName(name))
+          return go(fiber, { error: new RangeError(`${JSON.stringify(name)} is no name for a signal`) });
+        fiber.wait = { for: 'signal', name, check };
+        waiters.set(name, [...(waiters.get(name) ?? []), fiber]);
+        commands.push({ type: 'wait', name });
+        deliver(name);
+        return;
+      }
+      case 'join': {
+        const { mode, ops } = effect;
+        if (ops.length === 0)
+          return go(fiber, mode === 'all' ? { value: [] } : { error: new RangeError('a race of nobody') });
+        const join: Join = { owner: fiber, mode, members: [], values: [], left: ops.length, outcome: undefined };
+        fiber.wait = { for: 'join', join };
+        for (const [i, gen] of ops.entries()) {
+          const member = makeFiber(gen, join, i);
+          join.members.push(member);
+          go(member, { value: undefined });
+        }
+      }
+    }
+  }
+
+  /** A key is for one thing in a run: another use of it would take the first one's end for its own. */
+  function claim(key: string, name: string): RangeError | undefined {
+    if (!isStepKey(key)) return new RangeError(`${JSON.stringify(key)} is not a key for a step`);
+    if (used.has(name)) return new RangeError(`two steps have the key ${key}`);
+    used.add(name);
+    return undefined;
+  }
+
+  function deliver(name: string): void {
+    const waiting = waiters.get(name) ?? [];
+    const values = sent.get(name) ?? [];
+    while (waiting.length > 0 && values.length > 0) {
+      const { index, value } = values.shift() as Sent;
+      const fiber = waiting[0] as Fiber;
+      if (fiber.wait?.for !== 'signal') throw new Error('who waits for a signal waits for something else');
+      const checked = fiber.wait.check(value);
+      if (!checked.ok) {
+        commands.push({ type: 'refuse', index, name, why: checked.error.message });
+        continue;
+      }
+      waiting.shift();
+      fiber.wait = undefined;
+      go(fiber, { value: checked.value });
+    }
+    waiters.set(name, waiting);
+    sent.set(name, values);
+  }
+
+  function settle(fiber: Fiber, result: Outcome): void {
+    fiber.done = true;
+    const { join } = fiber;
+    if (join === undefined) return over(result);
+    join.left--;
+    if (!fiber.closing && join.outcome === undefined) {
+      if (join.mode === 'race') {
+        join.outcome = result.ok ? { ok: true, value: { index: fiber.index, value: result.value } } : result;
+        for (const member of join.members) close(member);
+      } else if (result.ok) join.values[fiber.index] = result.value;
+      else {
+        join.outcome = result;
+        for (const member of join.members) close(member);
+      }
+    }
+    if (join.left > 0) return;
+    const { owner } = join;
+    owner.wait = undefined;
+    if (owner.closing) return go(owner, { close: true });
+    const ended = join.outcome ?? { ok: true, value: join.values };
+    go(owner, ended.ok ? { value: ended.value } : { error: ended.error });
+  }
+
+  /** Tells a fiber to stop: what it waits for is dropped, from the inside out; then its `finally` blocks run. */
+  function close(fiber: Fiber): void {
+    if (fiber.done || fiber.closing) return;
+    fiber.closing = true;
+    const { wait } = fiber;
+    if (wait?.for === 'join') {
+      // It goes on when the last of them is done; one that is done already was the last to be told.
+      for (const member of wait.join.members) close(member);
+      return;
+    }
+    fiber.wait = undefined;
+    for (let i = ready.length - 1; i >= 0; i--) if (ready[i]?.fiber === fiber) ready.splice(i, 1);
+    switch (wait?.for) {
+      case 'child': {
+        const name = childName(wait.key, wait.attempt);
+        children.delete(name);
+        open.delete(name);
+        commands.push({ type: 'drop', key: wait.key, attempt: wait.attempt });
+        break;
+      }
+      case 'sleep':
+        sleepers.delete(wait.key);
+        sleeps.delete(wait.key);
+        break;
+      case 'signal':
+        waiters.set(
+          wait.name,
+          (waiters.get(wait.name) ?? []).filter((other) => other !== fiber),
+        );
+        break;
+      default:
+    }
+    go(fiber, { close: true });
+  }
+
+  /** The outermost fiber is done. */
+  function over(result: Outcome): void {
+    if (phase === 'undoing') {
+      phase = 'over';
+      const left = result.ok ? (result.value as readonly string[]) : [toCortexError(result.error).message];
+      outcome = { ok: false, error: withUndone(failure, left) };
+      return;
+    }
+    if (result.ok && failure === undefined) {
+      phase = 'over';
+      outcome = result;
+      return;
+    }
+    failure ??= result.ok ? undefined : result.error;
+    if (undos.length === 0) {
+      phase = 'over';
+      outcome = { ok: false, error: failure };
+      return;
+    }
+    phase = 'undoing';
+    const { code, message } = toCortexError(failure);
+    commands.push({ type: 'undo', code, message });
+    root = makeFiber(undoAll(undos.toReversed()), undefined, 0);
+    go(root, { value: undefined });
+  }
+
+  function tell(event: WorkflowEvent): boolean {
+    if (event.type === 'begin' ? phase !== 'new' : phase === 'new' || phase === 'over') return false;
+    now = event.at;
+    switch (event.type) {
+      case 'begin': {
+        phase = 'running';
+        const hooks: MachineHooks = {
+          now: () => now,
+          compensate: (undo) => void undos.push(undo),
+          progress: (percent, message) => void commands.push({ type: 'progress', percent, message }),
+        };
+        root = makeFiber(make(event, hooks), undefined, 0);
+        go(root, { value: undefined });
+        break;
+      }
+      case 'end': {
+        const name = childName(event.key, event.attempt);
+        const fiber = children.get(name);
+        if (fiber === undefined) return false;
+        children.delete(name);
+        open.delete(name);
+        fiber.wait = undefined;
+        go(fiber, { value: event.end });
+        break;
+      }
+      case 'due': {
+        const fiber = sleepers.get(event.key);
+        if (fiber === undefined) return false;
+        sleepers.delete(event.key);
+        sleeps.delete(event.key);
+        fiber.wait = undefined;
+        go(fiber, { value: undefined });
+        break;
+      }
+      case 'signal': {
+        if (event.index !== signals) return false;
+        signals++;
+        sent.set(event.name, [...(sent.get(event.name) ?? []), { index: event.index, value: event.value }]);
+        deliver(event.name);
+        break;
+      }
+      case 'stop':
+        if (phase !== 'running' || root === undefined || failure !== undefined) return false;
+        failure = event.error;
+        close(root);
+    }
+    run();
+    return true;
+  }
+
+  return {
+    tell,
+    take() {
+      const taken = commands;
+      commands = [];
+      return taken;
+    },
+    get outcome() {
+      return outcome;
+    },
+    open,
+    sleeps,
+    get signals() {
+      return signals;
+    },
+  };
+}
+
+/** The last first; one that fails does not keep the others. Gives what went wrong. */
+function* undoAll(undos: readonly (() => Generator<Effect, unknown, unknown>)[]): Generator<Effect, string[], unknown> {
+  const left: string[] = [];
+  for (const undo of undos) {
+    try {
+      yield* undo();
+    } catch (error) {
+      left.push(toCortexError(error).message);
+    }
+  }
+  return left;
+}
+
+/** The failure, and what of its undoing failed as well. */
+function withUndone(failure: unknown, left: readonly string[]): unknown {
+  if (left.length === 0) return failure;
+  const error = toCortexError(failure);
+  return new CortexError(error.code, `${error.message}; not undone: ${left.join('; ')}`, { cause: failure });
+}

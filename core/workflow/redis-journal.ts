@@ -1,0 +1,79 @@
+// The journal on Redis: `wf:<id>`, a list of lines; `wf:<id>:in`, a list of signals (`<ms> <name> <value>`); `wf:<id>:in:keys`, the keys of
+// signals that have one. A colon is in no id, so no job can be named so that these are its own.
+import { createKeys, type Keys } from '#core/jobs/keys.ts';
+import { createCalls } from '#core/jobs/redis-calls.ts';
+import { CortexError } from '#core/errors.ts';
+import { int, list, type Redis, text } from '#core/redis/redis.ts';
+import type { Appended, Journal, Sent, Signal } from './journal.ts';
+import * as scripts from './scripts.ts';
+
+export interface RedisJournalOptions {
+  readonly redis: Redis;
+  readonly keys?: Keys;
+  /** As the job store's. */
+  readonly metaTtlMs?: number;
+}
+
+/** Lines or signals in one answer. */
+const pageLength = 500;
+
+/** The journal on Redis. Throws what the driver throws, and `data_loss` for what none of ours wrote. */
+export function createRedisJournal({ redis, keys = createKeys(1), metaTtlMs }: RedisJournalOptions): Journal {
+  const { run, each, byTenant } = createCalls({
+    ...{ redis, keys, random: () => '' },
+    ...(metaTtlMs !== undefined && { metaTtlMs }),
+  });
+  const at = (tenant: string): number => keys.ofTenant(tenant);
+
+  return {
+    async append({ id, tenant, fence, attempt, from, lines }) {
+      return text(await run(scripts.append, at(tenant), [id, fence, attempt, from, ...lines])) as Appended;
+    },
+
+    async lines({ id, tenant }) {
+      const out: string[] = [];
+      for (;;) {
+        const answer = await run(scripts.read, at(tenant), [id, tenant, out.length, pageLength]);
+        if (answer === null) return undefined;
+        const [length, page] = list(answer);
+        out.push(...list(page).map(text));
+        if (out.length >= int(length) || list(page).length === 0) return out;
+      }
+    },
+
+    async signals({ id, tenant, from }) {
+      const out: Signal[] = [];
+      for (;;) {
+        const page = list(await run(scripts.signals, at(tenant), [id, tenant, from + out.length, pageLength]));
+        out.push(...page.map((one) => signalOf(text(one))));
+        if (page.length < pageLength) return out;
+      }
+    },
+
+    counts: (runs) =>
+      each(
+        scripts.counts,
+        runs,
+        byTenant,
+        ({ id }, args) => args.push(id),
+        (reply) => int(reply),
+      ),
+
+    async send({ id, tenant, name, value, key }) {
+      return text(await run(scripts.send, at(tenant), [id, tenant, name, value, key])) as Sent;
+    },
+
+    async seed({ id, tenant, line, signals }) {
+      const sent = signals.map((signal) => `${signal.at} ${signal.name} ${signal.value}`);
+      const answer = text(await run(scripts.seed, at(tenant), [id, line, ...sent]));
+      if (answer !== 'ok') throw new CortexError('already_exists', `there is a run ${id} already`);
+    },
+  };
+}
+
+function signalOf(line: string): Signal {
+  const parts = /^(\d+) (\S+) (.*)$/s.exec(line);
+  if (parts === null) throw new CortexError('data_loss', 'a signal is broken');
+  const [, at = '', name = '', value = ''] = parts;
+  return { at: Number(at), name, value };
+}

@@ -1,0 +1,112 @@
+// What a run remembers, from its journal: the lines as events, with the values that stand elsewhere (results in the store, signals in their
+// own list).
+import { CortexError } from '#core/errors.ts';
+import type { JobKey, JobStore, Seen } from '#core/jobs/store.ts';
+import type { Clock } from '#core/system.ts';
+import type { Remembered } from '#core/workflow/advance.ts';
+import type { ChildEnd, WorkflowEvent } from '#core/workflow/effects.ts';
+import type { Journal, Signal } from '#core/workflow/journal.ts';
+import { type Happened, isWanted, type Line, parseLine, type Seed, type Wanted } from '#core/workflow/lines.ts';
+import { persist } from '../worker/retry.ts';
+
+export interface RunMemory {
+  /** Lines in all. */
+  readonly length: number;
+  readonly seed: Seed | undefined;
+  /** Undefined for a run that has not begun. */
+  readonly begin: Extract<Line, { t: 'begin' }> | undefined;
+  /** What it was told, in order. */
+  remember(begin: { readonly runId: string; readonly input: unknown }): readonly Remembered[];
+}
+
+export interface MemoryDeps {
+  readonly store: Pick<JobStore, 'look'>;
+  readonly journal: Journal;
+  readonly clock: Clock;
+}
+
+/** Results read in one call. */
+const batch = 64;
+
+/** How a child ended, as a run is told. */
+export function endOfChild({ job, result }: Seen): ChildEnd {
+  const { state, errorCode, errorMessage, safetyReason, resultPtr } = job;
+  return { state, errorCode, errorMessage, safetyReason, resultPtr, jobId: job.id, result };
+}
+
+/** The signal as an event. Its value was JSON when it was sent. */
+export function signalEvent({ name, value }: Signal, index: number, at: number): WorkflowEvent {
+  return { type: 'signal', at, index, name, value: JSON.parse(value) as unknown };
+}
+
+/** Reads all of it; waits for a store that is away. Throws `data_loss` when some of it is gone. */
+export async function readMemory(
+  run: JobKey,
+  { store, journal, clock }: MemoryDeps,
+  signal: AbortSignal,
+): Promise<RunMemory> {
+  const patience = { clock, until: () => Number.POSITIVE_INFINITY, signal };
+  const texts = await persist(() => journal.lines(run), patience);
+  if (texts === undefined) throw new CortexError('aborted', `job ${run.id} is not there any more`);
+  const lines = texts.map(parseLine);
+  const seed = lines[0]?.t === 'seed' ? lines[0] : undefined;
+  const rest = seed === undefined ? lines : lines.slice(1);
+  const begin = rest[0]?.t === 'begin' ? rest[0] : undefined;
+  if (begin === undefined) {
+    if (rest.length > 0) throw new CortexError('data_loss', `the memory of run ${run.id} has no begin`);
+    return { length: texts.length, seed, begin, remember: () => [] };
+  }
+
+  const groups: { readonly happened: Happened; readonly wanted: Wanted[] }[] = [];
+  for (const line of rest) {
+    if (line.t === 'seed') throw new CortexError('data_loss', `the memory of run ${run.id} has two begins`);
+    if (isWanted(line)) groups.at(-1)?.wanted.push(line);
+    else groups.push({ happened: line, wanted: [] });
+  }
+  const done = groups.flatMap(({ happened: h }) => (h.t === 'end' && h.s === 'SUCCEEDED' ? [h.id] : []));
+  const results = new Map<string, string | null>();
+  for (let i = 0; i < done.length; i += batch) {
+    const some = done.slice(i, i + batch).map((id) => ({ id, tenant: run.tenant }));
+    const seen = await persist(() => store.look(some), patience);
+    for (const [k, { id }] of some.entries()) results.set(id, seen[k]?.result ?? null);
+  }
+  const signals = groups.some(({ happened }) => happened.t === 'signal')
+    ? await persist(() => journal.signals({ ...run, from: 0 }), patience)
+    : [];
+  const remember: RunMemory['remember'] = (facts) =>
+    groups.map(({ happened, wanted }) => ({ event: eventOf(happened, { ...facts, results, signals }), wanted }));
+  return { length: texts.length, seed, begin, remember };
+}
+
+interface Values {
+  readonly runId: string;
+  readonly input: unknown;
+  readonly results: ReadonlyMap<string, string | null>;
+  readonly signals: readonly Signal[];
+}
+
+function eventOf(line: Happened, { runId, input, results, signals }: Values): WorkflowEvent {
+  const { at } = line;
+  switch (line.t) {
+    case 'begin':
+      return { type: 'begin', at, runId, input };
+    case 'end': {
+      const { k: key, n: attempt, id: jobId, s: state, p = '', c = '', m = '', r = '' } = line;
+      const result = results.get(jobId) ?? null;
+      if (state === 'SUCCEEDED' && result === null) {
+        throw new CortexError('data_loss', `step ${key}: the result of ${jobId} is not there any more`);
+      }
+      const end = { jobId, state, resultPtr: p, errorCode: c, errorMessage: m, safetyReason: r, result };
+      return { type: 'end', at, key, attempt, end };
+    }
+    case 'due':
+      return { type: 'due', at, key: line.k };
+    case 'signal': {
+      const signal = signals[line.i];
+      if (signal === undefined) throw new CortexError('data_loss', `signal ${line.name} is not there any more`);
+      return signalEvent(signal, line.i, at);
+    }
+    case 'stop':
+      return { type: 'stop', at, error: new CortexError(line.c, line.m) };
+  }
+}
