@@ -32,7 +32,7 @@ test.each([
 });
 
 test('the environment has defaults and names what is wrong', () => {
-  expect(parseEnv(orchestratorEnv, {})).toMatchObject({ parallel: 16, timeoutsPath: 'config/timeouts.yaml' });
+  expect(parseEnv(orchestratorEnv, {})).toMatchObject({ parallel: 256, timeoutsPath: 'config/timeouts.yaml' });
   const parse = () => parseEnv(orchestratorEnv, { WORKER_PARALLEL: '0', WORKER_ID: 'a b' });
   expect(parse).toThrow(/WORKER_ID.*WORKER_PARALLEL/);
 });
