@@ -96,13 +96,8 @@ function dueJob(memory: Memory, record: JobRecord): DueJob {
     firstHandOutAt: record.firstHandOutAt,
     packet: state === 'PENDING' ? record.packet : undefined,
     end: isEnd(state) ? endOf(record, state) : undefined,
-    orphanOf: record.bound && !isEnd(state) && hasEnded(memory, record.parentId) ? record.parentId : '',
+    orphanOf: record.orphanOf,
   };
-}
-
-function hasEnded(memory: Memory, id: string): boolean {
-  const state = recordOf(memory, id)?.state;
-  return state === undefined || isEnd(state);
 }
 
 export function noteAnnounced(memory: Memory, id: string): Announced | undefined {

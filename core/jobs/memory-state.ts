@@ -27,7 +27,7 @@ export interface JobRecord {
   readonly rank: PriorityRank;
   readonly digest: string;
   readonly createdAt: number;
-  readonly deadlineAt: number;
+  deadlineAt: number;
   readonly idempotencyKey: string | undefined;
   /** Dropped at the end. */
   packet: Uint8Array | undefined;
@@ -71,6 +71,8 @@ export interface JobRecord {
   lossesBefore: number;
   /** A step of its parent's run. */
   readonly bound: boolean;
+  /** The run that it is a step of, once that has ended; empty otherwise. */
+  orphanOf: string;
   /** Hand-outs to a bus-only worker that may still answer. */
   openHandOuts: number;
   committed: boolean;
@@ -254,7 +256,11 @@ export function finish(memory: Memory, record: JobRecord, to: EndState): JobEnd 
   if (record.idempotencyKey !== undefined) expire(memory.idempotency, record.idempotencyKey, record.expiresAt);
   memory.due.set(record.id, at + announceMs);
   for (const kid of memory.records.values()) {
-    if (kid.bound && kid.parentId === record.id && !isEnd(kid.state)) memory.due.set(kid.id, at);
+    if (!kid.bound || kid.parentId !== record.id || isEnd(kid.state)) continue;
+    // Its time is over with that of its run, so that whatever is done with it next leaves it due.
+    memory.due.set(kid.id, at);
+    kid.deadlineAt = at;
+    kid.orphanOf = record.id;
   }
   move(memory, record, to);
   return endOf(record, to);

@@ -15,6 +15,8 @@ export interface Outage {
   mode: 'up' | 'down' | 'hung' | 'deaf' | 'slow';
   /** Only these calls are affected; undefined means all. */
   only: readonly Name[] | undefined;
+  /** Told of each call before it is decided what becomes of it. */
+  onCall: ((name: string) => void) | undefined;
   /** How often each call was made, failed ones too. */
   readonly counts: ReadonlyMap<Name, number>;
   /** Resolves when no call is under way in the real store, and nobody makes one right away. */
@@ -30,6 +32,7 @@ export function createOutage(inner: JobStore): Outage {
   const away = (): CortexError => new CortexError('unavailable', 'the store is away (by the test)');
   const through = async (name: Name, call: () => Promise<unknown>): Promise<unknown> => {
     counts.set(name, (counts.get(name) ?? 0) + 1);
+    outage.onCall?.(name);
     const mode = outage.only === undefined || outage.only.includes(name) ? outage.mode : 'up';
     if (mode === 'down') throw away();
     if (mode === 'hung') {
@@ -55,6 +58,7 @@ export function createOutage(inner: JobStore): Outage {
     journal: behind,
     mode: 'up',
     only: undefined,
+    onCall: undefined,
     counts,
     async quiet() {
       for (;;) {

@@ -75,19 +75,15 @@ local ids=call('ZRANGE',DUE,'-inf',ms,'BYSCORE','LIMIT',0,n+1)
 local out,bytes,looked={},0,0
 local function row(id)
   due(id,now+push) -- first, so that a broken one does not come back at once
-  local m=record(id,'attempt','digest','principal','topic','trace','pool','lane','worker','inst','deadline','rundl','q','nb','hand','bound','parent')
+  local m=record(id,'attempt','digest','principal','topic','trace','pool','lane','worker','inst','deadline','rundl','q','nb','hand','orphan')
   if not m[1] then call('ZREM',DUE,id) return false end
   local row={id}
-  for j=1,17 do row[j+1]=m[j] or '' end -- 18 and 19 are bound and parent
+  for j=1,17 do row[j+1]=m[j] or '' end
   row[19]=held(m[1]) and call('ZSCORE',P..'slots:'..(m[11] or ''),id) or '0'
   row[20]=m[1]=='PENDING' and value(P..'job:req:'..id)
   bytes=bytes+#(row[20] or '')
   row[21]=ended(m[1]) and endof(id)
-  -- A step whose run has ended; the run's record is there at least as long as the step may be.
-  if m[18] and not ended(m[1]) then
-    local over=call('HGET',P..'job:meta:'..m[19],'state')
-    row[22]=(not over or ended(over)) and m[19] or ''
-  end
+  row[22]=m[18] or ''
   return row
 end
 for k=1,math.min(n,#ids) do

@@ -171,12 +171,16 @@ local function unwanted(id,rctx)
 end
 -- The fields that an end needs beside what is told of it.
 local REST={${restFields.map((field) => `'${field}'`).join(',')}}
--- Steps of a workflow's run: whoever looks at one next ends it as well. One that has ended before its run is not one of them any more.
+-- Steps of a workflow's run: their time is over with it, so that whatever is done with one next leaves it due, and whoever looks ends it.
+-- One that has ended before its run is not one of them any more.
 local function kin(id,kids,bound,parent)
   if bound then call('SREM',P..'kids:'..parent,id) end
   if not kids then return end
   local k=P..'kids:'..id
-  for _,kid in ipairs(call('SMEMBERS',k)) do due(kid,now) end
+  for _,kid in ipairs(call('SMEMBERS',k)) do
+    due(kid,now)
+    call('HSET',P..'job:meta:'..kid,'deadline',ms,'orphan',id)
+  end
   call('UNLINK',k)
 end
 -- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields. Answers the end;

@@ -8,9 +8,10 @@ import { advance, newRun, openOf, type Remembered, replay, type Run, sleepsOf } 
 import { defineWorkflow, type WorkflowDefinition } from '#core/workflow/definition.ts';
 import type { ChildEnd, Command, WorkflowEvent } from '#core/workflow/effects.ts';
 import { lineOfCommand, lineOfEvent, parseLine } from '#core/workflow/lines.ts';
+import { long } from '../../helpers/long.ts';
 import { anyTree, task, type Tree, workflowOf } from './programs.ts';
 
-const runs = process.env.CORTEX_LONG === '1' ? 20_000 : 1500;
+const runs = long ? 20_000 : 1500;
 const defaults = { maxRetries: 0 };
 
 function end(key: string, attempt: number, how: number): ChildEnd {

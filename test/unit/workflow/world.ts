@@ -8,6 +8,7 @@ import type { JobView } from '#core/jobs/job.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
+import type { Journal, Sent } from '#core/workflow/journal.ts';
 import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { isEnd } from '#core/jobs/state.ts';
 import type { JobStore } from '#core/jobs/store.ts';
@@ -17,7 +18,7 @@ import type { Metrics } from '#core/metrics/metrics.ts';
 import { noopMetrics } from '#core/metrics/noop.ts';
 import { createMemoryChecker, type MemoryChecker } from '#core/policy/memory-checker.ts';
 import { cancelPacket, encodePacket } from '#core/protocol/envelope.ts';
-import { subjects } from '#core/protocol/subjects.ts';
+import { subjects, tenantSignals } from '#core/protocol/subjects.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { type RedisConnection, script } from '#core/redis/redis.ts';
 import { unwrap } from '#core/result.ts';
@@ -38,7 +39,8 @@ import { startRedis, type TestServer } from '../../helpers/servers.ts';
 import { until } from '../../helpers/until.ts';
 
 /** Leases of a quarter of the real length, so that a struck orchestrator is missed soon. */
-const timing = { leaseMs: 1000, renewMs: 250, marginMs: 125, aliveMs: 1000 };
+const leaseMs = 1000;
+const timingOf = (lease: number) => ({ leaseMs: lease, renewMs: lease / 4, marginMs: lease / 8, aliveMs: lease });
 
 export interface OrchestratorHere {
   readonly outage: Outage;
@@ -53,19 +55,24 @@ export interface OrchestratorHere {
 
 export interface World {
   readonly bus: MemoryBus;
+  readonly journal: Journal;
   readonly store: JobStore;
   readonly checker: MemoryChecker;
-  orchestrate(metrics?: Metrics): Promise<OrchestratorHere>;
+  /** With these workflows instead of the world's. */
+  orchestrate(metrics?: Metrics, workflows?: readonly WorkflowDefinition[]): Promise<OrchestratorHere>;
   /** Hosts these workers too. */
   work(definitions: readonly WorkerDefinition[]): Promise<WorkerHost>;
   /** A job for a workflow; its id. */
   submit(topic: string, payload: unknown, more?: Submission): Promise<string>;
   cancel(id: string): Promise<void>;
+  signal(id: string, name: string, value: unknown, key?: string): Promise<Sent>;
   view(id: string): Promise<JobView>;
   ended(id: string): Promise<JobView>;
   /** A store whose steps nobody hears of. */
   readonly silentStore: JobStore;
   result(id: string): Promise<unknown>;
+  /** Takes it down before the test ends. */
+  close(): Promise<void>;
 }
 
 export interface Submission {
@@ -82,6 +89,8 @@ export interface WorldOptions {
   readonly limits?: Partial<WorkflowLimits>;
   /** Topics of workers, besides those of the workflows; a topic's pool is its name without `job.`. */
   readonly topics: readonly string[];
+  /** Default 1,000. */
+  readonly leaseMs?: number;
 }
 
 let server: TestServer | undefined;
@@ -143,7 +152,15 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
 
   const host = async (prefix: string, definitions: readonly WorkerDefinition[], outage: Outage, hostBus: MemoryBus) => {
     const made = createHost({
-      ...{ ...common, bus: hostBus, store: outage.store, ids, timing, cpuLoad: () => 0, onFatal: () => undefined },
+      ...{
+        ...common,
+        bus: hostBus,
+        store: outage.store,
+        ids,
+        timing: timingOf(options.leaseMs ?? leaseMs),
+        cpuLoad: () => 0,
+        onFatal: () => undefined,
+      },
       workers: definitions.map((definition, i) => ({ id: `${prefix}-${i}`, definition })),
     });
     await made.start();
@@ -158,19 +175,19 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
 
   const limits: WorkflowLimits = { childTimeoutMs: 30_000, totalTimeoutMs: 60_000, maxRetries: 1, ...options.limits };
   const world: World = {
-    ...{ bus, store, checker },
+    ...{ bus, store, checker, journal },
     silentStore: createRedisStore({ redis: connection, keys: createKeys(1), random: () => crypto.randomUUID() }),
     async work(definitions) {
       const own = connect();
       return host(`worker-${hosts++}`, definitions, createOutage(storeOn(own)), own);
     },
-    async orchestrate(metrics = noopMetrics) {
+    async orchestrate(metrics = noopMetrics, workflows = options.workflows) {
       const own = connect();
       const outage = createOutage(storeOn(own));
       const orchestrator = createOrchestrator({
-        ...{ bus: own, store: outage.store, clock, log: silentLog, workflows: options.workflows },
+        ...{ bus: own, store: outage.store, clock, log: silentLog, workflows },
         journal: outage.journal(journal),
-        limits: new Map(options.workflows.map((w) => [w.name, limits])),
+        limits: new Map(workflows.map((w) => [w.name, limits])),
       });
       countEvents(orchestrator.events, metrics);
       const told: OrchestratorEvent[] = [];
@@ -209,6 +226,11 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
       const packet = cancelPacket({ traceId: id, senderId: 'test', atMs: Date.now() }, { jobId: id });
       await bus.publish([{ subject: subjects.cancel, data: encodePacket(packet) }]);
     },
+    async signal(id, name, value, key = '') {
+      const sent = await journal.send({ id, tenant: 'default', name, value: JSON.stringify(value), key });
+      await bus.publish([{ subject: tenantSignals('default'), data: new TextEncoder().encode(id) }]);
+      return sent;
+    },
     async view(id) {
       const view = await store.view(id, undefined);
       if (view === undefined) throw new Error(`no job ${id}`);
@@ -220,6 +242,9 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
         return view !== undefined && isEnd(view.state) ? view : undefined;
       };
       return until(look, { timeout: 15_000, message: `the end of ${id}` });
+    },
+    async close() {
+      for (const close of closing.splice(0).toReversed()) await close();
     },
     async result(id) {
       return JSON.parse((await store.result(id, 'default')) ?? 'null') as unknown;
