@@ -20,7 +20,8 @@ const line = z.discriminatedUnion('t', [
     slept: z.array(z.string()),
   }),
   // What happened.
-  z.object({ t: z.literal('begin'), at, name: z.string(), v: z.string() }),
+  // `req`: the request, as JSON of the protocol, for who wants to run it again.
+  z.object({ t: z.literal('begin'), at, name: z.string(), v: z.string(), req: z.unknown() }),
   z.object({
     t: z.literal('end'),
     at,

@@ -20,6 +20,7 @@ import { streamRoutes } from './routes/streams.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { traceRoutes } from './routes/traces.ts';
 import { workerRoutes } from './routes/workers.ts';
+import { workflowRoutes } from './routes/workflows.ts';
 import { cortexApi } from './rpc.ts';
 import { callerValues, cortexGate } from './rpc-gate.ts';
 import { createFeeds } from './streams/feeds.ts';
@@ -68,6 +69,7 @@ export function createGateway(given: GatewayDeps): Gateway {
     ...submitRoutes({ ...deps, submitJob, waiters }),
     ...archiveRoutes(deps),
     ...traceRoutes(deps),
+    ...workflowRoutes({ ...deps, submitJob }),
     ...streamRoutes({
       ...{ ...deps, readJob, leases, tickets, cors: origins },
       feeds: createFeeds(deps),

@@ -3,6 +3,7 @@ import type { Archives } from '#core/archives/archives.ts';
 import type { Publisher, Subscription } from '#core/bus/bus.ts';
 import type { Keys } from '#core/jobs/keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import type { Journal } from '#core/workflow/journal.ts';
 import type { Log } from '#core/log.ts';
 import type { Metrics } from '#core/metrics/metrics.ts';
 import type { HealthReport } from '#core/process/health.ts';
@@ -15,6 +16,8 @@ import type { Upgrade } from '../http/upgrade.ts';
 export interface GatewayDeps {
   readonly store: JobStore;
   readonly keys: Keys;
+  /** What runs of workflows remember, and their signals. */
+  readonly journal: Journal;
   /** Uploaded repositories. */
   readonly archives: Archives;
   /** For the snapshot of the workers, and for tickets. */

@@ -6,6 +6,8 @@ import { CortexError } from '#core/errors.ts';
 import { createGrpcListener } from '#core/http/grpc.node.ts';
 import { createReflection } from '#core/http/reflection.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { storeTtls } from '#core/jobs/store-env.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';
@@ -56,6 +58,7 @@ await runProcess({
     const { app, rpc, rpcOptions, stop } = createGateway({
       ...{ store, keys, redis, keyring, metrics, log, clock, ids },
       archives: createRedisArchives({ redis, keys }),
+      journal: createRedisJournal({ redis, keys, metaTtlMs: storeTtls(config).metaTtlMs }),
       post: (message) => bus.post(message),
       subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
       rateLimit: limit === undefined ? undefined : createRateLimit(limit),

@@ -27,8 +27,8 @@ export interface SubmitJob {
   readonly idempotencyKey: string;
   /** What must be the same for two submissions with one key to be the same job; asked for with a key alone. */
   readonly fingerprint: () => string;
-  /** Called with the id before the record is stored, for who wants to hear of the job's end whenever that is. */
-  readonly onId?: ((jobId: string) => void) | undefined;
+  /** Called with the id, and waited for, before the record is stored: for who wants to be there when it is. */
+  readonly onId?: ((jobId: string) => void | Promise<void>) | undefined;
   /** The request and the payload (JSON). `createdAt` is RFC 3339 in whole seconds. */
   readonly build: (jobId: string, createdAt: string) => { readonly request: JobFields; readonly payload: unknown };
 }
@@ -67,7 +67,7 @@ export function createSubmitJob(
       payload: JSON.stringify(payload),
       ...idempotency(submission),
     });
-    submission.onId?.(jobId);
+    await submission.onId?.(jobId);
     const created = await createOne(job);
     switch (created.outcome) {
       case 'created':

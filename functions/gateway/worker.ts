@@ -9,6 +9,7 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { assertLayout } from '#core/jobs/layout.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
 // Isolates share no registry, so there is nothing to scrape.
 import { noopMetrics as metrics } from '#core/metrics/noop.ts';
@@ -45,6 +46,7 @@ export default edgeFunction({
     const edgeKeys = createEdgeKeys(config, { redis, clock, log });
     const { app } = createGateway({
       archives: createRedisArchives({ redis, keys }),
+      journal: createRedisJournal({ redis, keys, metaTtlMs: storeTtls(config).metaTtlMs }),
       ...{ store, keys, redis, post, metrics, log, clock, ids },
       isolated: true,
       subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),

@@ -1,6 +1,7 @@
 // One run of a workflow, from the moment this process holds it until it is over or somebody else's. The decisions are `advance`'s
 // (core/workflow); here is what carries them out. The order is the guarantee: what happened and what follows from it is written down first,
 // in one call, and done then. Whoever takes the run up later finds everything that may have been done written down, and children by their ids.
+import { toJson } from '@bufbuild/protobuf';
 import { CortexError, toCortexError } from '#core/errors.ts';
 import type { Events } from '#core/events.ts';
 import type { JobStore } from '#core/jobs/store.ts';
@@ -15,6 +16,7 @@ import { childId, inputDigest, stopSignal } from '#core/workflow/run.ts';
 import type { WorkflowLimits } from '#core/scheduling/timeouts.ts';
 import { parsePayload } from '#core/protocol/payloads.ts';
 import { unwrap } from '#core/result.ts';
+import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { persist } from '../worker/retry.ts';
 import type { Children, Parent } from './children.ts';
 import type { Ends } from './ends.ts';
@@ -61,6 +63,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const { parent, limits, signal } = options;
   const { store, journal, children, ends, bell, clock, events } = deps;
   const key = { id: parent.id, tenant: parent.tenant };
+  const req = toJson(JobRequestSchema, parent.request);
   const patience = { clock, until: () => Number.POSITIVE_INFINITY, signal };
   /** By child: how to watch it no longer. */
   const open = new Map<string, () => void>();
@@ -95,7 +98,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (next.commands === undefined) continue;
       run = next.run;
       const { name, version: v } = run.definition;
-      lines.push(event.type === 'begin' ? { t: 'begin', at: event.at, name, v } : lineOfEvent(event, times));
+      lines.push(event.type === 'begin' ? { t: 'begin', at: event.at, name, v, req } : lineOfEvent(event, times));
       for (const command of next.commands) {
         commands.push(command);
         const line = lineOfCommand(command);

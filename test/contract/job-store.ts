@@ -10,6 +10,7 @@ import { queue } from './job-store/queue.ts';
 import { reading } from './job-store/reading.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
 import { redaction } from './job-store/redaction.ts';
+import { stepsOfRuns } from './job-store/steps-of-runs.ts';
 import { submission } from './job-store/submission.ts';
 import { workers } from './job-store/workers.ts';
 
@@ -41,5 +42,6 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     workers(open);
     foreign(open);
     reading(open);
+    stepsOfRuns(open);
   });
 }

@@ -1,6 +1,6 @@
 // The books of a job store: what it holds, in a form that both drivers can be read into, so that one auditor judges both.
 import { hashTenant, type Keys } from '#core/jobs/keys.ts';
-import { isState, type JobState } from '#core/jobs/state.ts';
+import { isEnd, isState, type JobState } from '#core/jobs/state.ts';
 import type { Entry } from './redis-dump.ts';
 
 /** Whether a key that belongs to a job is there, and whether it has an end. */
@@ -222,6 +222,9 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
       ids.some((id) => rest.startsWith(`${id}-`) || rest.startsWith(`${id}:sealed:`))
     ) {
       // An artifact of an attempt that is void.
+    } else if (kind === 'kids' && entry.type === 'set' && lives(jobs.get(rest))) {
+      // Steps of a run that goes on: those that have not ended.
+      for (const id of entry.value) if (!lives(jobs.get(id))) strays.push(`${entry.key} names ${id}`);
     } else if (kind === 'stage' && entry.expiresAt >= 0) {
       // A payload whose job was not stored after all.
     } else if (kind === 'ctx' && entry.expiresAt >= 0 && ids.some((id) => rest.startsWith(`${id}:`))) {
@@ -230,5 +233,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
   }
   return { jobs, due, queues, rings, depths, slots, tenants, recent, traces, streams, strays };
 }
+
+const lives = (job: BookedJob | undefined): boolean => job !== undefined && !(isState(job.state) && isEnd(job.state));
 
 const shared = /^(due|qn|job:recent|q:.*:[012]|slots:.*|vt:.*|trace:.*)$/;

@@ -5,6 +5,7 @@ import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { createMemoryBusServer } from '#core/bus/memory.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { silentLog } from '#core/log.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
@@ -51,6 +52,7 @@ async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
     ...{ corsOrigins, streams, upgrade: upgrades.upgrade },
     ...{ redis, metrics, log: silentLog, clock: systemClock, ids: systemIds(), keys: options.keys },
     archives: createRedisArchives(options),
+    journal: createRedisJournal(options),
     store: createRedisStore({ ...options, onEvents: postEvents((message) => bus.post(message)) }),
     post: (message) => bus.post(message),
     subscribe: (subject, handle) => bus.subscribe(subject, ({ data }) => handle(data)),
@@ -68,6 +70,7 @@ async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
     rpc: request,
     socket: (path, headers) => upgrades.open(app, path, headers),
     store: createRedisStore({ ...options, onEvents: (events) => (silent ? undefined : news(events)) }),
+    journal: createRedisJournal(options),
     redis,
     heard: (subject) => heard.filter((message) => message.subject === subject),
     silence: (on) => {

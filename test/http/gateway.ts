@@ -22,6 +22,7 @@ import { testSubmit } from './suites/submit.ts';
 import { testTenants } from './suites/tenants.ts';
 import { testTracesAndWorkers } from './suites/traces-workers.ts';
 import { testValidation } from './suites/validation.ts';
+import { testWorkflows } from './suites/workflows.ts';
 import { testWait } from './suites/wait.ts';
 import type { MakeGateway } from './under-test.ts';
 
@@ -55,5 +56,6 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testStream(make);
     testTickets(make);
     testCors(make);
+    testWorkflows(make);
   });
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { ApiKey } from '#core/http/api-keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import type { Journal } from '#core/workflow/journal.ts';
 import type { Opened } from './sockets.ts';
 
 export interface GatewayOptions {
@@ -28,6 +29,8 @@ export interface GatewayUnderTest {
   socket(path: string, headers?: Record<string, string>): Promise<Opened>;
   /** The store behind it, for tests that move a job on or look at what is kept. Its steps reach the gateway as news. */
   readonly store: JobStore;
+  /** What runs of workflows remember there. */
+  readonly journal: Journal;
   readonly redis: {
     get(key: string): Promise<string | null>;
     set(key: string, value: string): Promise<void>;

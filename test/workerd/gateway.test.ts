@@ -6,6 +6,7 @@ import { pushConfig } from '#core/config/stored.ts';
 import { formatApiKey } from '#core/http/api-keys.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { freePort } from '../../local/servers/ports.ts';
@@ -66,6 +67,7 @@ async function make(given: GatewayOptions = {}): Promise<GatewayUnderTest> {
       ...{ redis, keys: createKeys(1), random: () => randomUUID().replaceAll('-', '') },
       onEvents: (events) => (silent ? undefined : news(events)),
     }),
+    journal: createRedisJournal({ redis }),
     redis,
     heard: (subject) => heard.filter((message) => message.subject === subject),
     silence: (on) => {

@@ -23,6 +23,9 @@ const matrix: Readonly<
     body: `{"sha256":"${'a'.repeat(64)}","bytes":2}`,
   },
   'POST /api/v1/archives/{sha256}/parts/{part}': { least: 'submitter', body: 'x', status: 400 },
+  'GET /api/v1/workflows/{id}': { least: 'viewer', status: 404 },
+  'POST /api/v1/workflows/{id}/signals/{name}': { least: 'submitter', body: '{}', status: 404 },
+  'POST /api/v1/workflows/{id}/rerun': { least: 'submitter', body: '{}', status: 404 },
   'GET /api/v1/traces/{id}': { least: 'viewer', status: 200 },
   'GET /api/v1/jobs/{id}/events': { least: 'viewer', status: 404 },
   'GET /api/v1/stream': { least: 'viewer', status: 426 },
@@ -34,7 +37,7 @@ export function testAuth(make: MakeGateway): void {
   const call = (route: string, headers: Record<string, string>): [string, RequestInit] => {
     const [method = '', path = ''] = route.split(' ');
     const { body } = matrix[route] ?? {};
-    return [path.replace('{id}', 'some-id'), { method, headers, ...(body === undefined ? {} : { body }) }];
+    return [path.replace('{id}', 'some-id').replace('{name}', 'go'), { method, headers, ...(body === undefined ? {} : { body }) }];
   };
 
   test('every route has its row', () => {

@@ -53,6 +53,20 @@ const attempts: Readonly<Record<string, Attempt>> = {
     const response = await gateway.request(`/api/v1/jobs/${job_id}/cancel`, { method: 'POST', headers });
     await expectProblem(response, 404, { detail: 'job not found' });
   },
+  'GET /api/v1/workflows/{id}': async (gateway, { job_id }, headers) => {
+    await expectProblem(await gateway.request(`/api/v1/workflows/${job_id}`, { headers }), 404, {
+      detail: 'job not found',
+    });
+  },
+  'POST /api/v1/workflows/{id}/signals/{name}': async (gateway, { job_id }, headers) => {
+    const path = `/api/v1/workflows/${job_id}/signals/stop`;
+    await expectProblem(await gateway.request(path, { method: 'POST', body: '1', headers }), 404);
+    expect(await gateway.journal.counts([{ id: job_id, tenant: 'default' }])).toEqual([0]);
+  },
+  'POST /api/v1/workflows/{id}/rerun': async (gateway, { job_id }, headers) => {
+    const path = `/api/v1/workflows/${job_id}/rerun`;
+    await expectProblem(await gateway.request(path, { method: 'POST', body: '{}', headers }), 404);
+  },
   'POST /api/v1/jobs': async (gateway, victim, headers) => {
     // The victim's own idempotency key and body, and its ids wherever a body takes one.
     const init = {

@@ -1,0 +1,48 @@
+// What of a run need not be done again when it is run again from a step: results of steps that succeeded before that step was over, or
+// beside it. They are taken by key, topic and input, so that a definition which was mended in between may ask for something else.
+import { CortexError } from '#core/errors.ts';
+import { err, ok, type Result } from '#core/result.ts';
+import type { Line, Seed } from './lines.ts';
+import { stopSignal } from './run.ts';
+
+export interface Rerun {
+  readonly seed: Seed;
+  /** Signals that it had taken in by then. */
+  readonly signals: readonly number[];
+}
+
+/**
+ * The seed of a rerun from a step; with an empty `from`, from the first step that did not succeed. Everything whose step began after that one
+ * was over is done again. An error (`invalid_argument`, field `from`) names the steps that there are.
+ */
+export function rerunFrom(runId: string, lines: readonly Line[], from: string): Result<Rerun> {
+  const starts = lines.filter((line) => line.t === 'start');
+  const keys = Array.from(new Set(starts.map(({ k }) => k)));
+  if (keys.length === 0) return err(new CortexError('failed_precondition', 'the run has done no step: submit it anew'));
+  const done = new Map<string, { readonly id: string; readonly at: number }>();
+  const over = new Map<string, number>();
+  for (const [i, line] of lines.entries()) {
+    if (line.t !== 'end') continue;
+    over.set(line.k, i);
+    if (line.s === 'SUCCEEDED') done.set(line.k, { id: line.id, at: i });
+  }
+  const chosen = from === '' ? keys.find((key) => !done.has(key)) : from;
+  if (chosen !== undefined && !keys.includes(chosen)) {
+    const problem = `from: the run has no step ${JSON.stringify(chosen)}; there are ${keys.slice(0, 50).join(', ')}`;
+    return err(new CortexError('invalid_argument', problem, { field: 'from' }));
+  }
+  // Without a step that failed everything is kept: what is done again is what followed the last one.
+  const cut = chosen === undefined ? lines.length : (over.get(chosen) ?? lines.length);
+  const kept: Seed['kept'] = [];
+  for (const { k, topic, d, n } of starts) {
+    const end = done.get(k);
+    const begun = lines.findIndex((line) => line.t === 'start' && line.k === k);
+    if (n > 1 || k === chosen || end === undefined || begun > cut) continue;
+    kept.push({ k, id: end.id, topic, d });
+  }
+  const slept = lines.flatMap((line, i) => (line.t === 'due' && i < cut ? [line.k] : []));
+  const signals = lines.flatMap((line, i) =>
+    line.t === 'signal' && i < cut && line.name !== stopSignal ? [line.i] : [],
+  );
+  return ok({ seed: { t: 'seed', of: runId, from: chosen ?? '', kept, slept }, signals });
+}

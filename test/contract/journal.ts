@@ -1,0 +1,119 @@
+// The contract of journals: each driver must pass, on the store whose records it looks at.
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type Journal, maxLines, maxSignals } from '#core/workflow/journal.ts';
+import { createRig, type MakeStore, type Rig, type StoreDriver, type Subject } from './job-store/rig.ts';
+
+export type MakeJournal = (driver: StoreDriver, partitions: number) => Journal;
+
+/** Runs the contract. */
+export function testJournal(name: string, make: MakeStore, makeJournal: MakeJournal, partitions: number): void {
+  describe(`journal: ${name}, ${partitions} partitions`, () => {
+    let rig: Rig;
+    let journal: Journal;
+    beforeEach(async () => {
+      rig = await createRig(make, partitions);
+      journal = makeJournal(rig.driver, partitions);
+    });
+    const workflow = { topic: 'job.workflow.x' };
+    const running = (more: object = {}): Promise<Subject> => rig.running({ ...workflow, ...more });
+    const cancel = (job: Subject) => rig.raw.end([rig.endOf(job, 'CANCELLED')]);
+    const keyOf = ({ id, tenant }: Subject) => ({ id, tenant });
+    const append = (job: Subject, from: number, lines: readonly string[], hold: object = {}) => {
+      const { fence, attempt } = job.handOut ?? { fence: '0', attempt: '' };
+      return journal.append({ ...keyOf(job), fence, attempt, from, lines, ...hold });
+    };
+
+    test('keeps lines in order, and recognises the same call', async () => {
+      const job = await running();
+      expect(await journal.lines(keyOf(job))).toEqual([]);
+      expect(await append(job, 0, ['{"a":1}', '"ü\\n"'])).toBe('ok');
+      expect(await append(job, 2, ['3'])).toBe('ok');
+      expect(await append(job, 2, ['3'])).toBe('ok');
+      expect(await journal.lines(keyOf(job))).toEqual(['{"a":1}', '"ü\\n"', '3']);
+    });
+
+    test('refuses lines that others knew otherwise', async () => {
+      const job = await running();
+      await append(job, 0, ['1', '2']);
+      expect(await append(job, 0, ['1', '3'])).toBe('moved');
+      expect(await append(job, 1, ['1', '3'])).toBe('moved');
+      expect(await append(job, 5, ['6'])).toBe('moved');
+      expect(await journal.lines(keyOf(job))).toEqual(['1', '2']);
+    });
+
+    test.each([
+      ['another fence', { fence: '1' }],
+      ['another attempt', { attempt: 'x' }],
+    ])('refuses %s', async (_, hold) => {
+      const job = await running();
+      expect(await append(job, 0, ['1'], hold)).toBe('stale');
+      expect(await journal.lines(keyOf(job))).toEqual([]);
+    });
+
+    test('refuses who does not hold the job any more', async () => {
+      const job = await running();
+      await cancel(job);
+      expect(await append(job, 0, ['1'])).toBe('stale');
+      expect(await journal.lines(keyOf(job))).toEqual([]);
+    });
+
+    test('is bounded, and takes many lines at once', async () => {
+      const job = await running();
+      const lines = Array.from({ length: maxLines }, (_, i) => String(i));
+      expect(await append(job, 0, lines)).toBe('ok');
+      expect(await append(job, maxLines, ['x'])).toBe('full');
+      expect(await journal.lines(keyOf(job))).toEqual(lines);
+    });
+
+    test('shows nothing to another tenant', async () => {
+      const job = await running();
+      await append(job, 0, ['1']);
+      const other = { id: job.id, tenant: 'mallory' };
+      expect(await journal.lines(other)).toBeUndefined();
+      expect(await journal.send({ ...other, name: 'go', value: '1', key: '' })).toBe('missing');
+      await journal.send({ ...keyOf(job), name: 'go', value: '1', key: '' });
+      expect(await journal.signals({ ...other, from: 0 })).toEqual([]);
+    });
+
+    test('notes signals in every state of a workflow, each key once, until its end', async () => {
+      for (const state of ['PENDING', 'SCHEDULED', 'RUNNING'] as const) {
+        const job = await rig.in(state, workflow);
+        const send = (name: string, value: string, key = '') => journal.send({ ...keyOf(job), name, value, key });
+        expect(await send('go', '{"x":"a b"}', 'k')).toBe('noted');
+        expect(await send('go', '2', 'k')).toBe('known');
+        expect(await send('a.b', '3')).toBe('noted');
+        expect(await journal.signals({ ...keyOf(job), from: 0 })).toMatchObject([
+          { name: 'go', value: '{"x":"a b"}' },
+          { name: 'a.b', value: '3' },
+        ]);
+        expect(await journal.signals({ ...keyOf(job), from: 1 })).toHaveLength(1);
+        expect(await journal.counts([keyOf(job)])).toEqual([2]);
+        await cancel(job);
+        expect(await send('go', '4')).toBe('ended');
+      }
+      const other = await rig.running({ topic: 'job.chat.simple' });
+      expect(await journal.send({ ...keyOf(other), name: 'go', value: '1', key: '' })).toBe('other');
+    });
+
+    test('has room for so many signals', async () => {
+      const job = await running();
+      const send = () => journal.send({ ...keyOf(job), name: 'go', value: '1', key: '' });
+      for (let i = 0; i < maxSignals; i++) await send();
+      expect(await send()).toBe('full');
+      expect(await journal.signals({ ...keyOf(job), from: 0 })).toHaveLength(maxSignals);
+    });
+
+    test('a seed is there before its job, once', async () => {
+      const id = 'seeded';
+      const signals = [{ name: 'go', value: '1', at: 5 }];
+      await journal.seed({ id, tenant: 't1', line: '{"t":"seed"}', signals });
+      await expect(journal.seed({ id, tenant: 't1', line: '2', signals: [] })).rejects.toMatchObject({
+        code: 'already_exists',
+      });
+      const job = await running({ id, tenant: 't1' });
+      expect(await journal.lines(keyOf(job))).toEqual(['{"t":"seed"}']);
+      expect(await append(job, 1, ['1'])).toBe('ok');
+      expect(await journal.signals({ ...keyOf(job), from: 0 })).toEqual(signals);
+    });
+  });
+}
