@@ -3,7 +3,7 @@
 // to the model once, with the reason; then the job fails with it.
 import { CortexError } from '#core/errors.ts';
 import { oneLine } from '#core/model/fault.ts';
-import type { Answer } from '#core/model/model.ts';
+import type { Answer, ModelMessage } from '#core/model/model.ts';
 import type { Models } from '#core/model/serve.ts';
 import { type CodeContext, codeContext, type CodeResult, codeResult } from '#core/protocol/code-payloads.ts';
 import { asking } from '../asking.ts';
@@ -49,33 +49,48 @@ async function patchFor(
   const form = structured(asked);
   const messages = firstMessages(input, constraints?.diff?.maxLines ?? 0);
 
+  const ask = (more: readonly ModelMessage[]): Promise<Answer> =>
+    form.ask({ messages: [...messages, ...more], tool: patchTool, inWords, ...bound });
+  const judge = (answer: Answer, percent: number): Promise<Tried> => {
+    progress(percent, 'trying the patch');
+    return tryAnswer(answer, input, context, git);
+  };
+
   progress(5, 'asking the model for a patch');
-  let answer = await form.ask({ messages, tool: patchTool, inWords, ...bound });
-  progress(60, 'trying the patch');
-  let tried = await tryAnswer(answer, input, context, git);
-  const repaired = 'problem' in tried;
-  if ('problem' in tried) {
+  const said = await ask([]).catch(unreadable);
+  const first = 'problem' in said ? said : await judge(said, 60);
+  let last: Tried = first;
+  if ('problem' in first) {
     progress(70, 'the patch cannot be used; asking the model to mend it');
-    const again = [...messages, ...repairMessages(answer, tried.problem)];
-    answer = await form.ask({ messages: again, tool: patchTool, inWords, ...bound });
-    progress(90, 'trying the mended patch');
-    tried = await tryAnswer(answer, input, context, git);
+    last = await judge(await ask(repairMessages(first.answer, first.problem)), 90);
   }
-  if ('problem' in tried) throw tried.error ?? useless(answer, tried.problem);
-  const { summary, analysis } = tried.proposal;
+  if ('problem' in last) throw last.error ?? useless(last.answer, last.problem);
+  const { answer, patch, proposal } = last;
+  const { summary, analysis } = proposal;
   return {
     ...{ file_path, original_code: code_snippet, instruction },
-    patch: { type: 'unified_diff', content: tried.patch },
-    ...{ model: answer.model, finish: answer.finish, ...asked.used(), repaired },
+    patch: { type: 'unified_diff', content: patch },
+    ...{ model: answer.model, finish: answer.finish, ...asked.used(), repaired: last !== first },
     ...(summary !== undefined && { summary }),
     ...(analysis !== undefined && { analysis: [...analysis] }),
   };
 }
 
-type Tried =
-  | { readonly patch: string; readonly proposal: Proposal }
-  /** `error`: what is thrown in place of our words. */
-  | { readonly problem: string; readonly error?: CortexError };
+type Tried = { readonly answer: Answer; readonly patch: string; readonly proposal: Proposal } | Useless;
+
+interface Useless {
+  readonly answer: Answer | undefined;
+  /** In words for the model. */
+  readonly problem: string;
+  /** Thrown in place of our words. */
+  readonly error?: CortexError;
+}
+
+/** An answer that is not the provider's protocol (a call whose input is no JSON) or says nothing is of no use, too. Throws all else. */
+function unreadable(error: unknown): Useless {
+  if (!(error instanceof CortexError && error.code === 'internal')) throw error;
+  return { answer: undefined, problem: error.message };
+}
 
 /** Throws what has nothing to do with the answer. */
 async function tryAnswer(
@@ -85,19 +100,20 @@ async function tryAnswer(
   git: string | undefined,
 ): Promise<Tried> {
   const proposal = proposalOf(answer, original);
-  if (!proposal.ok) return { problem: proposal.error };
+  if (!proposal.ok) return { answer, problem: proposal.error };
   const result = fileAfter(proposal.value, { path, original });
-  if (!result.ok) return { problem: result.error };
+  if (!result.ok) return { answer, problem: result.error };
   const patch = await gitDiff(
     { path, original, result: result.value },
     { signal, log, ...(git !== undefined && { git }) },
   );
   const tooLarge = sizeProblem(constraints, patch);
-  if (tooLarge !== undefined) return { problem: tooLarge.message, error: tooLarge };
-  return { patch, proposal: proposal.value };
+  if (tooLarge !== undefined) return { answer, problem: tooLarge.message, error: tooLarge };
+  return { answer, patch, proposal: proposal.value };
 }
 
 /** The same code as for an answer that is not the provider's protocol: another attempt of the job asks the same and is not worth it. */
-function useless({ model }: Answer, problem: string): CortexError {
-  return new CortexError('internal', oneLine(`model ${model} gave no patch that can be used, twice: ${problem}`));
+function useless(answer: Answer | undefined, problem: string): CortexError {
+  const who = answer === undefined ? 'the model' : `model ${answer.model}`;
+  return new CortexError('internal', oneLine(`${who} gave no patch that can be used, twice: ${problem}`));
 }

@@ -55,9 +55,10 @@ export function firstMessages({ file_path, code_snippet, instruction }: CodeCont
 /** Longer answers are not shown again: the reason says enough, and they may not fit. */
 const mostShown = 50_000;
 
-/** What follows when an answer was of no use: the answer itself, and why. */
-export function repairMessages(answer: Answer, problem: string): ModelMessage[] {
-  const text = `This cannot be used: ${problem}. Hand in the whole change again, mended.`;
+/** What follows when an answer was of no use: the answer itself, if there is one to show, and why. */
+export function repairMessages(answer: Answer | undefined, problem: string): ModelMessage[] {
+  const text = `Your answer cannot be used: ${problem}. Hand in the whole change again, mended.`;
+  if (answer === undefined) return [{ role: 'user', content: text }];
   const { toolCalls } = answer;
   if (answer.text.length + JSON.stringify(toolCalls).length > mostShown) return [{ role: 'user', content: text }];
   if (toolCalls.length === 0) {

@@ -76,7 +76,17 @@ export function applied(path: string, original: string, patch: string): string {
 export function diffBetween(path: string, before: string, after: string, context = 3): string {
   return inFolder({ [`a/${path}`]: before, [`b/${path}`]: after }, (folder) => {
     try {
-      const args = ['diff', '--no-index', '--no-prefix', '--text', `-U${context}`, `a/${path}`, `b/${path}`];
+      const args = [
+        '-c',
+        'core.quotePath=false',
+        'diff',
+        '--no-index',
+        '--no-prefix',
+        '--text',
+        `-U${context}`,
+        `a/${path}`,
+        `b/${path}`,
+      ];
       return execFileSync('git', args, { cwd: folder, env, stdio: 'pipe' }).toString('utf8');
     } catch (error) {
       return String((error as { stdout: Buffer }).stdout); // 1: they differ

@@ -139,6 +139,18 @@ describe('a model', () => {
     await expect(run(job)).rejects.toBe(error);
   });
 
+  test.each([
+    ['that is not its protocol', fails(new ModelError('internal', 'model memory answered what is not its protocol'))],
+    ['that says nothing', says('')],
+  ])('with an answer %s gets to mend it once', async (_name, turn) => {
+    const { model, run } = codeRig();
+    model.play(turn, submits({ diff }), turn, turn);
+    expect(await run(job)).toMatchObject({ ...patchOf(), repaired: true });
+    expect(model.requests[1]?.messages.at(-1)?.content).toMatch(/cannot be used: model memory answered/);
+    await expect(run(job)).rejects.toMatchObject({ code: 'internal' });
+    expect(model.requests).toHaveLength(4);
+  });
+
   test('that is not there is a failure that says what to set, and no other attempt', () => {
     const { run, parallel } = codeLlm(undefined);
     if (!('here' in run)) throw new Error('it runs here');
