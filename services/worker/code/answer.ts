@@ -1,10 +1,10 @@
 // What a model's answer proposes: a diff or a whole file, wherever in the answer it stands, and what the model says about it.
 import { z } from 'zod';
 import type { Answer } from '#core/model/model.ts';
-import { type CodeFinding, codeFinding } from '#core/protocol/code-payloads.ts';
+import { type CodeFinding, codeFinding, maxCodeLength } from '#core/protocol/code-payloads.ts';
 import { err, ok, type Result } from '#core/result.ts';
-import { type Block, blocksOf } from './fences.ts';
-import { looksWhole } from './whole-file.ts';
+import { blocksOf } from './fences.ts';
+import { knownLines, looksWhole } from './whole-file.ts';
 
 export const toolName = 'submit_patch';
 
@@ -28,43 +28,60 @@ export function proposalOf(answer: Answer, original: string): Result<Proposal, s
   return fromText(answer.text, original);
 }
 
+/** More blocks than this are no answer, and each is looked at more than once. */
+const mostBlocks = 50;
+
 function fromText(text: string, original: string): Result<Proposal, string> {
-  const whole = fromJson(text, original);
+  // A file that is JSON itself may be what JSON in the answer is, too.
+  const isJson = typeof parsedJson(original.trim()) === 'object';
+  const whole = fromJson(text, isJson);
   if (whole !== undefined) return whole;
   const blocks = blocksOf(text);
+  if (blocks.length > mostBlocks) return err(`there are ${blocks.length} blocks in the answer; give one`);
   for (const { body, open } of blocks) {
-    const said = open ? undefined : fromJson(body, original);
+    const said = open ? undefined : fromJson(body, isJson);
     if (said !== undefined) return said;
   }
   if (blocks.some(({ open }) => open)) return err('a block of code in the answer is not closed');
-  const diffs = blocks.filter((block) => isDiff(block, original));
-  if (diffs.length > 0) {
+  const known = knownLines(original);
+  const areDiffs = blocks.map(
+    ({ language, body }) => isDiffWord(language) || (hasDiff(body) && !looksWhole(known, body)),
+  );
+  if (areDiffs.includes(true)) {
     // A bare fence among the lines of a diff ends its block, and the rest of it would be lost.
-    const rest = blocks.slice(blocks.findIndex((block) => isDiff(block, original)));
-    if (rest.some((block) => block.language === '' && !isDiff(block, original)))
+    const from = areDiffs.indexOf(true);
+    if (blocks.some(({ language }, i) => i > from && language === '' && areDiffs[i] === false))
       return err('another block follows the diff, which may be a part of it; give one block with the diff alone');
     // Several ones are parts of one patch, if they are for one file.
-    return ok({ diff: diffs.map(({ body }) => body).join('') });
+    return ok({ diff: blocks.flatMap(({ body }, i) => (areDiffs[i] === true ? [body] : [])).join('') });
   }
   const [block, other] = blocks;
   if (other !== undefined) return err('there are several blocks of code, and none of them is a diff');
   if (block !== undefined) return ok({ file: { content: block.body, isSaid: false } });
-  if (looksWhole(original, text)) return ok({ file: { content: text, isSaid: false } });
+  if (looksWhole(known, text)) return ok({ file: { content: text, isSaid: false } });
   return hasDiff(text) ? ok({ diff: fromFirstHead(text) }) : err('there is no patch in the answer');
 }
 
-const known = new Set(['diff', 'patch', 'unified_diff', 'content', 'summary', 'analysis', 'file_path', 'explanation']);
+const fieldNames = new Set([
+  'diff',
+  'patch',
+  'unified_diff',
+  'content',
+  'summary',
+  'analysis',
+  'file_path',
+  'explanation',
+]);
 
 /** A proposal that is written as JSON, or a call of the tool that is: some models have tools and write the call as a text. */
-function fromJson(text: string, original: string): Result<Proposal, string> | undefined {
+function fromJson(text: string, isJsonFile: boolean): Result<Proposal, string> | undefined {
   const value = parsedJson(text.trim());
   const call = z
     .object({ name: z.literal(toolName), arguments: z.unknown().optional(), parameters: z.unknown().optional() })
     .safeParse(value).data;
   if (call !== undefined) return fromFields(call.arguments ?? call.parameters);
-  // It may as well be the new file, where that is JSON itself.
-  if (typeof value !== 'object' || value === null || typeof parsedJson(original.trim()) === 'object') return undefined;
-  return Object.keys(value).every((key) => known.has(key)) ? fromFields(value) : undefined;
+  if (isJsonFile || typeof value !== 'object' || value === null) return undefined;
+  return Object.keys(value).every((key) => fieldNames.has(key)) ? fromFields(value) : undefined;
 }
 
 /** undefined: it is no object that proposes anything. */
@@ -74,6 +91,8 @@ function fromFields(value: unknown): Result<Proposal, string> | undefined {
   const diff = textIn(fields['diff']) ?? textIn(fields['patch']) ?? textIn(fields['unified_diff']);
   const content = textIn(fields['content']);
   const about = { ...summaryIn(fields['summary']), ...analysisIn(fields['analysis']) };
+  if (Math.max(diff?.length ?? 0, content?.length ?? 0) > maxCodeLength)
+    return err(`it is longer than ${maxCodeLength} characters; give a diff with a few lines around each change`);
   if (diff !== undefined && diff.trim() !== '') {
     if (!diff.isWellFormed() || diff.includes('\0')) return err('the diff holds characters that are no text');
     // Some put a fence around it even here.
@@ -126,8 +145,7 @@ function parsedJson(text: string): unknown {
   }
 }
 
-const isDiff = ({ language, body }: Block, original: string): boolean =>
-  /^(diff|patch|udiff|unified_diff)$/.test(language) || (hasDiff(body) && !looksWhole(original, body));
+const isDiffWord = (word: string): boolean => /^(diff|patch|udiff|unified_diff)$/.test(word);
 
 const head = /^[ \t]*(diff --git \S|--- \S.*\n[ \t]*\+\+\+ \S|@@.*@@|@@[ \t]*\r?$|\*\*\* (Begin Patch|Update File: ))/m;
 const hasDiff = (text: string): boolean => head.test(text);

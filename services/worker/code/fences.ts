@@ -52,8 +52,10 @@ export function blocksOf(text: string): readonly Block[] {
 }
 
 function fenceOf(line: string): Fence | undefined {
-  const [, indent = '', marks = '', word = ''] = /^([ \t]*)(`{3,}|~{3,})\s*([^`]*?)\s*$/.exec(line) ?? [];
-  return marks === '' ? undefined : { marks, indent, language: word.split(/\s+/)[0]?.toLowerCase() ?? '' };
+  const [head = '', indent = '', marks = ''] = /^([ \t]*)(`{3,}|~{3,})/.exec(line) ?? [];
+  const words = line.slice(head.length);
+  if (marks === '' || words.includes('`')) return undefined;
+  return { marks, indent, language: words.trim().split(/\s/, 1)[0]?.toLowerCase() ?? '' };
 }
 
 const closes = (fence: Fence, open: Fence): boolean =>

@@ -2,32 +2,39 @@
 
 const strict = new TextDecoder('utf-8', { fatal: true });
 
+/** No name of ours is longer, even with every byte of it in octal; and what follows looks at each character more than once. */
+const longest = 20_000;
+
+/** Prefixes as git writes them: `a/` and `b/`, or what `diff.mnemonicPrefix` makes of them. */
+const prefixes = ['', './', ...['a', 'b', 'c', 'i', 'w', 'o'].map((letter) => `${letter}/`), 'a/./', 'b/./'];
+
 /** Whether a name after `---` or `+++` is the file's: with or without a prefix such as `a/`, in quotes, with a time behind it. */
 export function isNameOf(written: string, path: string): boolean {
+  if (written.length > longest) return false;
   const bare = written.trimEnd();
-  const forms = [bare, bare.replace(/\t.*$/, ''), bare.replace(/\s+\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*$/, '')];
-  return forms.some((form) => isPath(unquoted(form), path));
+  const time = bare.search(/\s\d{4}-\d\d-\d\d[ T]\d\d:\d\d/);
+  const tab = bare.indexOf('\t');
+  const forms = [bare, ...[time, tab].flatMap((end) => (end < 0 ? [] : [bare.slice(0, end).trimEnd()]))];
+  const ours = formsOf(path);
+  return forms.some((form) => ours.includes(unquoted(form)));
 }
 
+/** `/dev/null`, for a file that is not there. */
 export const isNothing = (written: string): boolean => /^"?\/dev\/null"?(\s|$)/.test(written);
 
 /** Whether what follows `diff --git` names the file twice. */
 export function isPairOf(written: string, path: string): boolean {
+  if (written.length > 2 * longest) return false;
   const bare = written.trimEnd();
-  for (let at = bare.indexOf(' '); at >= 0; at = bare.indexOf(' ', at + 1)) {
-    const [first, second] = [bare.slice(0, at), bare.slice(at + 1)];
-    const isSame = (name: string): boolean => isNameOf(name, path) || isNothing(name);
-    if (isSame(first) && isSame(second)) return true;
-  }
-  return false;
+  const ours = [...formsOf(path), '/dev/null'];
+  const [, first, second] = /^("(?:[^"\\]|\\.)*"|[^"].*?) ("(?:[^"\\]|\\.)*")$/.exec(bare) ?? [];
+  if (first !== undefined && second !== undefined)
+    return ours.includes(unquoted(first)) && ours.includes(unquoted(second));
+  // Without quotes nothing but the names themselves says where the first one ends.
+  return ours.some((form) => bare.startsWith(`${form} `) && ours.includes(bare.slice(form.length + 1)));
 }
 
-/** Prefixes as git writes them: `a/` and `b/`, or what `diff.mnemonicPrefix` makes of them. */
-function isPath(name: string, path: string): boolean {
-  if (name === path) return true;
-  const plain = name.replace(/^\.\//, '');
-  return plain === path || plain.replace(/^[abciwo]\/(\.\/)?/, '') === path;
-}
+const formsOf = (path: string): readonly string[] => prefixes.map((prefix) => prefix + path);
 
 const escapes: Readonly<Record<string, number>> = {
   ...{ a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, '\\': 92 },

@@ -39,10 +39,12 @@ function place(hunk: Hunk, n: number, find: Finder): Result<Placed, string> {
   const said = hunk.start === undefined ? undefined : hunk.start - 1;
   for (const old of [marked, bare]) {
     if (said !== undefined && find.fits(old, said)) return ok({ n, hunk, at: said, old });
-    const [at, second] = find.places(old);
+    const places = find.places(old);
+    if (places === undefined) return err(`hunk ${n}: there are too many hunks to look for; name the line of each`);
+    const [at, second] = places;
     if (second !== undefined) {
-      const places = `at line ${(at ?? 0) + 1} as well as at line ${second + 1}`;
-      return err(`hunk ${n}: its old lines stand ${places}; name the line, or give more lines around the change`);
+      const where = `at line ${(at ?? 0) + 1} as well as at line ${second + 1}`;
+      return err(`hunk ${n}: its old lines stand ${where}; name the line, or give more lines around the change`);
     }
     if (at !== undefined) return ok({ n, hunk, at, old });
   }
@@ -122,7 +124,11 @@ function rebuild(file: Lines, placed: readonly Placed[]): string {
   return textOf({ lines: out, ended });
 }
 
-const withCr = (line: string, cr: boolean): string => line.replace(/\r+$/, '') + (cr ? '\r' : '');
+function withCr(line: string, cr: boolean): string {
+  let end = line.length;
+  while (line.charAt(end - 1) === '\r') end--;
+  return line.slice(0, end) + (cr ? '\r' : '');
+}
 
 /** Whether the diff tells `\r` where the file has it: then it also means it where it adds a line. */
 function endsAgree({ lines, ended }: Lines, placed: readonly Placed[]): boolean {

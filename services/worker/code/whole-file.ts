@@ -4,7 +4,10 @@ import { lineEndsOf, linesOf, shown, textOf } from './text.ts';
 
 /** `// ... rest of the code stays`, `# existing code here`, in the ways in which models leave code out. */
 const leftOut =
-  /^\s*(\/\/|#|--|\/\*|<!--|;|%)?\s*(\.\.\.|…|\[\.\.\.\])\s*(\(?(the )?(rest|remaining|existing|other|previous|same|unchanged|omitted)\b.*)?(\*\/|-->)?\s*$|^\s*(\/\/|#|--|\/\*|<!--)\s*\(?(the )?(rest of (the |this |your )?(code|file|function|class|implementation)|existing code|unchanged code|(code|rest) (is |stays |remains )?unchanged)\b/i;
+  /^(\/\/|#|--|\/\*|<!--|;|%)?\s*(\.\.\.|…|\[\.\.\.\])\s*(\(?(the )?(rest|remaining|existing|other|previous|same|unchanged|omitted)\b.*)?(\*\/|-->)?$|^(\/\/|#|--|\/\*|<!--)\s*\(?(the )?(rest of (the |this |your )?(code|file|function|class|implementation)|existing code|unchanged code|(code|rest) (is |stays |remains )?unchanged)\b/i;
+
+/** No such line is long. */
+const leavesOut = (line: string): boolean => line.length < 200 && leftOut.test(line);
 
 /**
  * The file that is meant, its lines ended as the original's are; or why it cannot be one. `isSaid`: the model said that this is the
@@ -14,8 +17,8 @@ const leftOut =
 export function wholeFile(original: string, content: string, isSaid: boolean): Result<string, string> {
   const before = linesOf(original);
   const after = linesOf(content);
-  const known = new Set(before.lines.map((line) => line.trim()));
-  const gap = after.lines.find((line) => leftOut.test(line) && !known.has(line.trim()));
+  const known = knownLines(original);
+  const gap = after.lines.find((line) => leavesOut(line.trim()) && !known.has(line.trim()));
   if (gap !== undefined) return err(`${shown(gap)} leaves code out; give the whole file, or a diff`);
   if (content.trim() === '' && original.trim() !== '') return err('the file in it is empty');
   if (!isSaid && isPart(before.lines, after.lines)) {
@@ -42,9 +45,12 @@ function isPart(before: readonly string[], after: readonly string[]): boolean {
 }
 
 /** Whether a text without any mark of code is the file and nothing else: it begins and ends with lines of the original. */
-export function looksWhole(original: string, text: string): boolean {
-  const known = new Set(linesOf(original).lines.map((line) => line.trim()));
+export function looksWhole(known: ReadonlySet<string>, text: string): boolean {
   const lines = text.split('\n').flatMap((line) => line.trim() || []);
   const [first, last] = [lines[0], lines.at(-1)];
   return first !== undefined && last !== undefined && known.has(first) && known.has(last);
 }
+
+/** The lines of the original, for looksWhole. */
+export const knownLines = (original: string): ReadonlySet<string> =>
+  new Set(linesOf(original).lines.map((line) => line.trim()));

@@ -44,6 +44,10 @@ const attacks: Readonly<Record<string, Attack>> = {
     turn: says(`\`\`\`diff\n${head}${good}\`\`\`\n\`\`\`diff\n--- a/b\n+++ b/b\n${good}\`\`\``),
     ends: /it is for "a\/b"/,
   },
+  'hunks of another file behind ours, without names': {
+    turn: diff(`${head}${good}diff --git a/b.ts b/b.ts\n@@ -1 +1 @@\n-one\n+x\n`),
+    ends: /it is for "a\/b.ts b\/b.ts"/,
+  },
   'names that differ': { turn: diff(`--- a/${path}\n+++ b/other.ts\n${good}`), ends: /it is for "b\/other.ts"/ },
   'a name that climbs': {
     turn: diff(`--- a/../${path}\n+++ b/../${path}\n${good}`),
@@ -128,6 +132,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   'an empty file': { turn: file('\n'), ends: /empty/ },
   'characters that are no text': { turn: file('one\n\ud800\n'), ends: /no text/ },
   'a NUL': { turn: diff(`${head}@@ -1 +1 @@\n-one\n+o\0ne\n`), ends: /no text/ },
+  'more than the largest file': { turn: file('x\n'.repeat(1_500_001)), ends: /longer than 3000000/ },
   HTML: { turn: says('<html><body>502 Bad Gateway</body></html>'), ends: /there is no patch/ },
 
   // Hunks that do not fit.
@@ -181,6 +186,10 @@ const attacks: Readonly<Record<string, Attack>> = {
     ),
     ...{ code: ofDiffs, ends: ofDiffs.replaceAll('old', 'new') },
   },
+  'a removed line that may be a head, with right counts': {
+    turn: diff(`@@ -2 +2 @@\n--- a/src/a.ts\n+++ b/src/a.ts\n@@ -4 +4 @@\n-y\n+z\n`),
+    ...{ code: 'x\n-- a/src/a.ts\nw\ny\n', ends: 'x\n++ b/src/a.ts\nw\nz\n' },
+  },
   'a removed line that may be a head, with wrong counts': {
     turn: diff(`@@ -1,99 +1,99 @@\n x\n--- a/src/a.ts\n+++ b/src/a.ts\n@@ -6 +6 @@\n-y\n+z\n`),
     ...{ code: 'x\n-- a/src/a.ts\ny\n', ends: /may also be the head of a diff/ },
@@ -193,6 +202,14 @@ const attacks: Readonly<Record<string, Attack>> = {
   'a fence that ends its block early': {
     turn: fenced(`@@ -3,3 +3,3 @@\n \`\`\`js\n-one();\n+two();\n\`\`\`\n \n-End\n+END\n`, 'diff'),
     ...{ code: script, ends: /is not closed/ },
+  },
+  'two fences among the lines of a diff': {
+    turn: fenced('@@\n # Use\n-old\n+new\n```\ncode\n```\n-End\n+END\n', 'diff'),
+    ...{ code: '# Use\nold\n```\ncode\n```\nEnd\n', ends: /another block follows the diff/ },
+  },
+  'a whole file that holds a diff': {
+    turn: fenced(ofDiffs.replaceAll('old', 'new')),
+    ...{ code: ofDiffs, ends: ofDiffs.replaceAll('old', 'new') },
   },
   'a whole file with fences': {
     turn: fenced(script.replace('one', 'two'), 'markdown'),
@@ -216,7 +233,7 @@ const attacks: Readonly<Record<string, Attack>> = {
     turn: fenced('{"content": "evil", "diff": "x"}\n', 'json'),
     ...{ code: '{"content": "evil"}\n', ends: '{"content": "evil", "diff": "x"}\n' },
   },
-  'ten thousand fences': { turn: says('```\n'.repeat(10_001)), ends: /not closed/ },
+  'ten thousand blocks': { turn: says('```\n'.repeat(20_000)), ends: /10000 blocks/ },
 
   // A part of the file.
   'a part of the file': { turn: fenced('three\nfour\n', 'ts'), ends: /part of the file alone/ },
@@ -242,6 +259,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   },
   'CRLF for a file of LF': { turn: diff(`${head}${good}`.replaceAll('\n', '\r\n')), ends: done },
   'an addition behind an open end': { turn: diff('@@\n b\n+c\n'), code: 'a\r\nb', ends: 'a\r\nb\r\nc' },
+  'more lines behind an open end': { turn: diff('@@\n b\n+c\n+d\n'), code: 'a\r\nb', ends: 'a\r\nb\r\nc\r\nd' },
   'an addition with mixed ends': { turn: diff('@@\n b\n+x\n'), code: 'a\nb\r\nc\n', ends: 'a\nb\r\nx\r\nc\n' },
 };
 
@@ -266,10 +284,48 @@ describe(`${Object.keys(attacks).length} answers`, () => {
   });
 });
 
-test('a hostile file of one line again and again costs no more than any other', { timeout: 20_000 }, async () => {
-  const { model, run } = codeRig();
-  const original = 'a\n'.repeat(200_000);
-  const hunk = `@@\n${' a\n'.repeat(100_000)}-a\n+b\n`;
-  model.play(diff(hunk), diff(hunk));
-  await expect(run({ file_path: path, code_snippet: original, instruction: 'x' })).rejects.toThrow(/as well as/);
-});
+const wide = ' '.repeat(300_000);
+const many = 40_000;
+
+/** What would keep the event loop busy for minutes if anything in here looked at the same characters again and again. */
+const slow: Readonly<Record<string, { readonly turn: Turn; readonly code?: string }>> = {
+  'one line again and again': { turn: diff(`@@\n${' a\n'.repeat(100_000)}-a\n+b\n`), code: 'a\n'.repeat(200_000) },
+  'runs that are almost there': {
+    turn: diff(`@@\n${' a\n'.repeat(20_000)}-b\n+c\n`.repeat(2)),
+    code: `${'a\n'.repeat(10_000)}b\n`.repeat(10),
+  },
+  'many hunks': {
+    turn: diff(Array.from({ length: many }, (_, i) => `@@\n ${i % 9}\n ${i % 8}\n-${i % 7}\n+x\n`).join('')),
+    code: Array.from({ length: 20 * many }, (_, i) => `${(i * i) % 11}\n`).join(''),
+  },
+  'many hunks of one line each': {
+    turn: diff(Array.from({ length: many }, (_, i) => `@@\n-${i}\n+${i}\n`).join('')),
+    code: Array.from({ length: many }, (_, i) => `${i}\n`).join(''),
+  },
+  'a wide name': { turn: diff(`--- ${wide}x\n+++ ${wide}x\n${good}`) },
+  'a wide pair of names': { turn: diff(`diff --git ${'a '.repeat(200_000)}x\n${good}`) },
+  'a name in quotes without an end': {
+    turn: diff(`--- "${'\\\\'.repeat(200_000)}\n+++ "${'\\7'.repeat(200_000)}"\n${good}`),
+  },
+  'a wide fence': { turn: says(`\`\`\`${wide}x\`\n${wide}x\n\`\`\`${wide}`) },
+  'a wide line': { turn: file(`${wide}x\n//${wide}x\none\n`) },
+  'a wide end of a line': { turn: diff(`@@\n one\n+${'\r'.repeat(400_000)}x\n`), code: code.replaceAll('\n', '\r\n') },
+  'many blocks': { turn: says('```json\n{}\n```\n'.repeat(50_000)), code: `[${'1,'.repeat(500_000)}1]` },
+  'deep JSON': { turn: says(`{"diff":${'['.repeat(200_000)}`) },
+};
+
+test.each(Object.entries(slow))(
+  'no answer takes long: %s',
+  { timeout: 30_000 },
+  async (_name, { turn, code: original = code }) => {
+    const { model, run } = codeRig();
+    model.play(turn, turn);
+    const begin = performance.now();
+    const settled = await run({ file_path: path, code_snippet: original, instruction: 'x' }).catch(
+      (error: unknown) => error,
+    );
+    // Leases last four seconds, and this is two answers on a machine that does other things as well.
+    expect(performance.now() - begin).toBeLessThan(8_000);
+    if (settled instanceof Error) expect(settled).toMatchObject({ code: 'internal' });
+  },
+);

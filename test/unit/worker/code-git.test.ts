@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CortexError } from '#core/errors.ts';
 import { silentLog } from '#core/log.ts';
 import { gitDiff } from '../../../services/worker/code/git-diff.ts';
@@ -108,31 +108,22 @@ describe('the patch applies with plain git', () => {
 });
 
 test('settings, hooks and attributes of this machine and of a repository around the folder have no say', async () => {
-  const before = process.env;
   const config = join(folder, 'config');
   execFileSync('git', ['init', '-q', folder]);
   writeFileSync(join(folder, '.gitattributes'), '* eol=crlf ident working-tree-encoding=UTF-16\n');
   writeFileSync(join(folder, '.git/config'), '[core]\n\tautocrlf = true\n[diff]\n\tnoprefix = true\n');
-  writeFileSync(
-    config,
-    '[diff]\n\tnoprefix = true\n\texternal = false\n[core]\n\tautocrlf = true\n[apply]\n\twhitespace = error\n',
-  );
-  process.env = {
-    ...before,
-    ...{
-      TMPDIR: folder,
-      GIT_CONFIG_GLOBAL: config,
-      HOME: folder,
-      GIT_DIR: '/nowhere',
-      GIT_EXTERNAL_DIFF: '/bin/false',
-      GIT_DIFF_OPTS: '-u0',
-    },
+  writeFileSync(config, '[diff]\n\tnoprefix = true\n\texternal = false\n[apply]\n\twhitespace = error\n');
+  const hostile = {
+    ...{ TMPDIR: folder, GIT_CONFIG_GLOBAL: config, HOME: folder, GIT_DIR: '/nowhere' },
+    ...{ GIT_EXTERNAL_DIFF: '/bin/false', GIT_DIFF_OPTS: '-u0' },
   };
+  for (const [name, value] of Object.entries(hostile)) vi.stubEnv(name, value);
   try {
+    expect(tmpdir()).toBe(folder);
     const patch = await gitDiff({ path: 'a', original: '$Id$\n', result: 'y  \n' }, tools());
     expect(patch).toContain('--- a/a\n+++ b/a\n@@ -1 +1 @@\n-$Id$\n+y  \n');
   } finally {
-    process.env = before;
+    vi.unstubAllEnvs();
   }
 });
 
