@@ -28,18 +28,22 @@ export interface ErrorDetail {
   readonly cause?: unknown;
   /** The input field that is wrong, as a path: `labels.team`. */
   readonly field?: string;
+  /** Another attempt would end the same way, whatever the code says elsewhere: nothing changes until somebody sets something. */
+  readonly final?: boolean;
 }
 
 /** An error with a code that tells whose fault it is and whether to try again. */
 export class CortexError extends Error {
   readonly code: ErrorCode;
   readonly field: string | undefined;
+  readonly final: boolean;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.name = 'CortexError';
     this.code = code;
     this.field = detail.field;
+    this.final = detail.final ?? false;
   }
 }
 
@@ -57,9 +61,9 @@ export function toCortexError(error: unknown, fallback: ErrorCode = 'internal'):
   return new CortexError(fallback, 'an unknown failure', { cause: error });
 }
 
-/** Whether the same call may succeed later without a change by the caller. The code alone decides. */
+/** Whether the same call may succeed later without a change by the caller. The code decides, unless the error is said to be final. */
 export function isRetryable(error: unknown): boolean {
-  if (!(error instanceof CortexError)) return false;
+  if (!(error instanceof CortexError) || error.final) return false;
   switch (error.code) {
     case 'unavailable':
     case 'resource_exhausted':

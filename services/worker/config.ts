@@ -53,7 +53,7 @@ export const workerEnv = {
   ollamaUrl: url(
     'OLLAMA_URL',
     undefined,
-    'the Ollama that answers chats; `http://127.0.0.1:11434` when OLLAMA_MODEL alone is set. With neither it is not asked',
+    'the Ollama that is asked; `http://127.0.0.1:11434` when OLLAMA_MODEL alone is set. With neither it is not asked',
     ['http', 'https'],
   ),
   ollamaModel: text('OLLAMA_MODEL', undefined, 'the model there; `llama3` when OLLAMA_URL alone is set'),

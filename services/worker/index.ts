@@ -1,8 +1,10 @@
 // The workers that one image holds, by the short names of WORKERS. What each one needs from configuration, it is made with.
 import type { Models } from '#core/model/serve.ts';
 import { chat } from './chat.ts';
+import { codeLlm } from './code/code.ts';
 import type { WorkerDefinition } from './define.ts';
 import { echo } from './echo.ts';
+import { planner } from './plan/plan.ts';
 import { type ReadResult, repoReport } from './repo/report.ts';
 import type { FetchSettings } from './repo/fetch.ts';
 import { type ReadArchives, repoScan } from './repo/scan.ts';
@@ -23,6 +25,8 @@ export interface WorkerNeeds {
 export const workers = {
   echo: () => echo,
   chat: ({ models }) => chat(models),
+  'code-llm': ({ models }) => codeLlm(models),
+  planner: ({ models }) => planner(models),
   'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives }) =>
     repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives),
   'repo-report': ({ readResult }) => repoReport(readResult),

@@ -47,7 +47,7 @@ await runProcess({
       drivers: { 'openai-compatible': openAiCompatible, anthropic, ollama },
       ...{ clock, log, key: config.modelKey },
     });
-    if (models !== undefined) log.info('chats are answered by a model', { model: models.default.name });
+    if (models !== undefined) log.info('a model is configured', { model: models.default.name });
     const needs = { ...config, fetch: fetchSettings(config), archives, readResult: store.result.bind(store), models };
     const host = createHost({
       workers: Array.from(workerIds(config, hostname(), ids.random()), ([short, id]) => ({

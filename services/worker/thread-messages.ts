@@ -6,12 +6,13 @@ import type { JobContext } from './define.ts';
 /** The part of a context that is data. */
 export type ContextData = Pick<JobContext, 'job' | 'worker' | 'fence' | 'hold' | 'idempotencyKey' | 'constraints'>;
 
-/** An error on its way: a CortexError keeps its code and field, anything else its name, message and stack. */
+/** An error on its way: a CortexError keeps its code, field and finality, anything else its name, message and stack. */
 export interface ThrownData {
   readonly code: string | undefined;
   readonly name: string;
   readonly message: string;
   readonly field: string | undefined;
+  readonly final: boolean;
   readonly stack: string | undefined;
 }
 

@@ -14,6 +14,7 @@ export const isPure = matcher(
   'core/jobs/{state,job,keys,lane,submission,follow}.ts',
   'core/policy/{policy,pattern,evaluate,explain}.ts',
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
+  'core/planning/**',
   'core/scheduling/**',
   'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline}.ts',
   'core/context/{window,tokens,rank,chunk}.ts',

@@ -233,7 +233,12 @@ const rows: readonly Caught[] = [
     by: [['test/unit/repo/globs.test.ts', 'the default patterns look at sources at any depth']],
   },
   { n: 32, defect: 'lint that finds nothing', by: [], owed: 'the lint step of repo review' },
-  { n: 33, defect: 'the model does not see the code', by: [], owed: 'the demo workflow' },
+  {
+    n: 33,
+    defect: 'the model does not see the code',
+    by: [['test/unit/worker/code.test.ts', 'by the tool becomes the patch']],
+    owed: 'the demo workflow',
+  },
   {
     n: 34,
     defect: 'failures shown as successes',
@@ -243,8 +248,8 @@ const rows: readonly Caught[] = [
   {
     n: 35,
     defect: 'code that nothing calls',
-    by: [],
-    owed: 'patches (models, workers, workflows); time-outs of topics are row 18',
+    by: [['test/unit/worker/code-property.test.ts', 'the whole worker: its patch applies with plain git']],
+    owed: 'the strategy of partition and the ingestion of repositories; time-outs of topics are row 18',
   },
   {
     n: 36,

@@ -1,13 +1,14 @@
 // Fetches a repository from an address: the newest commit of one branch, bare, into a folder of its own that goes away in any case. No
 // file of it is ever checked out, so no filter, link, submodule or attribute of it has a say.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CortexError, invalid } from '#core/errors.ts';
 import type { Log } from '#core/log.ts';
 import { branchProblem, parseRepoAddress, type RepoAddress, type RepoScheme } from '#core/protocol/repo-address.ts';
 import { unwrap } from '#core/result.ts';
+import { makeFolder } from '../temporary.ts';
 import { fetchError } from './fetch-errors.ts';
 import { checkAddress, type FetchRules, resolveHost } from './fetch-rules.ts';
 import { GitError, type GitOptions, startGit } from './git-run.ts';
@@ -88,8 +89,7 @@ export async function withRepository<T>(
   const time = new AbortController();
   const timer = setTimeout(() => time.abort(late), settings.maxMs);
   const within = AbortSignal.any([signal, time.signal]);
-  sweep(settings.maxMs);
-  const folder = mkdtempSync(join(tmpdir(), folderName));
+  const folder = makeFolder('repo', settings.maxMs);
   try {
     const home = join(folder, 'home');
     mkdirSync(home);
@@ -213,36 +213,4 @@ function bytesBelow(folder: string): number {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
   return bytes;
-}
-
-const machine = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
-const folderName = `cortex-repo-${machine}-${process.pid}-`;
-
-/** Longer than it takes to end a git that nobody else ends, ms. */
-const lateMs = 60_000;
-
-/** Removes what processes left that were killed, and threads of this one: of these whatever is older than a fetch can be. */
-function sweep(maxMs: number): void {
-  for (const name of readdirSync(tmpdir())) {
-    const [, host, pid] = /^cortex-repo-([A-Za-z0-9_]*)-(\d+)-[A-Za-z0-9]+$/.exec(name) ?? [];
-    if (host !== machine) continue;
-    const folder = join(tmpdir(), name);
-    if (Number(pid) === process.pid ? ageOf(folder) <= maxMs + lateMs : isAlive(Number(pid))) continue;
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Since something was made or removed in the folder itself, ms; 0 for one that has gone. */
-function ageOf(folder: string): number {
-  const made = statSync(folder, { throwIfNoEntry: false })?.mtimeMs;
-  return made === undefined ? 0 : Date.now() - made;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
-  }
 }

@@ -38,11 +38,14 @@ export interface GitRun {
 /** git ended with something other than 0. What it said is not for clients as it is: strangers may have written it. */
 export class GitError extends Error {
   readonly said: string;
+  /** The exit code; null when a signal ended it. */
+  readonly code: number | null;
 
-  constructor(how: string, said: string) {
+  constructor(how: string, said: string, code: number | null = null) {
     super(`git ended with ${how}: ${said}`);
     this.name = 'GitError';
     this.said = said;
+    this.code = code;
   }
 }
 
@@ -130,7 +133,7 @@ export function startGit(args: readonly string[], options: GitOptions): GitRun {
       signal.removeEventListener('abort', onAbort);
       if (reason !== undefined) reject(reason);
       else if (code === 0) resolve();
-      else reject(new GitError(killedBy === null ? `code ${code}` : `signal ${killedBy}`, said));
+      else reject(new GitError(killedBy === null ? `code ${code}` : `signal ${killedBy}`, said, code));
     });
   });
   ended.catch(() => undefined); // whoever asks hears of it

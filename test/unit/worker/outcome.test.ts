@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CortexError, errorCodes, isRetryable } from '#core/errors.ts';
 import { defineWorker } from '../../../services/worker/define.ts';
+import { noModel } from '../../../services/worker/no-model.ts';
 import { backoffMs, failed, outcomeOf, timedOut } from '../../../services/worker/outcome.ts';
+import { packThrown, unpackThrown } from '../../../services/worker/thrown.ts';
 
 const base = { topic: 'job.test', pool: 'test', parallel: 1, input: z.unknown() };
 const any = defineWorker({ ...base, handle: () => 1 });
@@ -74,6 +76,11 @@ describe('an error', () => {
       expect(failed(error)).toMatchObject({ status: 'FAILED', retryable: true, errorCode: 'internal' });
     },
   );
+
+  test('that is final is not worth another attempt, on either side of a thread', () => {
+    for (const error of [noModel(), unpackThrown(packThrown(noModel()))])
+      expect(failed(error)).toMatchObject({ status: 'FAILED', retryable: false, errorCode: 'unavailable' });
+  });
 
   test('is told in a bounded number of characters', () => {
     expect(failed(new Error('x'.repeat(10_000))).errorMessage).toHaveLength(500);

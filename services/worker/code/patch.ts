@@ -1,0 +1,37 @@
+// From what a model proposes to the file that it means.
+import { err, type Result } from '#core/result.ts';
+import type { Proposal } from './answer.ts';
+import { applyHunks } from './place.ts';
+import { linesOf } from './text.ts';
+import { diffLines, parseDiff } from './unified.ts';
+import { wholeFile } from './whole-file.ts';
+
+export interface CodeFile {
+  readonly path: string;
+  readonly original: string;
+}
+
+/** The new file; or what is wrong with the proposal, in words for the model. */
+export function fileAfter(proposal: Proposal, file: CodeFile): Result<string, string> {
+  if (proposal.diff !== undefined) return afterDiff(proposal.diff, file);
+  if (proposal.file === undefined) return err('the patch is empty');
+  const { content, isSaid } = proposal.file;
+  if (!content.isWellFormed() || content.includes('\0')) return err('the file in it holds characters that are no text');
+  return wholeFile(file.original, content, isSaid);
+}
+
+function afterDiff(diff: string, { path, original }: CodeFile): Result<string, string> {
+  const lines = diffLines(diff);
+  let known: ReadonlySet<string> | undefined; // most diffs raise no such question
+  const has = (line: string): boolean =>
+    (known ??= new Set(linesOf(original).lines.map((one) => one.trimEnd()))).has(line.trimEnd());
+  // As git reads it, and when that leads nowhere by the marks of the lines.
+  let reason: Result<string, string> = err('the patch is empty');
+  for (const reading of ['counted', 'marked'] as const) {
+    const hunks = parseDiff(lines, reading, { path, has });
+    const result = hunks.ok ? applyHunks(original, hunks.value) : hunks;
+    if (result.ok) return result;
+    reason = result;
+  }
+  return reason;
+}

@@ -1,0 +1,56 @@
+// A whole file in place of a patch. What may be only a part of one is refused: taken for the file it would remove all the rest.
+import { err, ok, type Result } from '#core/result.ts';
+import { lineEndsOf, linesOf, shown, textOf } from './text.ts';
+
+/** `// ... rest of the code stays`, `# existing code here`, in the ways in which models leave code out. */
+const leftOut =
+  /^(\/\/|#|--|\/\*|<!--|;|%)?\s*(\.\.\.|…|\[\.\.\.\])\s*(\(?(the )?(rest|remaining|existing|other|previous|same|unchanged|omitted)\b.*)?(\*\/|-->)?$|^(\/\/|#|--|\/\*|<!--)\s*\(?(the )?(rest of (the |this |your )?(code|file|function|class|implementation)|existing code|unchanged code|(code|rest) (is |stays |remains )?unchanged)\b/i;
+
+/** No such line is long. */
+const leavesOut = (line: string): boolean => line.length < 200 && leftOut.test(line);
+
+/**
+ * The file that is meant, its lines ended as the original's are; or why it cannot be one. `isSaid`: the model said that this is the
+ * whole file; otherwise two thirds of
+ * the original's lines must be in it, and it must not begin or end in the midst of them.
+ */
+export function wholeFile(original: string, content: string, isSaid: boolean): Result<string, string> {
+  const before = linesOf(original);
+  const after = linesOf(content);
+  const known = knownLines(original);
+  const gap = after.lines.find((line) => leavesOut(line.trim()) && !known.has(line.trim()));
+  if (gap !== undefined) return err(`${shown(gap)} leaves code out; give the whole file, or a diff`);
+  if (content.trim() === '' && original.trim() !== '') return err('the file in it is empty');
+  if (!isSaid && isPart(before.lines, after.lines)) {
+    return err('the code in it is a part of the file alone; give a diff, or the whole file');
+  }
+  const ends = lineEndsOf(before);
+  const theirs = lineEndsOf(after);
+  let lines = after.lines;
+  if (ends === 'crlf' && theirs !== 'crlf') lines = lines.map((line) => `${line.replace(/\r$/, '')}\r`);
+  else if (ends === 'lf' && theirs === 'crlf') lines = lines.map((line) => line.replace(/\r$/, ''));
+  const text = textOf({ lines, ended: before.ended });
+  const result = before.ended || ends !== 'crlf' ? text : text.replace(/\r$/, '');
+  return result === original ? err('it changes nothing') : ok(result);
+}
+
+function isPart(before: readonly string[], after: readonly string[]): boolean {
+  const [was, is] = [before, after].map((lines) => lines.flatMap((line) => line.trim() || []));
+  if (was === undefined || is === undefined || was.length < 2) return false;
+  const [known, there] = [new Set(was), new Set(is)];
+  if (was.filter((line) => there.has(line)).length * 3 < was.length * 2) return true;
+  // Where it begins or ends with a line of the original, that should be no later or earlier one than the original's own.
+  const cutAt = (end: 0 | -1): boolean => known.has(is.at(end) ?? '') && !there.has(was.at(end) ?? '');
+  return cutAt(0) || cutAt(-1);
+}
+
+/** Whether a text without any mark of code is the file and nothing else: it begins and ends with lines of the original. */
+export function looksWhole(known: ReadonlySet<string>, text: string): boolean {
+  const lines = text.split('\n').flatMap((line) => line.trim() || []);
+  const [first, last] = [lines[0], lines.at(-1)];
+  return first !== undefined && last !== undefined && known.has(first) && known.has(last);
+}
+
+/** The lines of the original, for looksWhole. */
+export const knownLines = (original: string): ReadonlySet<string> =>
+  new Set(linesOf(original).lines.map((line) => line.trim()));
