@@ -137,8 +137,8 @@ function machineOf(run: Run): Machine {
 }
 
 function makeMachine(definition: WorkflowDefinition, defaults: StepDefaults): Machine {
-  return createMachine(({ runId, input }, hooks) =>
-    definition.run(input, createWorkflowContext(runId, hooks, defaults)),
+  return createMachine(({ runId, workflowId, input }, hooks) =>
+    definition.run(input, createWorkflowContext({ runId, workflowId }, hooks, defaults)),
   );
 }
 

@@ -12,7 +12,11 @@ export interface StepDefaults {
 }
 
 /** The context of one run. */
-export function createWorkflowContext(runId: string, hooks: MachineHooks, defaults: StepDefaults): WorkflowContext {
+export function createWorkflowContext(
+  about: Pick<WorkflowContext, 'runId' | 'workflowId'>,
+  hooks: MachineHooks,
+  defaults: StepDefaults,
+): WorkflowContext {
   function* run<I, O>(key: string, task: Task<I, O>, input: I, policy: StepPolicy = {}): Op<StepResult<O> | undefined> {
     try {
       return yield* runStep(key, task, input, policy, defaults);
@@ -36,7 +40,7 @@ export function createWorkflowContext(runId: string, hooks: MachineHooks, defaul
   }
 
   const context: WorkflowContext = {
-    runId,
+    ...about,
     run: run as WorkflowContext['run'],
     all: all as WorkflowContext['all'],
     race,

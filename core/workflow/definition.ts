@@ -66,6 +66,8 @@ export interface StepResult<O> {
 export interface WorkflowContext {
   /** The run: its job's id. */
   readonly runId: string;
+  /** What the request says it belongs to: its workflow_id, else the job above it, else itself. */
+  readonly workflowId: string;
   /**
    * Runs a child job and gives its result. Throws CortexError whose message begins with `<key> failed: `: the input is wrong, the child
    * failed, was denied or cancelled, its result is wrong or gone.

@@ -37,7 +37,13 @@ export type Effect =
 
 /** What a run is told. `at`: ms since the epoch. Their order is the run's memory. */
 export type WorkflowEvent =
-  | { readonly type: 'begin'; readonly at: number; readonly runId: string; readonly input: unknown }
+  | {
+      readonly type: 'begin';
+      readonly at: number;
+      readonly runId: string;
+      readonly workflowId: string;
+      readonly input: unknown;
+    }
   | {
       readonly type: 'end';
       readonly at: number;

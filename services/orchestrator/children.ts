@@ -142,7 +142,7 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
 
 /** The same for every replay: no time, nothing of the process. */
 function childRequest(parent: Parent, spec: WantedChild): JobRequest {
-  const { env, priority, workflowId, memoryId } = parent.request;
+  const { env, priority, memoryId } = parent.request;
   const jobId = childId(parent.id, spec.key, spec.attempt);
   const path = pathOf(parent).join(' ');
   return create(JobRequestSchema, {
@@ -153,13 +153,18 @@ function childRequest(parent: Parent, spec: WantedChild): JobRequest {
     adapterId: spec.adapterId,
     env: { ...env },
     parentJobId: parent.id,
-    workflowId: workflowId === '' ? parent.id : workflowId,
+    workflowId: workflowIdOf(parent),
     stepIndex: spec.stepIndex,
     memoryId,
     tenantId: parent.tenant,
     principalId: parent.principal,
     meta: { labels: { 'cortex.step': spec.key, 'cortex.input': inputDigest(spec.payload), [pathLabel]: path } },
   });
+}
+
+/** What a run and its children belong to: the request's workflow_id, else the job above it, else the run itself. */
+export function workflowIdOf({ id, request: { workflowId, parentJobId } }: Parent): string {
+  return workflowId || parentJobId || id;
 }
 
 /** The topics from the outermost workflow to this one. */

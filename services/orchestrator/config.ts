@@ -2,7 +2,9 @@
 import { storeEnv } from '#core/jobs/store-env.ts';
 import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
 import { EnvError } from '#core/process/env.ts';
-import { int, path, seconds, text, url } from '#core/process/variables.ts';
+import { bool, int, path, seconds, text, url } from '#core/process/variables.ts';
+import { isTopic } from '#core/protocol/subjects.ts';
+import { err, ok } from '#core/result.ts';
 import { parseTimeouts, type Timeouts } from '#core/scheduling/timeouts.ts';
 
 /** The port of METRICS_ADDR. */
@@ -27,6 +29,14 @@ export const orchestratorEnv = {
     },
   ),
   parallel: int('WORKER_PARALLEL', '256', 'runs at once of each workflow', { min: 1, max: 1024 }),
+  usePlanner: bool('USE_PLANNER', 'false', 'whether the demo workflow asks a planner for its steps; `true` exactly', {
+    otherwise: 'false',
+  }),
+  plannerTopic: {
+    ...text('PLANNER_TOPIC', 'job.workflow.plan', 'where that planner listens'),
+    type: 'topic: job.<name>',
+    parse: (value: string) => (isTopic(value) ? ok(value) : err('is not a topic: job.<name>')),
+  },
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
 

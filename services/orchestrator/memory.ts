@@ -9,6 +9,9 @@ import type { Journal, Signal } from '#core/workflow/journal.ts';
 import { type Happened, isWanted, type Line, parseLine, type Seed, type Wanted } from '#core/workflow/lines.ts';
 import { persist } from '../worker/retry.ts';
 
+/** What a run's begin says, its time apart. */
+export type BeginFacts = Omit<Extract<WorkflowEvent, { type: 'begin' }>, 'type' | 'at'>;
+
 export interface RunMemory {
   /** Lines in all. */
   readonly length: number;
@@ -16,7 +19,7 @@ export interface RunMemory {
   /** Undefined for a run that has not begun. */
   readonly begin: Extract<Line, { t: 'begin' }> | undefined;
   /** What it was told, in order. */
-  remember(begin: { readonly runId: string; readonly input: unknown }): readonly Remembered[];
+  remember(begin: BeginFacts): readonly Remembered[];
 }
 
 export interface MemoryDeps {
@@ -78,18 +81,16 @@ export async function readMemory(
   return { length: texts.length, seed, begin, remember };
 }
 
-interface Values {
-  readonly runId: string;
-  readonly input: unknown;
+interface Values extends BeginFacts {
   readonly results: ReadonlyMap<string, string | null>;
   readonly signals: readonly Signal[];
 }
 
-function eventOf(line: Happened, { runId, input, results, signals }: Values): WorkflowEvent {
+function eventOf(line: Happened, { runId, workflowId, input, results, signals }: Values): WorkflowEvent {
   const { at } = line;
   switch (line.t) {
     case 'begin':
-      return { type: 'begin', at, runId, input };
+      return { type: 'begin', at, runId, workflowId, input };
     case 'end': {
       const { k: key, n: attempt, id: jobId, s: state, p = '', c = '', m = '', r = '' } = line;
       const result = results.get(jobId) ?? null;

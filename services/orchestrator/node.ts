@@ -42,13 +42,14 @@ await runProcess({
     });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const { parallel, timeouts, workerId } = config;
+    const known = workflows(config);
     const orchestrator = await resources.use(
       'ends of children',
       async () => {
         const made = createOrchestrator({
           ...{ bus, store, clock, log, parallel, limits: timeouts.workflows },
           journal: createRedisJournal({ redis, keys, metaTtlMs: storeTtls(config).metaTtlMs }),
-          workflows: Object.values(workflows),
+          workflows: Object.values(known).flat(),
         });
         await made.start();
         return made;
@@ -57,7 +58,7 @@ await runProcess({
     );
     countEvents(orchestrator.events, metrics);
     const random = ids.random();
-    const names = Object.keys(workflows);
+    const names = Object.keys(known);
     const host = createHost({
       workers: orchestrator.workers.map((definition, i) => ({
         id: workerIdOf(names[i] ?? String(i), workerId, hostname(), random),

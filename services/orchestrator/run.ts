@@ -18,7 +18,7 @@ import { parsePayload } from '#core/protocol/payloads.ts';
 import { unwrap } from '#core/result.ts';
 import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { persist } from '../worker/retry.ts';
-import type { Children, Parent } from './children.ts';
+import { type Children, type Parent, workflowIdOf } from './children.ts';
 import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
 import { endOfChild, readMemory, signalEvent } from './memory.ts';
@@ -238,12 +238,13 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     seed = memory.seed;
     const definition = versionFor(options.versions, memory.begin);
     const input = unwrap(parsePayload(definition.input, options.payload));
+    const facts = { runId: parent.id, workflowId: workflowIdOf(parent), input };
     run = newRun(definition, { maxRetries: limits.maxRetries });
     begunAt = memory.begin?.at ?? clock.now();
     options.onBegun(begunAt);
-    if (memory.begin === undefined) put({ type: 'begin', at: begunAt, runId: parent.id, input });
+    if (memory.begin === undefined) put({ type: 'begin', at: begunAt, ...facts });
     else {
-      const replayed = replay(run, memory.remember({ runId: parent.id, input }));
+      const replayed = replay(run, memory.remember(facts));
       if (!replayed.ok) throw replayed.error;
       run = replayed.value;
       heard = run.signals;

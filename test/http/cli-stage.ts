@@ -10,6 +10,7 @@ import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
+import { createRedisJournal } from '#core/workflow/redis-journal.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { type CliOptions, type CliRun, runCli } from '../helpers/cli.ts';
@@ -48,8 +49,9 @@ beforeAll(async () => {
   const bus = await connectBus({ url: nats.url, name: 'test', onError });
   const onEvents = postEvents((message) => bus.post(message));
   const random = (): string => randomUUID().replaceAll('-', '');
-  const parts: Pick<GatewayUnderTest, 'redis' | 'store'> = {
+  const parts: Pick<GatewayUnderTest, 'redis' | 'store' | 'journal'> = {
     redis: { get: (key) => redis.get(key), set: (key, value) => redis.set(key, value).then(() => undefined) },
+    journal: createRedisJournal({ redis }),
     store: createRedisStore({ redis, keys: createKeys(1), random, onEvents }),
   };
   stage = parts as GatewayUnderTest;

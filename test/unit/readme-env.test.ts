@@ -113,8 +113,8 @@ const original: Readonly<Record<string, { readonly default: string } | { readonl
   CONTEXT_ENGINE_ADDR: { notReadYet: 'the context engine and its callers' },
   OLLAMA_URL: { default: 'none' }, // `http://ollama:11434` there: here a machine without Ollama answers `Echo:`
   OLLAMA_MODEL: { default: 'none' }, // `llama3` there, and here once OLLAMA_URL is set
-  USE_PLANNER: { notReadYet: 'the orchestrator, with the planner' },
-  PLANNER_TOPIC: { notReadYet: 'the orchestrator, with the planner' },
+  USE_PLANNER: { default: '`false`' },
+  PLANNER_TOPIC: { default: '`job.workflow.plan`' },
   REPO_REVIEW_MAX_FILES: { notReadYet: 'the orchestrator, with the full review' },
   REPO_REVIEW_BATCH_SIZE: { notReadYet: 'the orchestrator, with the full review' },
   REPO_REVIEW_MAX_BATCHES: { notReadYet: 'the orchestrator, with the full review' },

@@ -37,7 +37,10 @@ export function testAuth(make: MakeGateway): void {
   const call = (route: string, headers: Record<string, string>): [string, RequestInit] => {
     const [method = '', path = ''] = route.split(' ');
     const { body } = matrix[route] ?? {};
-    return [path.replace('{id}', 'some-id').replace('{name}', 'go'), { method, headers, ...(body === undefined ? {} : { body }) }];
+    return [
+      path.replace('{id}', 'some-id').replace('{name}', 'go'),
+      { method, headers, ...(body === undefined ? {} : { body }) },
+    ];
   };
 
   test('every route has its row', () => {

@@ -52,7 +52,7 @@ function drive(definition: WorkflowDefinition, choices: readonly number[], from?
     commands.push(...next.commands);
     mostOpen = Math.max(mostOpen, openOf(run).length);
   };
-  if (run.told === 0) tell({ type: 'begin', at, runId: 'run', input: {} });
+  if (run.told === 0) tell({ type: 'begin', at, runId: 'run', workflowId: 'run', input: {} });
   for (const choice of choices) {
     if (run.outcome !== undefined) break;
     at++;
@@ -284,7 +284,9 @@ test('a generator that goes round without waiting is stopped', () => {
   const round = flow(function* (_, w) {
     for (;;) yield* w.all([]);
   });
-  expect(() => advance(newRun(round, defaults), { type: 'begin', at: 1, runId: 'r', input: {} })).toThrow('goes round');
+  expect(() =>
+    advance(newRun(round, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} }),
+  ).toThrow('goes round');
 });
 
 test('finally blocks of who loses a race are run, and may wait', () => {
@@ -312,7 +314,7 @@ test('a signal that the schema refuses is passed over; one that came early is ke
     yield* w.run('first', task('job.do'), {});
     return yield* w.signal('go', z.object({ n: z.number() }));
   });
-  let run = advance(newRun(waits, defaults), { type: 'begin', at: 1, runId: 'r', input: {} }).run;
+  let run = advance(newRun(waits, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} }).run;
   const commands: Command[] = [];
   const tell = (event: WorkflowEvent): void => {
     const next = advance(run, event);

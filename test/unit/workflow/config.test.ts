@@ -9,7 +9,8 @@ import { workflows } from '../../../services/orchestrator/index.ts';
 test('the shipped file bounds every workflow there is', () => {
   const path = 'config/timeouts.yaml';
   const { workflows: limits } = parseTimeoutsText({ path, text: readFileSync(path, 'utf8') });
-  for (const { name } of Object.values(workflows)) expect(limits.has(name), name).toBe(true);
+  const all = Object.values(workflows({ usePlanner: false, plannerTopic: 'job.workflow.plan' })).flat();
+  for (const { name } of all) expect(limits.has(name), name).toBe(true);
   expect(limits.get('repo_code_review')).toEqual({ childTimeoutMs: 240_000, totalTimeoutMs: 1_800_000, maxRetries: 1 });
 });
 
@@ -33,8 +34,17 @@ test.each([
 
 test('the environment has defaults and names what is wrong', () => {
   expect(parseEnv(orchestratorEnv, {})).toMatchObject({ parallel: 256, timeoutsPath: 'config/timeouts.yaml' });
-  const parse = () => parseEnv(orchestratorEnv, { WORKER_PARALLEL: '0', WORKER_ID: 'a b' });
-  expect(parse).toThrow(/WORKER_ID.*WORKER_PARALLEL/);
+  const parse = () => parseEnv(orchestratorEnv, { WORKER_PARALLEL: '0', WORKER_ID: 'a b', PLANNER_TOPIC: 'plan' });
+  expect(parse).toThrow(/WORKER_ID.*WORKER_PARALLEL.*PLANNER_TOPIC/);
+  // Exactly `true`, as in the original.
+  for (const [text, usePlanner] of [
+    ['true', true],
+    ['TRUE', false],
+    ['1', false],
+    ['', false],
+  ] as const) {
+    expect(parseEnv(orchestratorEnv, { USE_PLANNER: text }).usePlanner, text).toBe(usePlanner);
+  }
 });
 
 test('its workers have ids of their own, or those that were given', () => {

@@ -71,6 +71,7 @@ export interface World {
   /** A store whose steps nobody hears of. */
   readonly silentStore: JobStore;
   result(id: string): Promise<unknown>;
+  payload(id: string): Promise<unknown>;
   /** Takes it down before the test ends. */
   close(): Promise<void>;
 }
@@ -245,6 +246,9 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
     },
     async close() {
       for (const close of closing.splice(0).toReversed()) await close();
+    },
+    async payload(id) {
+      return JSON.parse((await connection.get(`ctx:${id}`)) ?? 'null') as unknown;
     },
     async result(id) {
       return JSON.parse((await store.result(id, 'default')) ?? 'null') as unknown;
