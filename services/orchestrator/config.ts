@@ -29,6 +29,11 @@ export const orchestratorEnv = {
     },
   ),
   parallel: int('WORKER_PARALLEL', '256', 'runs at once of each workflow', { min: 1, max: 1024 }),
+  workflowsPath: text(
+    'WORKFLOWS_PATH',
+    undefined,
+    'a module of this checkout with workflows of yours: docs/workflows.md',
+  ),
   usePlanner: bool('USE_PLANNER', 'false', 'whether the demo workflow asks a planner for its steps; `true` exactly', {
     otherwise: 'false',
   }),

@@ -17,6 +17,7 @@ import { orchestratorEnv, orchestratorMetricsPort, parseTimeoutsText, workerIdOf
 import { countEvents } from './counts.ts';
 import { createOrchestrator } from './host.ts';
 import { workflows } from './index.ts';
+import { loadWorkflows } from './load.node.ts';
 
 const name = 'cortex-orchestrator';
 
@@ -28,7 +29,8 @@ await runProcess({
     const values = parseStoreEnv(orchestratorEnv, env);
     const connect = () => connectRedis({ url: values.redisUrl, name, onError: () => undefined });
     const file = await findConfig(values.timeoutsPath, 'timeouts', connect);
-    return { ...values, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
+    const more = await loadWorkflows(values.workflowsPath);
+    return { ...values, more, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
   },
   async start(context) {
     const { config, log, clock, metrics, health, resources, stopping, fail } = context;
@@ -42,7 +44,7 @@ await runProcess({
     });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const { parallel, timeouts, workerId } = config;
-    const known = workflows(config);
+    const known = { ...workflows(config), ...config.more };
     const orchestrator = await resources.use(
       'ends of children',
       async () => {

@@ -3,6 +3,7 @@
 const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
   path: async () => (await import('./path/run.ts')).benchPath,
   edge: async () => (await import('./edge/run.ts')).benchEdge,
+  workflow: async () => (await import('./workflow/run.ts')).benchWorkflow,
   store: async () => (await import('./store/run.ts')).benchStore,
 };
 

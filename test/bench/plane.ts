@@ -4,12 +4,15 @@ import { startNats, startRedis, type NatsOptions, type RedisOptions, type TestSe
 import { type ServiceProcess, startService } from '../helpers/service-process.ts';
 import { until } from '../helpers/until.ts';
 
-export type PlaneRole = 'gateway' | 'safety' | 'scheduler' | 'worker';
+export type PlaneRole = 'gateway' | 'safety' | 'scheduler' | 'worker' | 'orchestrator';
 
 export interface Plane {
   readonly nats: TestServer;
   readonly redis: TestServer;
-  readonly roles: Readonly<Record<PlaneRole, ServiceProcess>>;
+  /** An orchestrator only where one was asked for. */
+  readonly roles: Readonly<Record<Exclude<PlaneRole, 'orchestrator'>, ServiceProcess>> & {
+    readonly orchestrator?: ServiceProcess;
+  };
   /** Where the gateway answers HTTP. */
   readonly httpUrl: string;
   /** Ends everything, the last started first. */
@@ -21,6 +24,8 @@ export interface PlaneOptions {
   readonly nats?: NatsOptions;
   /** NODE_OPTIONS of a role's process, for profiles. */
   readonly nodeOptions?: (role: PlaneRole) => string;
+  /** An orchestrator as well, with the workflows of this module, and which pools there are for their topics. */
+  readonly workflows?: { readonly path: string; readonly pools: string };
 }
 
 /** The worker's id: known, so that what it leaves in Redis can be told apart. */
@@ -54,12 +59,16 @@ export async function startPlane(options: PlaneOptions = {}): Promise<Plane> {
     };
     const safety = await start('safety', 'functions/safety/node.ts', { SAFETY_KERNEL_ADDR: '127.0.0.1:0' }, 'rpc');
     const kernel = { SAFETY_KERNEL_ADDR: new URL(safety.urls['rpc'] ?? '').host };
-    const scheduler = await start('scheduler', 'services/scheduler/node.ts', kernel, 'metrics');
+    const { workflows } = options;
+    const pools = workflows === undefined ? undefined : { POOL_CONFIG_PATH: workflows.pools };
+    const scheduler = await start('scheduler', 'services/scheduler/node.ts', { ...kernel, ...pools }, 'metrics');
     const hosted = { WORKERS: 'echo', WORKER_ID: workerId };
     const worker = await start('worker', 'services/worker/node.ts', hosted, 'metrics');
     const addresses = { GATEWAY_HTTP_ADDR: '127.0.0.1:0', GATEWAY_RPC_ADDR: '127.0.0.1:0' };
     const gateway = await start('gateway', 'functions/gateway/node.ts', { ...kernel, ...addresses }, 'http');
-    const roles = { gateway, safety, scheduler, worker };
+    const own = workflows && { WORKFLOWS_PATH: workflows.path };
+    const orchestrator = own && (await start('orchestrator', 'services/orchestrator/node.ts', own, 'metrics'));
+    const roles = { gateway, safety, scheduler, worker, ...(orchestrator && { orchestrator }) };
     await until(async () => (await Promise.all(Object.values(roles).map(healthy))).every(Boolean), {
       timeout: 15_000,
       message: 'every process to be healthy',
