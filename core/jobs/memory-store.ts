@@ -17,7 +17,9 @@ import { ownRecord, readEvents, readJob, readPage, readStanding, readTrace, view
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
 import { claimJobs, registerWorker, renewJobs, unregisterWorker } from './memory-workers.ts';
+import { meterRequest, readUsage } from './memory-usage.ts';
 import { checkGate } from './checks.ts';
+import { checkMetered } from './usage.ts';
 import type { JobStore } from './store.ts';
 
 export type { Memory, MemoryStoreOptions } from './memory-state.ts';
@@ -86,6 +88,12 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
     result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
+    meter: (items) =>
+      step(() => {
+        for (const item of items) checkMetered(item);
+        for (const item of items) meterRequest(memory, item);
+      }),
+    usage: (tenant, days) => step(() => readUsage(memory, tenant, days)),
     standing: (tenant, jobs) => step(() => readStanding(memory, tenant, jobs)),
   };
 }

@@ -13,6 +13,7 @@ import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
 import type { Page, PageQuery, PoolDepth, Seen, Standing, StandingOf } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
+import type { Metered, UsageRow } from './usage.ts';
 
 export interface JobKey {
   readonly id: string;
@@ -340,6 +341,7 @@ export interface Registered {
 
 export type { Approve, Approved } from './approval.ts';
 export type { ForeignProgress, ForeignResult } from './foreign.ts';
+export type { Metered, UsageRow } from './usage.ts';
 export type { Page, PageQuery, PoolDepth, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
 
 export interface JobStore {
@@ -357,6 +359,8 @@ export interface JobStore {
   /** Answers the key, or undefined when the fence is stale. */
   artifact(item: Artifact): Promise<string | undefined>;
   stopped(items: readonly Stopped[]): Promise<void>;
+  /** Adds what requests to models took to the sums of their tenant's day; whatever became of their attempts. */
+  meter(items: readonly Metered[]): Promise<void>;
   end(items: readonly End[]): Promise<readonly Ended[]>;
   requeue(items: readonly Requeue[]): Promise<readonly Requeued[]>;
   /** Takes what is due by pushing it `pushMs` ahead, so that two reconcilers share the work. */
@@ -382,6 +386,8 @@ export interface JobStore {
   result(id: string, tenant: string): Promise<string | null | undefined>;
   /** The first entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
   events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;
+  /** The sums of these days (YYYY-MM-DD), in their order and by model; a day without requests has none. */
+  usage(tenant: string, days: readonly string[]): Promise<readonly UsageRow[]>;
   /** How these jobs stand, and where the tenant's event stream ends, as of one moment: every later event is one of later. */
   standing(tenant: string, jobs: readonly StandingOf[]): Promise<Standing>;
 }

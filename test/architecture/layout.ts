@@ -11,7 +11,7 @@ export const isPure = matcher(
   'core/field-problem.ts',
   'core/result.ts',
   'core/protocol/**',
-  'core/jobs/{state,job,keys,lane,submission,follow}.ts',
+  'core/jobs/{state,job,keys,lane,submission,follow,usage}.ts',
   'core/policy/{policy,pattern,evaluate,explain}.ts',
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/scheduling/**',

@@ -11,6 +11,7 @@ import { reading } from './job-store/reading.ts';
 import { createRig, type MakeStore } from './job-store/rig.ts';
 import { redaction } from './job-store/redaction.ts';
 import { submission } from './job-store/submission.ts';
+import { usage } from './job-store/usage.ts';
 import { workers } from './job-store/workers.ts';
 
 /** What a store cannot do on its transport, each with the reason; its tests then show that it says so and changes nothing. */
@@ -41,5 +42,6 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     workers(open);
     foreign(open);
     reading(open);
+    usage(open);
   });
 }
