@@ -1,6 +1,6 @@
 // What requests to models took, as the store keeps it: sums per tenant, day (UTC) and model. Money is whole billionths of a dollar, so that
 // sums are exact. Pure: types, and the rules that both stores share.
-import { CortexError, invalid } from '#core/errors.ts';
+import { CortexError } from '#core/errors.ts';
 import type { JobKey } from './store.ts';
 
 /** One request to a model that is over. However often it is told, it counts once: attempt and number are its name. */
@@ -41,7 +41,7 @@ export const mostRequests = 65_535;
 export const mostModels = 200;
 export const otherModels = 'other';
 
-/** Days that one reading answers. */
+/** Days that a client reads at once. */
 export const mostDays = 400;
 
 /** How long a request is known to have been counted, ms: longer than anybody repeats himself. */
@@ -82,10 +82,8 @@ export function dayAfter(day: string, days: number): string {
   return dayOf(Date.parse(`${day}T00:00:00Z`) + days * aDay);
 }
 
-/** The days from one to another, both included. Throws `invalid_argument` naming `to` for more than `mostDays`, and for none. */
+/** The days from one to another, both included. */
 export function daysBetween(from: string, to: string): readonly string[] {
   const n = Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / aDay) + 1;
-  if (!(n >= 1)) throw invalid('to', 'lies before from');
-  if (n > mostDays) throw invalid('to', `is more than ${mostDays} days from from`);
   return Array.from({ length: n }, (_, i) => dayAfter(from, i));
 }

@@ -19,6 +19,7 @@ import { jobRoutes } from './routes/jobs.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { traceRoutes } from './routes/traces.ts';
+import { usageRoutes } from './routes/usage.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { cortexApi } from './rpc.ts';
 import { callerValues, cortexGate } from './rpc-gate.ts';
@@ -68,6 +69,7 @@ export function createGateway(given: GatewayDeps): Gateway {
     ...submitRoutes({ ...deps, submitJob, waiters }),
     ...archiveRoutes(deps),
     ...traceRoutes(deps),
+    ...usageRoutes(deps),
     ...streamRoutes({
       ...{ ...deps, readJob, leases, tickets, cors: origins },
       feeds: createFeeds(deps),

@@ -5,6 +5,7 @@ import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
 import { createArtifacts } from './artifacts.ts';
 import type { JobContext } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
+import { createMeter, type Meter } from './meter.ts';
 import { createProgress, type ProgressReports } from './progress.ts';
 
 export interface ContextFacts {
@@ -16,6 +17,8 @@ export interface ContextFacts {
 
 export interface OpenContext {
   readonly context: JobContext;
+  /** What it asked of models. */
+  readonly meter: Meter;
   /** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
   close(): Promise<void>;
 }
@@ -40,6 +43,7 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       },
     });
 
+  const meter = createMeter(attempt, deps);
   const artifact = createArtifacts({
     maxBytes: facts.artifactBytes,
     check() {
@@ -74,11 +78,13 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
         if (open && !signal.aborted) (progress ??= startProgress()).report(percent, message);
       },
       artifact,
+      meter,
       get log() {
         return attempt.log;
       },
       now: () => deps.clock.now(),
     },
+    meter,
     async close() {
       open = false;
       if (signal.aborted) progress?.close();

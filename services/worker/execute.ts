@@ -8,6 +8,7 @@ import { limitsUnder, parseConstraints, refusal, runtimeUnder } from './constrai
 import { createContext } from './context.ts';
 import type { WorkerDefinition } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
+import type { Meter } from './meter.ts';
 import { failed, type Outcome, outcomeOf, type Settled, timedOut } from './outcome.ts';
 import { stopError } from './stop-error.ts';
 
@@ -15,6 +16,8 @@ export interface Executed {
   /** What the attempt came to, had nobody told it to stop (the deadline excepted: that is its outcome). */
   readonly outcome: Outcome;
   readonly execMs: number;
+  /** Of what was asked of models; undefined when the handler never ran. */
+  readonly meter?: Meter;
 }
 
 /** `askedAt`: the moment (monotonic) before acceptance, from which the attempt's time is counted. Never throws. */
@@ -33,7 +36,7 @@ export async function execute(
   const { constraints, input } = prepared.value;
   const limits = limitsUnder(constraints, deps.limits);
   const runMs = runtimeUnder(constraints, accepted.remainingMs);
-  const { context, close } = createContext(attempt, { number: accepted.attempts, constraints, ...limits }, deps);
+  const { context, meter, close } = createContext(attempt, { number: accepted.attempts, constraints, ...limits }, deps);
   const cancelDeadline = clock.after(Math.max(0, askedAt + runMs - clock.monotonic()), () => attempt.stop('deadline'));
   events.emit({ type: 'started', ...about });
   const startedAt = clock.monotonic();
@@ -57,7 +60,7 @@ export async function execute(
           () => outcomeOf(settled, worker.definition, resultBytes),
           ({ result }) => result?.length ?? 0,
         );
-  return { outcome, execMs };
+  return { outcome, execMs, meter };
 }
 
 interface Prepared {

@@ -40,6 +40,7 @@ await runProcess({
       name,
       drivers,
       commandTimeoutMs: callTimeoutMs,
+      usageTtlMs: config.usageTtlMs,
     });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const archives = createRedisArchives({ redis, keys });

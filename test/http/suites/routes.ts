@@ -18,6 +18,7 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/archives', 'GET', 'POST'],
   ['/api/v1/archives/x/parts/0', 'PUT', 'POST'],
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
+  ['/api/v1/usage', 'POST', 'GET, HEAD'],
 ];
 
 /** What has its own form, and its own suite. */
@@ -40,6 +41,7 @@ const requests: Readonly<Record<string, readonly [path: string, status: number, 
   'POST /api/v1/archives': ['/api/v1/archives', 200, archive],
   'POST /api/v1/archives/{sha256}/parts/{part}': [`/api/v1/archives/${archive.sha256}/parts/0`, 200, {}],
   'GET /api/v1/traces/{id}': ['/api/v1/traces/{trace}', 200],
+  'GET /api/v1/usage': ['/api/v1/usage', 200],
   'POST /api/v1/stream-tickets': ['/api/v1/stream-tickets', 201],
   ...streams,
 };
