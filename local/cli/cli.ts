@@ -21,6 +21,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['cancel', () => import('./commands/cancel.ts').then((file) => file.cancel)],
   ['workers', () => import('./commands/workers.ts').then((file) => file.workers)],
   ['trace', () => import('./commands/trace.ts').then((file) => file.trace)],
+  ['usage', () => import('./commands/usage.ts').then((file) => file.usage)],
   ['watch', () => import('./commands/watch.ts').then((file) => file.watch)],
   ['review', () => import('./commands/review.ts').then((file) => file.review)],
   ['keys add', () => import('./commands/keys.ts').then((file) => file.keysAdd)],

@@ -30,7 +30,14 @@ export function createMeter(
     const until = clock.monotonic() + deliveryMs;
     try {
       checkMetered(item); // alone: other jobs' requests go in the same call
-      await persist(() => calls.meter(item).finally(first), { clock, until: () => until });
+      const once = async (): Promise<void> => {
+        try {
+          await calls.meter(item);
+        } finally {
+          first();
+        }
+      };
+      await persist(once, { clock, until: () => until });
     } catch (error) {
       attempt.log.error('what a request to a model took could not be stored, and is in no sum', { ...item, error });
     } finally {
@@ -46,14 +53,14 @@ export function createMeter(
       number++;
       const first = Promise.withResolvers<void>();
       const billionths = cost === undefined ? undefined : Math.round(cost * 1e9);
-      const done = tell(
+      const telling = tell(
         { id: key.id, tenant: key.tenant, attempt: key.attempt, number, model, usage, cost: billionths },
         first.resolve,
       );
       tried.add(first.promise);
-      delivered.add(done);
+      delivered.add(telling);
       void first.promise.then(() => tried.delete(first.promise));
-      void done.then(() => delivered.delete(done));
+      void telling.then(() => delivered.delete(telling));
     },
     tried: async () => void (await Promise.all(tried)),
     over: async () => void (await Promise.all(delivered)),

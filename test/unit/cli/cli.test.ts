@@ -82,6 +82,7 @@ describe('help', () => {
     'cancel',
     'workers',
     'trace',
+    'usage',
     'review',
     'keys add',
     'keys list',
