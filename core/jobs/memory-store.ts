@@ -13,7 +13,16 @@ import {
   noteStopped,
 } from './memory-attempts.ts';
 import { endJob, noteAnnounced, requeueJob, takeDue } from './memory-lifecycle.ts';
-import { ownRecord, readEvents, readJob, readPage, readStanding, readTrace, viewOf } from './memory-reads.ts';
+import {
+  ownRecord,
+  readEvents,
+  readJob,
+  readPage,
+  readRecording,
+  readStanding,
+  readTrace,
+  viewOf,
+} from './memory-reads.ts';
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
 import { claimJobs, registerWorker, renewJobs, unregisterWorker } from './memory-workers.ts';
@@ -86,6 +95,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     page: (query) => step(() => readPage(memory, query)),
     trace: (traceId, tenant) => step(() => readTrace(memory, traceId, tenant)),
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
+    recording: (id, tenant) => step(() => readRecording(memory, id, tenant)),
     result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
     meter: (items) =>

@@ -11,7 +11,7 @@
 import type { Approve, Approved } from './approval.ts';
 import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
-import type { Page, PageQuery, PoolDepth, Seen, Standing, StandingOf } from './reading.ts';
+import type { Page, PageQuery, PoolDepth, Recorded, Seen, Standing, StandingOf } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
 import type { Metered, UsageRow } from './usage.ts';
 
@@ -342,7 +342,7 @@ export interface Registered {
 export type { Approve, Approved } from './approval.ts';
 export type { ForeignProgress, ForeignResult } from './foreign.ts';
 export type { Metered, UsageRow } from './usage.ts';
-export type { Page, PageQuery, PoolDepth, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
+export type { Page, PageQuery, PoolDepth, Recorded, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
@@ -382,6 +382,8 @@ export interface JobStore {
   trace(traceId: string, tenant: string): Promise<readonly JobView[]>;
   /** `<unix_s>|<STATE>` in order. Undefined when the tenant has no such job. */
   transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;
+  /** What its newest recorded attempt said to models, with what that worked on. Undefined when the tenant has no such job. */
+  recording(id: string, tenant: string): Promise<Recorded | undefined>;
   /** The result alone, as `look` has it. Undefined when the tenant has no such job. */
   result(id: string, tenant: string): Promise<string | null | undefined>;
   /** The first entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */

@@ -16,6 +16,7 @@ import { createReadJob } from './read-job.ts';
 import { archiveRoutes } from './routes/archives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { recordingRoutes } from './routes/recordings.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { traceRoutes } from './routes/traces.ts';
@@ -70,6 +71,7 @@ export function createGateway(given: GatewayDeps): Gateway {
     ...archiveRoutes(deps),
     ...traceRoutes(deps),
     ...usageRoutes(deps),
+    ...recordingRoutes(deps),
     ...streamRoutes({
       ...{ ...deps, readJob, leases, tickets, cors: origins },
       feeds: createFeeds(deps),

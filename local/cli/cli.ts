@@ -23,6 +23,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['trace', () => import('./commands/trace.ts').then((file) => file.trace)],
   ['usage', () => import('./commands/usage.ts').then((file) => file.usage)],
   ['watch', () => import('./commands/watch.ts').then((file) => file.watch)],
+  ['replay', () => import('./commands/replay.ts').then((file) => file.replay)],
   ['review', () => import('./commands/review.ts').then((file) => file.review)],
   ['keys add', () => import('./commands/keys.ts').then((file) => file.keysAdd)],
   ['keys list', () => import('./commands/keys.ts').then((file) => file.keysList)],

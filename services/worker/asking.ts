@@ -19,15 +19,26 @@ export interface Asking {
 }
 
 /** The models for one attempt. */
-export function asking(models: Models, { signal, meter }: Pick<JobContext, 'signal' | 'meter'>): Asking {
+export function asking(
+  models: Models,
+  { signal, meter, recorder }: Pick<JobContext, 'signal' | 'meter' | 'recorder'>,
+): Asking {
   let sum: ModelUsage | undefined;
   const told = (sent: Sent): void =>
     meter?.sent(sent, sent.usage === undefined ? undefined : models.cost(sent.model, sent.usage));
 
   async function* stream(question: Question): AsyncIterable<ModelPart> {
-    for await (const part of models.default.stream({ ...question, signal, told })) {
-      if (part.type === 'end' && part.usage !== undefined) sum = plus(sum, models, part.model, part.usage);
-      yield part;
+    const exchange = recorder?.exchange(question);
+    try {
+      for await (const part of models.default.stream({ ...question, signal, told })) {
+        const took = part.type === 'end' ? part.usage : undefined;
+        if (part.type === 'end' && took !== undefined) sum = plus(sum, models, part.model, took);
+        exchange?.part(part, part.type === 'end' && took !== undefined ? models.cost(part.model, took) : undefined);
+        yield part;
+      }
+    } catch (error) {
+      exchange?.failed(error);
+      throw error;
     }
   }
 

@@ -3,9 +3,10 @@ import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
 import { type ModelsConfig, parseModels } from '#core/model/models.ts';
 import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
 import { type Env, EnvError, type EnvValues, type EnvVar } from '#core/process/env.ts';
-import { duration, int, list, path, seconds, text, url } from '#core/process/variables.ts';
+import { choice, duration, int, list, path, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
+import { recordingOf } from './recorder.ts';
 import { repoEnv, repoProblems } from './repo/env.ts';
 
 /** The port of METRICS_ADDR. */
@@ -61,6 +62,12 @@ export const workerEnv = {
     'USAGE_TTL',
     '9600h',
     'how long the sums of what models took on a day are kept, from 24h to 87600h; set with the first request of the day',
+  ),
+  modelRecord: choice(
+    'MODEL_RECORD',
+    'asked',
+    'whose exchanges with models are recorded with the job: of those that ask for it, of all that ask models, or of none',
+    recordingOf,
   ),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };

@@ -17,7 +17,7 @@ export const isPure = matcher(
   'core/scheduling/**',
   'core/workflow/{definition,run}.ts',
   'core/context/{window,tokens,rank,chunk}.ts',
-  'core/model/{budget,fault,models}.ts',
+  'core/model/{budget,fault,models,recording}.ts',
 );
 
 /** Packages without clock, randomness, sockets or environment, which pure files may call. */
@@ -34,7 +34,7 @@ export const isDriver = matcher(
   'core/policy/{memory,rpc}-*.ts',
   'core/workflow/{memory,redis}-*.ts',
   'core/context/{memory,redis}-*.ts',
-  'core/model/{anthropic,memory,ollama,openai-compatible,sdk}.ts',
+  'core/model/{anthropic,memory,ollama,openai-compatible,recorded,sdk}.ts',
   'core/!(process|http)/**/*.node.ts',
 );
 

@@ -24,6 +24,7 @@ const matrix: Readonly<
   },
   'POST /api/v1/archives/{sha256}/parts/{part}': { least: 'submitter', body: 'x', status: 400 },
   'GET /api/v1/traces/{id}': { least: 'viewer', status: 200 },
+  'GET /api/v1/jobs/{id}/recording': { least: 'viewer', status: 404 },
   'GET /api/v1/usage': { least: 'viewer', status: 200 },
   'GET /api/v1/jobs/{id}/events': { least: 'viewer', status: 404 },
   'GET /api/v1/stream': { least: 'viewer', status: 426 },
