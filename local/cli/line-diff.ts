@@ -30,7 +30,10 @@ export function lineDiff(before: string, after: string): readonly string[] {
       part.filter(({ sign }) => sign !== '+').length,
       part.filter(({ sign }) => sign !== '-').length,
     ];
-    if (end > i) out.push(`@@ -${a},${removed} +${b},${added} @@`, ...part.map(({ sign, text }) => sign + text));
+    if (end > i) {
+      out.push(`@@ -${a},${removed} +${b},${added} @@`);
+      for (const { sign, text } of part) out.push(sign + text);
+    }
     a += removed;
     b += added;
     i += part.length;

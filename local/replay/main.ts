@@ -12,6 +12,12 @@ import { type Replayed, replayTask } from './task.ts';
 import { replayNeeds } from './needs.ts';
 
 refuseNetwork();
+process.once('uncaughtException', (error) => {
+  process.stdout.write(
+    JSON.stringify({ problem: `the handler left an error to nobody: ${error.message}` } satisfies Replayed),
+  );
+  process.exit();
+});
 const [, , module = new URL('../../services/worker/index.ts', import.meta.url).href] = process.argv;
 const { workers } = (await import(module)) as { readonly workers: Readonly<Record<string, Make>> };
 type Make = (needs: WorkerNeeds) => WorkerDefinition;

@@ -43,6 +43,9 @@ export interface Recorder {
   bytes(end: Pick<EndLine, 'status' | 'error_code' | 'error_message' | 'deadline'>, most?: number): Uint8Array;
 }
 
+/** How long the outcome waits for a store that does not take the recording, ms; the lease is kept meanwhile. */
+const patienceMs = 5_000;
+
 /** Times that are noted at most. */
 const maxTimes = 10_000;
 
@@ -131,6 +134,7 @@ export async function keepRecording(
   if (!recorder.wanted || (attempt.cause !== undefined && attempt.cause !== 'deadline')) return;
   const { status, errorCode, errorMessage } = outcome;
   const end = { status, error_code: errorCode, error_message: errorMessage, deadline: attempt.cause === 'deadline' };
+  const until = clock.monotonic() + patienceMs;
   const keep = (bytes: Uint8Array): Promise<void> => {
     const once = async (): Promise<void> => {
       try {
@@ -140,7 +144,7 @@ export async function keepRecording(
         if (toCortexError(error).code !== 'aborted') throw error;
       }
     };
-    return persist(once, { clock, until: () => attempt.leaseEnd });
+    return persist(once, { clock, until: () => until });
   };
   try {
     try {

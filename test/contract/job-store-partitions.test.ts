@@ -106,7 +106,7 @@ async function everything(rig: Rig): Promise<void> {
   await raw.renew([{ ...worker, leaseMs: 4000, jobs: jobs.map(rig.keyOf) }]);
   await raw.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 1, message: '' })));
   await raw.meter(jobs.map((job, i) => meteredOf(job, i + 1)));
-  for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'a', bytes: Uint8Array.of(1) });
+  for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'exchanges', bytes: Uint8Array.of(49) });
   await raw.commit(jobs.slice(0, 3).map((job) => rig.commitOf(job)));
   await raw.commit(jobs.slice(3, 5).map((job) => rig.commitOf(job, 'FAILED', { retryable: true })));
   await raw.end(jobs.map((job) => rig.endOf(job, 'CANCELLED', { tenant: undefined })));
@@ -127,6 +127,7 @@ async function everything(rig: Rig): Promise<void> {
     await raw.view(id, undefined);
     await raw.transitions(id, tenant);
     await raw.result(id, tenant);
+    await raw.recording(id, tenant);
   }
   await raw.look([...jobs, ...bus]);
   for (const tenant of tenants) {

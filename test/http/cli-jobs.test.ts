@@ -205,6 +205,30 @@ describe('looking', () => {
     expect(wrong).toMatchObject({ code: 4, stderr: 'cortex: from: is not a day such as 2026-01-31\n' });
   });
 
+  test('replay: a recording that is cut, and a prompt for a payload that holds none, are refused in one line', async () => {
+    const id = await submitted('x', '--record');
+    const { tenant, fence, attempt } = await start(stage, id);
+    const record = async (cut: boolean): Promise<void> => {
+      const facts = { worker: 'w', trace_id: 't', tenant, fence, attempt: 1, constraints: '', model: null };
+      const request = { jobId: id, contextPtr: `redis://ctx:${id}` };
+      const first = { type: 'attempt', version: 1, topic: 'job.echo', request, ...facts };
+      const outcome = { status: 'SUCCEEDED', error_code: '', error_message: '' };
+      const last = { type: 'end', times: [], ...outcome, deadline: false, cut };
+      const bytes = new TextEncoder().encode(`${JSON.stringify(first)}\n${JSON.stringify(last)}\n`);
+      await stage.store.artifact({ id, tenant, fence, attempt, name: 'exchanges', bytes });
+    };
+    await record(true);
+    expect(await cortex(['replay', id])).toEqual({
+      ...{ code: 2, stdout: '' },
+      stderr: 'cortex: the recording is cut, since there was too much to keep: it cannot be replayed\n',
+    });
+    await record(false);
+    await stage.redis.set(`ctx:${id}`, 'null');
+    expect(await cortex(['replay', id, '--prompt', 'y'])).toMatchObject({
+      ...{ code: 2, stderr: expect.stringMatching(/^cortex: [^\n]+no object/) as string },
+    });
+  });
+
   test('what is not there is 5', async () => {
     const gone = { code: 5, stdout: '', stderr: 'cortex: job not found\n' };
     expect(await cortex(['get', '0199-no'])).toEqual(gone);

@@ -21,6 +21,7 @@ import { testRpcProtocols } from './suites/rpc-protocols.ts';
 import { testSubmit } from './suites/submit.ts';
 import { testTenants } from './suites/tenants.ts';
 import { testTracesAndWorkers } from './suites/traces-workers.ts';
+import { testRecordings } from './suites/recordings.ts';
 import { testUsage } from './suites/usage.ts';
 import { testValidation } from './suites/validation.ts';
 import { testWait } from './suites/wait.ts';
@@ -44,6 +45,7 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testList(make);
     testTracesAndWorkers(make);
     testUsage(make);
+    testRecordings(make);
     testCancel(make);
     testWait(make);
     testRepoReview(make);

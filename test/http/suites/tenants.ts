@@ -91,6 +91,10 @@ const attempts: Readonly<Record<string, Attempt>> = {
   'GET /api/v1/traces/{id}': async (gateway, { trace_id }, headers) => {
     expect(await (await gateway.request(`/api/v1/traces/${trace_id}`, { headers })).json()).toEqual([]);
   },
+  'GET /api/v1/jobs/{id}/recording': async (gateway, { job_id }, headers) => {
+    const response = await gateway.request(`/api/v1/jobs/${job_id}/recording`, { headers });
+    await expectProblem(response, 404, { detail: 'job not found' });
+  },
   'GET /api/v1/usage': async (gateway, _victim, headers) => {
     for (const query of ['', '?model=secret-model']) {
       const answer = await json(await gateway.request(`/api/v1/usage${query}`, { headers }));

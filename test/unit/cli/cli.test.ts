@@ -83,6 +83,7 @@ describe('help', () => {
     'workers',
     'trace',
     'usage',
+    'replay',
     'review',
     'keys add',
     'keys list',
