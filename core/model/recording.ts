@@ -128,9 +128,13 @@ export function firstDifference(recorded: unknown, replayed: unknown, path = '')
   if (recorded === replayed) return undefined;
   const [a, b] = [textOf(recorded), textOf(replayed)];
   if (a === b && typeof recorded === typeof replayed) return undefined;
+  return { path, recorded: a, replayed: b, at: a === undefined || b === undefined ? 0 : commonLength(a, b) };
+}
+
+function commonLength(a: string, b: string): number {
   let at = 0;
-  while (a !== undefined && b !== undefined && at < a.length && a[at] === b[at]) at++;
-  return { path, recorded: a, replayed: b, at };
+  while (at < a.length && a[at] === b[at]) at++;
+  return at;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

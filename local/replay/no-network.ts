@@ -37,7 +37,6 @@ export function refuseNetwork(): void {
   };
   for (const owner of [dns, dns.promises, dns.Resolver.prototype, dns.promises.Resolver.prototype]) silence(owner);
   // A resolver inherits what looks up.
-  for (const { prototype } of [dns.Resolver, dns.promises.Resolver])
-    silence(Object.getPrototypeOf(prototype) as object);
+  for (const { prototype } of [dns.Resolver, dns.promises.Resolver]) silence(Object.getPrototypeOf(prototype));
   syncBuiltinESMExports();
 }

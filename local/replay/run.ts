@@ -16,6 +16,7 @@ export interface RunReplay {
 
 /** Throws what the signal says, and an Error with what the process wrote when it fails. */
 export async function runReplay(task: ReplayTask, { checkout, signal, workers }: RunReplay): Promise<Replayed> {
+  signal.throwIfAborted();
   const root = realpathSync(checkout);
   const readable = [root, realpathSync(join(root, 'node_modules'))].map((folder) => `--allow-fs-read=${folder}/*`);
   const args = ['--permission', ...readable, '--no-warnings', join(root, 'local', 'replay', 'main.ts')];
@@ -30,7 +31,8 @@ export async function runReplay(task: ReplayTask, { checkout, signal, workers }:
   try {
     child.stdin.on('error', () => undefined); // it may be gone before it has read all
     child.stdin.end(JSON.stringify(task));
-    const [said, wrong, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    const closed = once(child, 'close') as Promise<[code: number | null]>;
+    const [said, wrong, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
     signal.throwIfAborted();
     if (code !== 0) throw new Error(`the replay failed: ${wrong.trim()}`);
     return JSON.parse(said) as Replayed;

@@ -5,16 +5,17 @@ import type { Rig } from './rig.ts';
 
 export function artifacts(open: () => Promise<Rig>, gaps: Gaps): void {
   describe('an attempt', () => {
-    const [what, show] =
+    const shown: readonly (readonly [string, (open: () => Promise<Rig>) => Promise<void>])[] =
       gaps.bytes === undefined
         ? [
-            'keeps artifacts under its own fence; those of a void attempt are not the result of the next',
-            keepsArtifacts,
+            [
+              'keeps artifacts under its own fence; those of a void attempt are not the result of the next',
+              keepsArtifacts,
+            ],
+            ['is shown with its recording, the newest one, to its own tenant', showsRecording],
           ]
-        : [`may write no artifact, since ${gaps.bytes}`, refusesArtifacts];
-    test(what, () => show(open));
-    if (gaps.bytes === undefined)
-      test('is shown with its recording, the newest one, to its own tenant', () => showsRecording(open));
+        : [[`may write no artifact, since ${gaps.bytes}`, refusesArtifacts]];
+    test.each(shown)('%s', (_, show) => show(open));
     test('is shown without one that it does not have', () => showsNone(open));
   });
 }

@@ -25,8 +25,8 @@ const ways: Readonly<Record<string, (port: number) => unknown>> = {
   websocket: (port) =>
     new Promise((resolve, reject) => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
-      socket.onopen = resolve;
-      socket.onerror = () => reject(new Error('the socket failed'));
+      socket.addEventListener('open', resolve);
+      socket.addEventListener('error', () => reject(new Error('the socket failed')));
     }),
   listen: () => createServer().listen(0),
   datagram: (port) => createSocket('udp4').send('x', port, '127.0.0.1'),
