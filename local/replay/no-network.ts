@@ -29,7 +29,7 @@ export function refuseNetwork(): void {
       const look = (...args: readonly unknown[]): Promise<never> | undefined => {
         const answer = args.at(-1);
         if (typeof answer !== 'function') return Promise.reject(refused(name));
-        process.nextTick(answer as () => void, refused(name));
+        process.nextTick(answer, refused(name));
         return undefined;
       };
       Object.defineProperty(owner, name, { value: look });
@@ -37,6 +37,7 @@ export function refuseNetwork(): void {
   };
   for (const owner of [dns, dns.promises, dns.Resolver.prototype, dns.promises.Resolver.prototype]) silence(owner);
   // A resolver inherits what looks up.
-  for (const { prototype } of [dns.Resolver, dns.promises.Resolver]) silence(Object.getPrototypeOf(prototype));
+  for (const { prototype } of [dns.Resolver, dns.promises.Resolver])
+    silence(Object.getPrototypeOf(prototype) as object);
   syncBuiltinESMExports();
 }

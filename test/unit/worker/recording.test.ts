@@ -107,10 +107,25 @@ test('is kept of an attempt whose time was over', async () => {
 });
 
 test('of attempts that are tried again the newest is shown', async () => {
-  const { stage } = await setUp();
-  const { id } = await stage.run({ payload: {}, env: asked });
+  const { stage, driver } = await setUp();
+  driver.play({ parts: [] }, says('hi', 'fast'));
+  const first = await stage.run({ payload: { ask: 'x' }, env: asked, maxRetries: 1 });
+  const { id } = first;
   await stage.clock.during(stage.seen('committed', id));
-  expect(await recordingOf(stage, id)).toMatchObject({ exchanges: [], attempt: { attempt: 1 } });
+  expect(await recordingOf(stage, id)).toMatchObject({ attempt: { attempt: 1 }, end: { status: 'FAILED' } });
+  stage.told.length = 0;
+  await stage.clock.advance(2_000);
+  const seen = { state: 'SCHEDULED', fence: first.fence } as const;
+  await stage.store.requeue([{ id, tenant: 'default', seen, why: 'ready', delayMs: 0 }]);
+  const [again] = (await stage.claim()).jobs;
+  if (again === undefined) throw new Error('nothing to claim');
+  await stage.send(again);
+  await stage.clock.during(stage.seen('committed', id));
+  expect(await recordingOf(stage, id)).toMatchObject({
+    attempt: { attempt: 2, fence: again.fence },
+    end: { status: 'SUCCEEDED' },
+  });
+  expect((await stage.view(id)).artifactPtrs).toHaveLength(2);
 });
 
 test.each<[Recording['of'], Record<string, string>, boolean, boolean]>([
