@@ -1,8 +1,9 @@
 // The twin's reading: view, look, page, trace, transitions, result, events.
 import { checkEventId, formatCursor, parseCursor } from './checks.ts';
 import { formatPolicy, type JobEvent, type JobView } from './job.ts';
-import { type JobRecord, type Memory, recordOf, textAt } from './memory-state.ts';
-import type { JobKey, Page, PageQuery, Seen, Standing, StandingJob, StandingOf } from './store.ts';
+import { recordingName } from '#core/model/recording.ts';
+import { type JobRecord, type Memory, recordOf, stored, textAt } from './memory-state.ts';
+import type { JobKey, Page, PageQuery, Recorded, Seen, Standing, StandingJob, StandingOf } from './store.ts';
 
 /** Jobs that one page looks at, at most, when a filter passes few. */
 const pageLook = 1000;
@@ -77,6 +78,20 @@ export function readJob(memory: Memory, { id, tenant }: JobKey): Seen | undefine
   if (record === undefined) return undefined;
   const result = record.resultKey === '' ? null : (textAt(memory, record.resultKey) ?? null);
   return { job: viewOf(record), result };
+}
+
+export function readRecording(memory: Memory, id: string, tenant: string): Recorded | undefined {
+  const record = ownRecord(memory, id, tenant);
+  if (record === undefined) return undefined;
+  const own = `res:${id}-${recordingName}-`;
+  const key = record.artifactKeys.findLast((one) => one.startsWith(own) && /^\d+$/.test(one.slice(own.length)));
+  const bytes = key === undefined ? undefined : stored(memory.values, key, memory.options.now());
+  return {
+    job: viewOf(record),
+    payload: textAt(memory, record.redactedKey === '' ? `ctx:${id}` : record.redactedKey) ?? null,
+    result: record.resultKey === '' ? null : (textAt(memory, record.resultKey) ?? null),
+    recording: bytes instanceof Uint8Array ? new TextDecoder().decode(bytes) : null,
+  };
 }
 
 export function readEvents(memory: Memory, tenant: string, after: string, limit: number): readonly JobEvent[] {

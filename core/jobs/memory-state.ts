@@ -3,6 +3,7 @@
 import { type EndState, isEnd, type JobState } from './state.ts';
 import type { JobEnd, JobEvent, PolicyVersion, PriorityRank } from './job.ts';
 import { createReadyQueue, type ReadyQueue } from './memory-queue.ts';
+import { type UsageRow, usageMs } from './usage.ts';
 
 export interface MemoryStoreOptions {
   /** ms since the epoch: the store's own time. A clock of core/system.ts fits. */
@@ -15,6 +16,8 @@ export interface MemoryStoreOptions {
   readonly metaTtlMs?: number;
   /** How long payloads, results and artifacts are kept after the end, ms. Default 24 hours. */
   readonly dataTtlMs?: number;
+  /** How long the sums of a day are kept, ms. Default 400 days. */
+  readonly usageTtlMs?: number;
 }
 
 export interface JobRecord {
@@ -113,6 +116,10 @@ export interface Memory {
   readonly slots: Map<string, Map<string, number>>;
   readonly workers: Map<string, WorkerRecord>;
   readonly streams: Map<string, JobEvent[]>;
+  /** By tenant and day; by model. */
+  readonly usage: Map<string, Stored<Map<string, UsageRow>>>;
+  /** By job and attempt: the requests that were counted. */
+  readonly metered: Map<string, Stored<Set<number>>>;
   /** Steps that were not reported yet. */
   steps: JobEvent[];
 }
@@ -130,10 +137,11 @@ export function createMemory({
   onEvents: _,
   metaTtlMs = 7 * aDay,
   dataTtlMs = aDay,
+  usageTtlMs = usageMs,
   ...rest
 }: MemoryStoreOptions): Memory {
   return {
-    options: { ...rest, metaTtlMs, dataTtlMs },
+    options: { ...rest, metaTtlMs, dataTtlMs, usageTtlMs },
     records: new Map(),
     values: new Map(),
     idempotency: new Map(),
@@ -142,6 +150,8 @@ export function createMemory({
     slots: new Map(),
     workers: new Map(),
     streams: new Map(),
+    usage: new Map(),
+    metered: new Map(),
     steps: [],
   };
 }

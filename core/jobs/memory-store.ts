@@ -13,11 +13,22 @@ import {
   noteStopped,
 } from './memory-attempts.ts';
 import { endJob, noteAnnounced, requeueJob, takeDue } from './memory-lifecycle.ts';
-import { ownRecord, readEvents, readJob, readPage, readStanding, readTrace, viewOf } from './memory-reads.ts';
+import {
+  ownRecord,
+  readEvents,
+  readJob,
+  readPage,
+  readRecording,
+  readStanding,
+  readTrace,
+  viewOf,
+} from './memory-reads.ts';
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
 import { claimJobs, registerWorker, renewJobs, unregisterWorker } from './memory-workers.ts';
+import { meterRequest, readUsage } from './memory-usage.ts';
 import { checkGate } from './checks.ts';
+import { checkMetered } from './usage.ts';
 import type { JobStore } from './store.ts';
 
 export type { Memory, MemoryStoreOptions } from './memory-state.ts';
@@ -84,8 +95,15 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     page: (query) => step(() => readPage(memory, query)),
     trace: (traceId, tenant) => step(() => readTrace(memory, traceId, tenant)),
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
+    recording: (id, tenant) => step(() => readRecording(memory, id, tenant)),
     result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
+    meter: (items) =>
+      step(() => {
+        for (const item of items) checkMetered(item);
+        for (const item of items) meterRequest(memory, item);
+      }),
+    usage: (tenant, days) => step(() => readUsage(memory, tenant, days)),
     standing: (tenant, jobs) => step(() => readStanding(memory, tenant, jobs)),
   };
 }

@@ -9,6 +9,14 @@ export interface Seen {
   readonly result: string | null;
 }
 
+/** A job with what an attempt of it said to models, all as text. */
+export interface Recorded extends Seen {
+  /** What the handler was given, the redacted one if the policy wanted that; null when it is gone. */
+  readonly payload: string | null;
+  /** The lines of core/model/recording.ts; null when no attempt was recorded, or any more. */
+  readonly recording: string | null;
+}
+
 export interface PageQuery {
   readonly tenant: string;
   readonly limit: number;

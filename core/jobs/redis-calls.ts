@@ -17,6 +17,8 @@ export interface RedisStoreOptions {
   readonly metaTtlMs?: number;
   /** How long payloads, results and artifacts are kept after the end, ms. Default 24 hours. */
   readonly dataTtlMs?: number;
+  /** How long the sums of a day are kept, ms. Default 400 days. */
+  readonly usageTtlMs?: number | undefined;
   /** Unguessable text for attempt ids, [0-9a-f], at least 8 characters. */
   readonly random: () => string;
   /** For tests: ms since the epoch instead of Redis TIME. */

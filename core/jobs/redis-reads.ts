@@ -9,7 +9,7 @@ import type { JobKey, JobStore, Seen, StandingJob } from './store.ts';
 
 type Reads = Pick<
   JobStore,
-  'view' | 'look' | 'page' | 'trace' | 'transitions' | 'result' | 'events' | 'standing' | 'depths'
+  'view' | 'look' | 'page' | 'trace' | 'transitions' | 'recording' | 'result' | 'events' | 'standing' | 'depths'
 >;
 
 /** Jobs of one trace that are answered at most. */
@@ -97,6 +97,16 @@ export function reads({ run, each, keys, byTenant, partitionOf }: Calls): Reads 
     async transitions(id, tenant) {
       const reply = await run(read.transitions, keys.ofTenant(tenant), [id, tenant]);
       return reply === null ? undefined : list(reply).map(text);
+    },
+
+    async recording(id, tenant) {
+      const reply = await run(read.recording, keys.ofTenant(tenant), [id, tenant]);
+      if (typeof reply !== 'object' || reply === null) return undefined;
+      const [record, ...texts] = list(reply);
+      const [payload = null, result = null, recording = null] = texts.map((one) =>
+        typeof one === 'string' ? one : null,
+      );
+      return { job: viewOf(id, record), payload, result, recording };
     },
 
     async result(id, tenant) {

@@ -9,6 +9,7 @@ import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { reads } from './redis-reads.ts';
 import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf } from './redis-record.ts';
 import { fits, stagePayload, unstaged } from './redis-staging.ts';
+import { usageCalls } from './redis-usage.ts';
 import { workerCalls } from './redis-workers.ts';
 import * as attempt from './scripts/attempt.ts';
 import { commit as commitScript, commitForeign as foreignScript } from './scripts/commit.ts';
@@ -122,6 +123,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
     ...reads(calls),
     ...approvals(calls),
     ...workerCalls(calls, requeue),
+    ...usageCalls(calls, options.usageTtlMs),
     requeue,
 
     async create(jobs) {

@@ -11,8 +11,9 @@
 import type { Approve, Approved } from './approval.ts';
 import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
-import type { Page, PageQuery, PoolDepth, Seen, Standing, StandingOf } from './reading.ts';
+import type { Page, PageQuery, PoolDepth, Recorded, Seen, Standing, StandingOf } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
+import type { Metered, UsageRow } from './usage.ts';
 
 export interface JobKey {
   readonly id: string;
@@ -344,7 +345,8 @@ export interface Registered {
 
 export type { Approve, Approved } from './approval.ts';
 export type { ForeignProgress, ForeignResult } from './foreign.ts';
-export type { Page, PageQuery, PoolDepth, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
+export type { Metered, UsageRow } from './usage.ts';
+export type { Page, PageQuery, PoolDepth, Recorded, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
@@ -361,6 +363,8 @@ export interface JobStore {
   /** Answers the key, or undefined when the fence is stale. */
   artifact(item: Artifact): Promise<string | undefined>;
   stopped(items: readonly Stopped[]): Promise<void>;
+  /** Adds what requests to models took to the sums of their tenant's day; whatever became of their attempts. */
+  meter(items: readonly Metered[]): Promise<void>;
   end(items: readonly End[]): Promise<readonly Ended[]>;
   requeue(items: readonly Requeue[]): Promise<readonly Requeued[]>;
   /** Takes what is due by pushing it `pushMs` ahead, so that two reconcilers share the work. */
@@ -382,10 +386,14 @@ export interface JobStore {
   trace(traceId: string, tenant: string): Promise<readonly JobView[]>;
   /** `<unix_s>|<STATE>` in order. Undefined when the tenant has no such job. */
   transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;
+  /** What its newest recorded attempt said to models, with what that worked on. Undefined when the tenant has no such job. */
+  recording(id: string, tenant: string): Promise<Recorded | undefined>;
   /** The result alone, as `look` has it. Undefined when the tenant has no such job. */
   result(id: string, tenant: string): Promise<string | null | undefined>;
   /** The first entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
   events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;
+  /** The sums of these days (YYYY-MM-DD), in their order and by model; a day without requests has none. */
+  usage(tenant: string, days: readonly string[]): Promise<readonly UsageRow[]>;
   /** How these jobs stand, and where the tenant's event stream ends, as of one moment: every later event is one of later. */
   standing(tenant: string, jobs: readonly StandingOf[]): Promise<Standing>;
 }

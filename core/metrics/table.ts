@@ -113,6 +113,16 @@ export const metricTable = {
     labels: ['topic'],
     help: 'Handlers that still ran ten seconds after they were told to stop.',
   },
+  cortex_worker_model_requests_total: {
+    type: 'counter',
+    labels: ['model', 'outcome'],
+    help: 'Requests that went out to models, retries and fallbacks too: answered, cut, silent, stopped, failed.',
+  },
+  cortex_worker_model_tokens_total: {
+    type: 'counter',
+    labels: ['model', 'kind'],
+    help: 'Tokens that providers told: input, output.',
+  },
   cortex_worker_renewals_failed_total: { type: 'counter', labels: [], help: 'Renewals that did not reach the store.' },
 
   cortex_bus_dropped_total: { type: 'counter', labels: [], help: 'News not sent because the bus was away.' },

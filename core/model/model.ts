@@ -31,6 +31,21 @@ export interface ModelRequest {
   readonly maxTokens?: number;
   /** Ends the request down to the socket. */
   readonly signal: AbortSignal;
+  /** Hears of each request that went out for this one, once it is over; must not throw. */
+  readonly told?: (sent: Sent) => void;
+}
+
+/** A request that went out to a provider, and is over. */
+export interface Sent {
+  /** As config/models.yaml names it. */
+  readonly model: string;
+  /**
+   * `answered` to the end; `cut` in the midst, by whomever; `silent`: given up before anything came; `stopped` by its caller before anything
+   * came; `failed`: the provider said no, or was not there.
+   */
+  readonly outcome: 'answered' | 'cut' | 'silent' | 'stopped' | 'failed';
+  /** undefined: nobody told. */
+  readonly usage: Usage | undefined;
 }
 
 export interface Usage {

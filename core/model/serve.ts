@@ -1,4 +1,4 @@
-// The configured models, ready to be asked. Around each driver, from the inside: patience with its silence, the breaker, its slots (none
+// The configured models, ready to be asked. Around each driver, from the inside: patience with its silence, the meter, the breaker, its slots (none
 // is held while a retry waits), retries, the size of its context; and at the end its fallbacks.
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
@@ -6,6 +6,7 @@ import { withBreaker } from './breaker.ts';
 import { costOf } from './budget.ts';
 import { withFallbacks } from './fallbacks.ts';
 import { withFit } from './fit.ts';
+import { withMeter } from './meter.ts';
 import type { DriverOptions, Model, Usage } from './model.ts';
 import type { ModelEntry, ModelsConfig, Provider } from './models.ts';
 import { withPatience } from './patience.ts';
@@ -54,6 +55,6 @@ function serveOne(entry: ModelEntry, { drivers, clock, key }: ServeDeps): Model 
   const { name, model, baseUrl, maxOutput, keyEnv } = entry;
   const apiKey = keyEnv === undefined ? undefined : key(keyEnv);
   const driver = drivers[entry.provider]({ name, model, baseUrl, apiKey, maxOutput, now: () => clock.now() });
-  const asked = withBreaker(withPatience(driver, clock, entry.patienceMs), clock);
+  const asked = withBreaker(withMeter(withPatience(driver, clock, entry.patienceMs)), clock);
   return withFit(withRetry(withSlots(asked, entry.concurrency), clock), entry);
 }

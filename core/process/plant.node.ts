@@ -32,6 +32,7 @@ export interface PlantDrivers {
     readonly random: () => string;
     readonly dataTtlMs: number;
     readonly metaTtlMs: number;
+    readonly usageTtlMs: number | undefined;
   }) => JobStore;
 }
 
@@ -58,6 +59,8 @@ export interface PlantOptions {
   readonly drivers: PlantDrivers;
   /** How long a call to Redis may take, ms. Default: the driver's. */
   readonly commandTimeoutMs?: number;
+  /** How long the sums of what models took are kept, ms; for a process that adds to them. */
+  readonly usageTtlMs?: number;
 }
 
 /**
@@ -66,7 +69,7 @@ export interface PlantOptions {
  */
 export async function openPlant(
   { config, log, clock, metrics, health, resources, stopping: signal, fail }: ProcessContext<PlantConfig>,
-  { name, drivers, commandTimeoutMs }: PlantOptions,
+  { name, drivers, commandTimeoutMs, usageTtlMs }: PlantOptions,
 ): Promise<Plant> {
   const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
   /** A driver waits for a server that is not there; who stops the process does not. */
@@ -110,6 +113,7 @@ export async function openPlant(
       // Sixteen digits: they are a part of each attempt's name.
       random: () => ids.random().replaceAll('-', '').slice(16),
       ...storeTtls(config),
+      usageTtlMs,
     });
   return {
     ...{ bus, redis, keys, ids },

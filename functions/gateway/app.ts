@@ -16,9 +16,11 @@ import { createReadJob } from './read-job.ts';
 import { archiveRoutes } from './routes/archives.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { recordingRoutes } from './routes/recordings.ts';
 import { streamRoutes } from './routes/streams.ts';
 import { submitRoutes } from './routes/submit.ts';
 import { traceRoutes } from './routes/traces.ts';
+import { usageRoutes } from './routes/usage.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { workflowRoutes } from './routes/workflows.ts';
 import { cortexApi } from './rpc.ts';
@@ -70,6 +72,8 @@ export function createGateway(given: GatewayDeps): Gateway {
     ...archiveRoutes(deps),
     ...traceRoutes(deps),
     ...workflowRoutes({ ...deps, submitJob }),
+    ...usageRoutes(deps),
+    ...recordingRoutes(deps),
     ...streamRoutes({
       ...{ ...deps, readJob, leases, tickets, cors: origins },
       feeds: createFeeds(deps),

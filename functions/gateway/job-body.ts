@@ -49,6 +49,8 @@ export const jobBody = fields({
     (ms) => ms < firstInstantMs,
     'is a duration in ms, not a time',
   ),
+  /** Whether what the job says to models is recorded. */
+  record: flag(),
   meta: metaBody,
 });
 
@@ -66,6 +68,7 @@ export function jobFromBody(body: JobBody, tenant: string, memoryId: string, cre
       ...(body.context_mode === '' ? {} : { context_mode: body.context_mode }),
       max_input_tokens: String(body.max_input_tokens),
       max_output_tokens: String(body.max_output_tokens),
+      ...(body.record ? { record: 'true' } : {}),
     },
     memoryId,
     labels: { ...body.labels },

@@ -20,11 +20,11 @@ export type ExitCode = (typeof exit)[keyof typeof exit];
 /** For `cortex help`: every code and what it tells. */
 export const exitCodes: readonly (readonly [ExitCode, string])[] = [
   [exit.ok, 'done; of a job that was looked at or waited for: it SUCCEEDED'],
-  [exit.failed, 'the job ended FAILED'],
-  [exit.usage, 'wrong usage, or a file that cannot be used'],
+  [exit.failed, 'the job ended FAILED; or a replay came to something else'],
+  [exit.usage, 'wrong usage, or a file or recording that cannot be used'],
   [exit.unreachable, 'the gateway cannot be reached, or cannot answer now'],
   [exit.refused, 'the gateway refused: key, role or input; or a cancel came after the end'],
-  [exit.notFound, 'there is no such job, trace or key'],
+  [exit.notFound, 'there is no such job, trace or key, or no recording of it'],
   [exit.denied, 'the job was DENIED by the safety policy'],
   [exit.cancelled, 'the job was CANCELLED'],
   [exit.timeout, 'the job ended in TIMEOUT'],

@@ -1,12 +1,13 @@
-// The models as one attempt of a job asks them: its signal ends every request, and what the requests took is summed for its result.
+// The models as one attempt of a job asks them: its signal ends every request, and what the requests took is summed for its result,
+// and told to its meter, which counts also what came to no result.
 import { CortexError } from '#core/errors.ts';
-import { type Answer, collect, type ModelPart, type ModelRequest } from '#core/model/model.ts';
+import { type Answer, collect, type ModelPart, type ModelRequest, type Sent } from '#core/model/model.ts';
 import type { Models } from '#core/model/serve.ts';
 import type { ModelUsage } from '#core/protocol/payloads.ts';
 import type { JobContext } from './define.ts';
 
-/** A request without its signal: that is the attempt's. */
-export type Question = Omit<ModelRequest, 'signal'>;
+/** A request without what is the attempt's. */
+export type Question = Omit<ModelRequest, 'signal' | 'told'>;
 
 export interface Asking {
   /** Parts as they are made. Throws as the model does. */
@@ -18,13 +19,26 @@ export interface Asking {
 }
 
 /** The models for one attempt. */
-export function asking(models: Models, { signal }: Pick<JobContext, 'signal'>): Asking {
+export function asking(
+  models: Models,
+  { signal, meter, recorder }: Pick<JobContext, 'signal' | 'meter' | 'recorder'>,
+): Asking {
   let sum: ModelUsage | undefined;
+  const told = (sent: Sent): void =>
+    meter?.sent(sent, sent.usage === undefined ? undefined : models.cost(sent.model, sent.usage));
 
   async function* stream(question: Question): AsyncIterable<ModelPart> {
-    for await (const part of models.default.stream({ ...question, signal })) {
-      if (part.type === 'end' && part.usage !== undefined) sum = plus(sum, models, part.model, part.usage);
-      yield part;
+    const exchange = recorder?.exchange(question);
+    try {
+      for await (const part of models.default.stream({ ...question, signal, told })) {
+        const took = part.type === 'end' ? part.usage : undefined;
+        if (part.type === 'end' && took !== undefined) sum = plus(sum, models, part.model, took);
+        exchange?.part(part, part.type === 'end' && took !== undefined ? models.cost(part.model, took) : undefined);
+        yield part;
+      }
+    } catch (error) {
+      exchange?.failed(error);
+      throw error;
     }
   }
 

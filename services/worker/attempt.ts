@@ -82,10 +82,12 @@ export function beginAttempt(worker: HostedWorker, handOut: HandOut, deps: Attem
     const { pool } = worker.definition;
     events.emit({ type: 'accepted', ...about, pool, attempt: accepted.attempts, waitedMs: accepted.waitedMs });
     deps.onLeased(attempt);
-    const { outcome, execMs } = await execute(attempt, accepted, askedAt, deps);
+    const { outcome, execMs, meter } = await execute(attempt, accepted, askedAt, deps);
     attempt.phase = 'concluding';
     freeSlot();
+    await meter?.tried();
     await conclude(attempt, outcome, { execMs, number: accepted.attempts }, deps);
+    await meter?.over();
   };
 
   return live()

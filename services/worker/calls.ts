@@ -8,6 +8,7 @@ import type {
   Commit,
   Committed,
   JobStore,
+  Metered,
   Progress,
   Requeue,
   Requeued,
@@ -26,6 +27,7 @@ export interface StoreCalls {
   commit(item: Commit): Promise<Committed>;
   progress(item: Progress): Promise<'ok' | 'stale' | 'missing'>;
   stopped(item: Stopped): Promise<void>;
+  meter(item: Metered): Promise<void>;
   requeue(item: Requeue): Promise<Requeued>;
 }
 
@@ -46,6 +48,10 @@ export function gatherCalls(store: JobStore): StoreCalls {
     progress: coalesce((items) => store.progress(items)),
     stopped: coalesce(async (items) => {
       await store.stopped(items);
+      return items.map(() => undefined);
+    }),
+    meter: coalesce(async (items) => {
+      await store.meter(items);
       return items.map(() => undefined);
     }),
     requeue: coalesce((items) => store.requeue(items)),

@@ -3,9 +3,10 @@ import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
 import { type ModelsConfig, parseModels } from '#core/model/models.ts';
 import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
 import { type Env, EnvError, type EnvValues, type EnvVar } from '#core/process/env.ts';
-import { int, list, path, seconds, text, url } from '#core/process/variables.ts';
+import { choice, duration, int, list, path, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
+import { recordingOf } from './recorder.ts';
 import { repoEnv, repoProblems } from './repo/env.ts';
 
 /** The port of METRICS_ADDR. */
@@ -57,6 +58,17 @@ export const workerEnv = {
     ['http', 'https'],
   ),
   ollamaModel: text('OLLAMA_MODEL', undefined, 'the model there; `llama3` when OLLAMA_URL alone is set'),
+  usageTtlMs: duration(
+    'USAGE_TTL',
+    '9600h',
+    'how long the sums of what models took on a day are kept, from 24h to 87600h; set with the first request of the day',
+  ),
+  modelRecord: choice(
+    'MODEL_RECORD',
+    'asked',
+    'whose exchanges with models are recorded with the job: of those that ask for it, of all that ask models, or of none',
+    recordingOf,
+  ),
   drainMs: seconds('DRAIN_SECONDS', '20', 'how long work under way may take to finish after SIGTERM', { max: 3_600 }),
 };
 
@@ -65,9 +77,15 @@ export type WorkerConfig = EnvValues<typeof workerEnv>;
 /** Throws EnvError with every problem. */
 export function parseWorkerConfig(env: Env): WorkerConfig {
   const config = parseStoreEnv(workerEnv, env);
-  const problems = repoProblems(config);
+  const problems = [...repoProblems(config), ...usageProblems(config)];
   if (problems.length > 0) throw new EnvError(problems);
   return config;
+}
+
+/** A day must not lose its sums while it lasts. */
+function usageProblems({ usageTtlMs }: Pick<WorkerConfig, 'usageTtlMs'>): readonly string[] {
+  const hours = usageTtlMs / 3_600_000;
+  return hours >= 24 && hours <= 87_600 ? [] : [`${workerEnv.usageTtlMs.name}: must be from 24h to 87600h`];
 }
 
 /** The models, and their keys, which stay in the environment until they are asked for. Throws EnvError with every problem. */

@@ -2,9 +2,11 @@
 import { CortexError } from '#core/errors.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
-import { createArtifacts } from './artifacts.ts';
+import { createArtifacts, type StoreArtifact } from './artifacts.ts';
 import type { JobContext } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
+import { createMeter, type Meter } from './meter.ts';
+import type { Recorder } from './recorder.ts';
 import { createProgress, type ProgressReports } from './progress.ts';
 
 export interface ContextFacts {
@@ -12,10 +14,16 @@ export interface ContextFacts {
   readonly number: number;
   readonly constraints: PolicyConstraints | undefined;
   readonly artifactBytes: number;
+  /** undefined: nothing is recorded. */
+  readonly recorder: Recorder | undefined;
 }
 
 export interface OpenContext {
   readonly context: JobContext;
+  /** What it asked of models. */
+  readonly meter: Meter;
+  /** Stores an artifact of the host's own. */
+  readonly storeLast: StoreArtifact;
   /** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
   close(): Promise<void>;
 }
@@ -23,6 +31,7 @@ export interface OpenContext {
 /** The context of one attempt. */
 export function createContext(attempt: Attempt, facts: ContextFacts, deps: AttemptDeps): OpenContext {
   const { handOut, key, signal, worker } = attempt;
+  const { recorder } = facts;
   let open = true;
 
   let progress: ProgressReports | undefined; // most handlers tell none
@@ -40,7 +49,8 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       },
     });
 
-  const artifact = createArtifacts({
+  const meter = createMeter(attempt, deps);
+  const artifacts = createArtifacts({
     maxBytes: facts.artifactBytes,
     check() {
       signal.throwIfAborted();
@@ -74,12 +84,16 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       progress: (percent, message = '') => {
         if (open && !signal.aborted) (progress ??= startProgress()).report(percent, message);
       },
-      artifact,
+      artifact: artifacts.store,
+      meter,
+      ...(recorder !== undefined && { recorder }),
       get log() {
         return attempt.log;
       },
-      now: () => deps.clock.now(),
+      now: () => recorder?.time(deps.clock.now()) ?? deps.clock.now(),
     },
+    meter,
+    storeLast: artifacts.storeLast,
     async close() {
       open = false;
       if (signal.aborted) progress?.close();

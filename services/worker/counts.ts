@@ -14,6 +14,14 @@ export function countEvents(events: Events<HostEvent>, metrics: Metrics): () => 
       case 'committed':
         metrics.count('cortex_worker_jobs_total', { topic: event.topic, status: `JOB_STATUS_${event.status}` });
         break;
+      case 'asked': {
+        const { model, outcome, usage } = event;
+        metrics.count('cortex_worker_model_requests_total', { model, outcome });
+        if (usage === undefined) break;
+        metrics.count('cortex_worker_model_tokens_total', { model, kind: 'input' }, usage.inputTokens);
+        metrics.count('cortex_worker_model_tokens_total', { model, kind: 'output' }, usage.outputTokens);
+        break;
+      }
       case 'settled':
         metrics.observe('cortex_worker_job_seconds', { topic: event.topic }, event.execMs / 1000);
         break;

@@ -16,6 +16,8 @@ import { parsePayload } from '#core/protocol/payloads.ts';
 import type { Result } from '#core/result.ts';
 import type { JobRequest } from '#proto/cortex/agent/v1/job_pb.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
+import type { Meter } from './meter.ts';
+import type { Recorder } from './recorder.ts';
 
 export interface AttemptJob {
   readonly id: string;
@@ -54,6 +56,10 @@ export interface JobContext {
    * the handler has returned, `unavailable`.
    */
   artifact(name: string, bytes: Uint8Array): Promise<string>;
+  /** Hears of what was asked of models: asking.ts tells it. Absent where nobody counts, as in a thread. */
+  readonly meter?: Pick<Meter, 'sent'>;
+  /** Keeps what is said to models and by them, where that was asked for: asking.ts tells it. */
+  readonly recorder?: Pick<Recorder, 'exchange'>;
   /** Carries job_id, trace_id and tenant. */
   readonly log: Log;
   /** Wall clock, ms since the epoch. */

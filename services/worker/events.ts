@@ -1,6 +1,7 @@
 // What the host tells about itself as it happens: tests wait for these, metrics and logs are made from them.
 import type { EndState, JobState } from '#core/jobs/state.ts';
 import type { StopReason } from '#core/jobs/store.ts';
+import type { Sent } from '#core/model/model.ts';
 
 /**
  * Why a handler had to stop. The store's reasons, and the host's own: `deadline` (its time is over), `lease` (the lease could not be
@@ -33,6 +34,8 @@ export type HostEvent =
   | (About & { readonly type: 'unaccepted'; readonly error: unknown })
   | (About & { readonly type: 'started' })
   | (About & { readonly type: 'aborted'; readonly cause: AbortCause })
+  /** A request to a model is over. */
+  | (About & { readonly type: 'asked' } & Sent)
   /** The handler has returned or thrown. */
   | (About & { readonly type: 'settled'; readonly execMs: number })
   /** The handler still runs long after it was told to stop. */

@@ -8,13 +8,17 @@ import { limitsUnder, parseConstraints, refusal, runtimeUnder } from './constrai
 import { createContext } from './context.ts';
 import type { WorkerDefinition } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
+import type { Meter } from './meter.ts';
 import { failed, type Outcome, outcomeOf, type Settled, timedOut } from './outcome.ts';
+import { keepRecording, startRecorder } from './recorder.ts';
 import { stopError } from './stop-error.ts';
 
 export interface Executed {
   /** What the attempt came to, had nobody told it to stop (the deadline excepted: that is its outcome). */
   readonly outcome: Outcome;
   readonly execMs: number;
+  /** Of what was asked of models; undefined when the handler never ran. */
+  readonly meter?: Meter;
 }
 
 /** `askedAt`: the moment (monotonic) before acceptance, from which the attempt's time is counted. Never throws. */
@@ -33,7 +37,9 @@ export async function execute(
   const { constraints, input } = prepared.value;
   const limits = limitsUnder(constraints, deps.limits);
   const runMs = runtimeUnder(constraints, accepted.remainingMs);
-  const { context, close } = createContext(attempt, { number: accepted.attempts, constraints, ...limits }, deps);
+  const recorder = startRecorder(attempt, accepted.attempts, deps);
+  const facts = { number: accepted.attempts, constraints, ...limits, recorder };
+  const { context, meter, storeLast, close } = createContext(attempt, facts, deps);
   const cancelDeadline = clock.after(Math.max(0, askedAt + runMs - clock.monotonic()), () => attempt.stop('deadline'));
   events.emit({ type: 'started', ...about });
   const startedAt = clock.monotonic();
@@ -57,7 +63,8 @@ export async function execute(
           () => outcomeOf(settled, worker.definition, resultBytes),
           ({ result }) => result?.length ?? 0,
         );
-  return { outcome, execMs };
+  if (recorder !== undefined) await keepRecording(attempt, recorder, outcome, storeLast, deps);
+  return { outcome, execMs, meter };
 }
 
 interface Prepared {
@@ -65,7 +72,8 @@ interface Prepared {
   readonly input: unknown;
 }
 
-function prepare(
+/** The payload as the handler takes it, unless the constraints or the payload stand against that. */
+export function prepare(
   definition: WorkerDefinition,
   constraintText: string,
   payload: string | null,

@@ -21,6 +21,7 @@ import { createIntake } from './intake.ts';
 import type { Attempt, AttemptDeps, HostedWorker } from './hosted.ts';
 import { createLeases, type Timing, timing as defaultTiming } from './leases.ts';
 import { createNews } from './news.ts';
+import type { Recording } from './recorder.ts';
 import { register } from './register.ts';
 import { createThreads } from './threads.ts';
 import { createTurns } from './turns.ts';
@@ -48,6 +49,8 @@ export interface HostOptions {
   /** The host cannot go on (another process took a worker's id over): drain it and end. Called once. */
   readonly onFatal: (error: CortexError) => void;
   readonly limits?: Limits;
+  /** Whose exchanges with models are recorded. Default: of no job. */
+  readonly recording?: Recording;
   readonly timing?: Timing;
 }
 
@@ -132,6 +135,7 @@ export function createHost(options: HostOptions): WorkerHost {
   const attemptDeps: AttemptDeps = {
     ...{ store, calls, clock, log, events, news, instance },
     limits: options.limits ?? defaultLimits,
+    recording: options.recording ?? { of: 'off', model: undefined },
     leaseMs: timing.leaseMs,
     turns: createTurns(),
     run: async ({ run }, input, context) =>

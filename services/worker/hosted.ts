@@ -9,6 +9,7 @@ import type { JobContext, WorkerDefinition } from './define.ts';
 import type { HandOut } from './door.ts';
 import type { About, AbortCause, HostEvent } from './events.ts';
 import type { News } from './news.ts';
+import type { Recording } from './recorder.ts';
 import type { Turns } from './turns.ts';
 
 export interface HostedWorker {
@@ -51,6 +52,7 @@ export interface AttemptDeps {
   readonly news: News;
   readonly instance: string;
   readonly limits: Limits;
+  readonly recording: Recording;
   readonly leaseMs: number;
   readonly turns: Turns;
   /** Runs the handler, wherever that is. */

@@ -40,6 +40,7 @@ await runProcess({
       name,
       drivers,
       commandTimeoutMs: callTimeoutMs,
+      usageTtlMs: config.usageTtlMs,
     });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const archives = createRedisArchives({ redis, keys });
@@ -57,6 +58,7 @@ await runProcess({
       })),
       ...{ bus, store, clock, ids, log, metrics, onFatal: fail },
       leases,
+      recording: { of: config.modelRecord, model: models?.default.name },
       cpuLoad: createCpuLoad(),
     });
     health.check('workers', () => ({ ids: host.workers.map((w) => w.id), instance: host.instance }));

@@ -11,14 +11,14 @@ export const isPure = matcher(
   'core/field-problem.ts',
   'core/result.ts',
   'core/protocol/**',
-  'core/jobs/{state,job,keys,lane,submission,follow}.ts',
+  'core/jobs/{state,job,keys,lane,submission,follow,usage}.ts',
   'core/policy/{policy,pattern,evaluate,explain}.ts',
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/planning/**',
   'core/scheduling/**',
   'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline}.ts',
   'core/context/{window,tokens,rank,chunk}.ts',
-  'core/model/{budget,fault,models}.ts',
+  'core/model/{budget,fault,models,recording}.ts',
 );
 
 /** Packages without clock, randomness, sockets or environment, which pure files may call. */
@@ -35,7 +35,7 @@ export const isDriver = matcher(
   'core/policy/{memory,rpc}-*.ts',
   'core/workflow/{memory,redis}-*.ts',
   'core/context/{memory,redis}-*.ts',
-  'core/model/{anthropic,memory,ollama,openai-compatible,sdk}.ts',
+  'core/model/{anthropic,memory,ollama,openai-compatible,recorded,sdk}.ts',
   'core/!(process|http)/**/*.node.ts',
 );
 

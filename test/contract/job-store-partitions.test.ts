@@ -4,6 +4,8 @@ import { Redis as Client } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mostSwept } from '#core/jobs/scripts/create.ts';
 import { mostDepths } from '#core/jobs/scripts/read.ts';
+import type { Metered } from '#core/jobs/store.ts';
+import { dayOf } from '#core/jobs/usage.ts';
 import { script } from '#core/redis/redis.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { until } from '../helpers/until.ts';
@@ -60,10 +62,15 @@ function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
   }
 }
 const known = new Set(
-  'GET SET TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
+  'GET SET GETBIT SETBIT HEXISTS TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
     ' ',
   ),
 );
+
+function meteredOf({ id, tenant, handOut }: Subject, number: number): Metered {
+  const usage = { inputTokens: 1, outputTokens: 1 };
+  return { ...{ id, tenant, attempt: handOut?.attempt ?? '', number }, model: 'm', usage, cost: 1 };
+}
 
 /** Something of every operation, by jobs of several tenants in each call. */
 async function everything(rig: Rig): Promise<void> {
@@ -98,7 +105,8 @@ async function everything(rig: Rig): Promise<void> {
   await raw.accept(jobs.map(rig.acceptOf));
   await raw.renew([{ ...worker, leaseMs: 4000, jobs: jobs.map(rig.keyOf) }]);
   await raw.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 1, message: '' })));
-  for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'a', bytes: Uint8Array.of(1) });
+  await raw.meter(jobs.map((job, i) => meteredOf(job, i + 1)));
+  for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'exchanges', bytes: Uint8Array.of(49) });
   await raw.commit(jobs.slice(0, 3).map((job) => rig.commitOf(job)));
   await raw.commit(jobs.slice(3, 5).map((job) => rig.commitOf(job, 'FAILED', { retryable: true })));
   await raw.end(jobs.map((job) => rig.endOf(job, 'CANCELLED', { tenant: undefined })));
@@ -119,6 +127,7 @@ async function everything(rig: Rig): Promise<void> {
     await raw.view(id, undefined);
     await raw.transitions(id, tenant);
     await raw.result(id, tenant);
+    await raw.recording(id, tenant);
   }
   await raw.look([...jobs, ...bus]);
   for (const tenant of tenants) {
@@ -127,6 +136,7 @@ async function everything(rig: Rig): Promise<void> {
     await raw.page({ ...query, cursor: page.nextCursor, updatedAfter: undefined, updatedBefore: undefined });
     await raw.trace('t', tenant);
     await raw.events(tenant, '', 10);
+    await raw.usage(tenant, [dayOf(rig.now()), dayOf(rig.now() + 86_400_000)]);
     await raw.standing(
       tenant,
       jobs.map(({ id }) => ({ id, packet: true, path: true })),

@@ -12,6 +12,7 @@ import { createRig, type MakeStore } from './job-store/rig.ts';
 import { redaction } from './job-store/redaction.ts';
 import { stepsOfRuns } from './job-store/steps-of-runs.ts';
 import { submission } from './job-store/submission.ts';
+import { usage } from './job-store/usage.ts';
 import { workers } from './job-store/workers.ts';
 
 /** What a store cannot do on its transport, each with the reason; its tests then show that it says so and changes nothing. */
@@ -43,5 +44,6 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     foreign(open);
     reading(open);
     stepsOfRuns(open);
+    usage(open);
   });
 }

@@ -225,6 +225,10 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
     } else if (kind === 'kids' && entry.type === 'set' && lives(jobs.get(rest))) {
       // Steps of a run that goes on: those that have not ended.
       for (const id of entry.value) if (!lives(jobs.get(id))) strays.push(`${entry.key} names ${id}`);
+    } else if (kind === 'usage' || kind === 'metered') {
+      // Of a tenant, or of a job that may be gone.
+      if (kind === 'usage') belongs(name, rest.slice(0, rest.lastIndexOf(':')));
+      if (entry.expiresAt < 0) strays.push(`${entry.key} has no end`);
     } else if (kind === 'stage' && entry.expiresAt >= 0) {
       // A payload whose job was not stored after all.
     } else if (kind === 'ctx' && entry.expiresAt >= 0 && ids.some((id) => rest.startsWith(`${id}:`))) {

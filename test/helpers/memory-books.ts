@@ -76,12 +76,15 @@ export function memoryBooks(memory: Memory): Books {
 
 /** All that it holds as one text. */
 export function memoryText(memory: Memory): string {
-  const { records, values, idempotency, due, queue, slots, workers, streams } = memory;
+  const { records, values, idempotency, due, queue, slots, workers, streams, usage, metered } = memory;
   const held = Array.from(slots).filter(([, own]) => own.size > 0);
   const plain = (_: string, value: unknown): unknown => {
     if (value instanceof Map) return Array.from(value).toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-    if (value instanceof Uint8Array) return Array.from(value);
+    if (value instanceof Uint8Array || value instanceof Set) return Array.from(value);
     return value === Number.POSITIVE_INFINITY ? 'never' : value;
   };
-  return JSON.stringify({ records, values, idempotency, due, rings: queue.rings, held, workers, streams }, plain);
+  return JSON.stringify(
+    { records, values, idempotency, due, rings: queue.rings, held, workers, streams, usage, metered },
+    plain,
+  );
 }

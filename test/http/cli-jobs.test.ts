@@ -182,6 +182,53 @@ describe('looking', () => {
     expect(stdout).toBe('WORKER  POOL  BUSY  CPU  TOPICS\nw1      echo   2/8  12%  job.echo\n');
   });
 
+  test('usage: a table with what is unknown, its sum, and the days without any', async () => {
+    const of = { id: 'j', tenant: 'default', attempt: 'a', model: 'fast' };
+    const tokens = { inputTokens: 1_234_567, outputTokens: 7 };
+    await stage.store.meter([
+      { ...of, number: 1, usage: tokens, cost: 12_345_600_000_000 },
+      { ...of, number: 2, usage: undefined, cost: undefined },
+      { ...of, number: 3, model: 'local', usage: tokens, cost: undefined },
+    ]);
+    const { code, stdout, stderr } = await cortex(['usage']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [title, fast, local, total, end] = stdout.split('\n');
+    expect(title).toBe('DATE        MODEL  REQUESTS      INPUT  OUTPUT        COST  UNMETERED  UNPRICED');
+    expect(fast).toMatch(/^\d{4}-\d\d-\d\d {2}fast {10}2 {2}1,234,567 {7}7 {2}\$12,345\.60 {10}1$/);
+    expect(local).toMatch(/ {2}local {9}1 {2}1,234,567 {7}7 {5}unknown {20}1$/);
+    expect(total).toBe('total                     3  2,469,134      14  $12,345.60          1         1');
+    expect(end).toBe('');
+    const none = await cortex(['usage', '--to', '2024-01-31', '--model', 'fast']);
+    expect(none).toEqual({ code: 0, stdout: '', stderr: 'no requests to models from 2024-01-02 to 2024-01-31\n' });
+    expect(json(await cortex(['usage', '--model', 'local', '--json']))).toMatchObject({ totals: { requests: 1 } });
+    const wrong = await cortex(['usage', '--from', 'yesterday']);
+    expect(wrong).toMatchObject({ code: 4, stderr: 'cortex: from: is not a day such as 2026-01-31\n' });
+  });
+
+  test('replay: a recording that is cut, and a prompt for a payload that holds none, are refused in one line', async () => {
+    const id = await submitted('x', '--record');
+    const { tenant, fence, attempt } = await start(stage, id);
+    const record = async (cut: boolean): Promise<void> => {
+      const facts = { worker: 'w', trace_id: 't', tenant, fence, attempt: 1, constraints: '', model: null };
+      const request = { jobId: id, contextPtr: `redis://ctx:${id}` };
+      const first = { type: 'attempt', version: 1, topic: 'job.echo', request, ...facts };
+      const outcome = { status: 'SUCCEEDED', error_code: '', error_message: '' };
+      const last = { type: 'end', times: [], ...outcome, deadline: false, cut };
+      const bytes = new TextEncoder().encode(`${JSON.stringify(first)}\n${JSON.stringify(last)}\n`);
+      await stage.store.artifact({ id, tenant, fence, attempt, name: 'exchanges', bytes });
+    };
+    await record(true);
+    expect(await cortex(['replay', id])).toEqual({
+      ...{ code: 2, stdout: '' },
+      stderr: 'cortex: the recording is cut, since there was too much to keep: it cannot be replayed\n',
+    });
+    await record(false);
+    await stage.redis.set(`ctx:${id}`, 'null');
+    expect(await cortex(['replay', id, '--prompt', 'y'])).toMatchObject({
+      ...{ code: 2, stderr: expect.stringMatching(/^cortex: [^\n]+no object/) as string },
+    });
+  });
+
   test('what is not there is 5', async () => {
     const gone = { code: 5, stdout: '', stderr: 'cortex: job not found\n' };
     expect(await cortex(['get', '0199-no'])).toEqual(gone);

@@ -21,6 +21,8 @@ import { testRpcProtocols } from './suites/rpc-protocols.ts';
 import { testSubmit } from './suites/submit.ts';
 import { testTenants } from './suites/tenants.ts';
 import { testTracesAndWorkers } from './suites/traces-workers.ts';
+import { testRecordings } from './suites/recordings.ts';
+import { testUsage } from './suites/usage.ts';
 import { testValidation } from './suites/validation.ts';
 import { testWorkflows } from './suites/workflows.ts';
 import { testWait } from './suites/wait.ts';
@@ -43,6 +45,8 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testJobs(make);
     testList(make);
     testTracesAndWorkers(make);
+    testUsage(make);
+    testRecordings(make);
     testCancel(make);
     testWait(make);
     testRepoReview(make);

@@ -1,4 +1,5 @@
-// Reading: view, page, trace, transitions, look, events, depths. Bounded work, one round trip each, nothing is written.
+// Reading: view, page, trace, transitions, look, recording, events, depths. Bounded work, one round trip each, nothing is written.
+import { recordingName } from '#core/model/recording.ts';
 import { jobScript, mostBytes } from './prelude.ts';
 import { readScript } from './shown.ts';
 
@@ -112,6 +113,26 @@ return each(5,2,false,function(id,tenant)
   if text then room=room-#text end
   return {m,beside(text)}
 end)`,
+);
+
+// ARGV[5]: id, [6] tenant. {record, payload, result, recording}, each text or nothing. Later attempts write later, so the last one is the newest.
+export const recording = readScript(
+  'recording',
+  /* lua */ `
+local function row(id)
+  local m=shown(id)
+  if not m[1] or m[2]~=ARGV[6] then return false end
+  local rk=P..'job:meta:'..id
+  local extra=call('HMGET',rk,'arts','rctx')
+  local begin,last='res:'..id..'-${recordingName}-',false
+  for key in string.gmatch(extra[1] or '','[^ ]+') do
+    if string.sub(key,1,#begin)==begin and string.match(string.sub(key,#begin+1),'^%d+$') then last=key end
+  end
+  local result=m[4] and string.match(m[4],'^redis://(.+)$')
+  local payload=value(P..(extra[2] or 'ctx:'..id))
+  return {m,beside(payload),result and beside(value(P..result)),last and beside(value(P..last))}
+end
+return reply(guard(ARGV[5],false,row,ARGV[5]))`,
 );
 
 // ARGV[5]: tenant, [6] after, [7] limit.

@@ -35,6 +35,7 @@ export const submit: Command = {
     'max-input-tokens': { kind: 'count', value: 'N', help: 'of the window that a model gets' },
     'max-output-tokens': { kind: 'count', value: 'N', help: 'of what a model may answer' },
     'max-total-tokens': { kind: 'count', value: 'N', help: 'of both' },
+    record: { kind: 'flag', help: 'keep what it says to models, for cortex replay' },
     'allow-summarization': { kind: 'flag', help: 'the context engine may shorten history' },
     'allow-retrieval': { kind: 'flag', help: 'the context engine may look things up' },
     ...gatewayOptions,
@@ -99,6 +100,7 @@ async function readBody({ args, sources }: Parameters<Command['run']>[0]): Promi
     max_input_tokens: args.count('max-input-tokens'),
     max_output_tokens: args.count('max-output-tokens'),
     max_total_tokens: args.count('max-total-tokens'),
+    record: args.flag('record') || undefined,
     allow_summarization: args.flag('allow-summarization') || undefined,
     allow_retrieval: args.flag('allow-retrieval') || undefined,
   };

@@ -27,6 +27,8 @@ const matrix: Readonly<
   'POST /api/v1/workflows/{id}/signals/{name}': { least: 'submitter', body: '{}', status: 404 },
   'POST /api/v1/workflows/{id}/rerun': { least: 'submitter', body: '{}', status: 404 },
   'GET /api/v1/traces/{id}': { least: 'viewer', status: 200 },
+  'GET /api/v1/jobs/{id}/recording': { least: 'viewer', status: 404 },
+  'GET /api/v1/usage': { least: 'viewer', status: 200 },
   'GET /api/v1/jobs/{id}/events': { least: 'viewer', status: 404 },
   'GET /api/v1/stream': { least: 'viewer', status: 426 },
   'POST /api/v1/stream-tickets': { least: 'viewer', status: 201 },

@@ -18,12 +18,15 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/archives', 'GET', 'POST'],
   ['/api/v1/archives/x/parts/0', 'PUT', 'POST'],
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
+  ['/api/v1/usage', 'POST', 'GET, HEAD'],
+  ['/api/v1/jobs/x/recording', 'POST', 'GET, HEAD'],
 ];
 
-/** What has its own form, and its own suite. */
-const streams: Readonly<Record<string, readonly [path: string, status: number]>> = {
+/** What has its own form, or needs more than a job, and its own suite. */
+const others: Readonly<Record<string, readonly [path: string, status: number]>> = {
   'GET /api/v1/jobs/{id}/events': ['/api/v1/jobs/{id}/events', 200],
   'GET /api/v1/stream': ['/api/v1/stream', 426],
+  'GET /api/v1/jobs/{id}/recording': ['/api/v1/jobs/{id}/recording', 404],
 };
 /** One whose only part has as many bytes as `{}`. */
 const archive = { sha256: 'a'.repeat(64), bytes: 2 };
@@ -40,8 +43,9 @@ const requests: Readonly<Record<string, readonly [path: string, status: number, 
   'POST /api/v1/archives': ['/api/v1/archives', 200, archive],
   'POST /api/v1/archives/{sha256}/parts/{part}': [`/api/v1/archives/${archive.sha256}/parts/0`, 200, {}],
   'GET /api/v1/traces/{id}': ['/api/v1/traces/{trace}', 200],
+  'GET /api/v1/usage': ['/api/v1/usage', 200],
   'POST /api/v1/stream-tickets': ['/api/v1/stream-tickets', 201],
-  ...streams,
+  ...others,
 };
 
 export function testRoutes(make: MakeGateway): void {
@@ -58,7 +62,7 @@ export function testRoutes(make: MakeGateway): void {
       expect(Object.keys(requests).sort()).toEqual([...everyRoute()].sort());
     });
 
-    test.each(Object.entries(requests).filter(([route]) => !(route in streams)))(
+    test.each(Object.entries(requests).filter(([route]) => !(route in others)))(
       '%s says that its answer is JSON, and it is',
       async (route, request) => {
         const [path, status, body] = request;

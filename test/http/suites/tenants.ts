@@ -105,6 +105,17 @@ const attempts: Readonly<Record<string, Attempt>> = {
   'GET /api/v1/traces/{id}': async (gateway, { trace_id }, headers) => {
     expect(await (await gateway.request(`/api/v1/traces/${trace_id}`, { headers })).json()).toEqual([]);
   },
+  'GET /api/v1/jobs/{id}/recording': async (gateway, { job_id }, headers) => {
+    const response = await gateway.request(`/api/v1/jobs/${job_id}/recording`, { headers });
+    await expectProblem(response, 404, { detail: 'job not found' });
+  },
+  'GET /api/v1/usage': async (gateway, _victim, headers) => {
+    for (const query of ['', '?model=secret-model']) {
+      const answer = await json(await gateway.request(`/api/v1/usage${query}`, { headers }));
+      expect(answer).toMatchObject({ items: [], totals: { requests: 0, input_tokens: 0, cost: null } });
+    }
+    await expectProblem(await gateway.request('/api/v1/usage?tenant=default', { headers }), 400, { field: 'tenant' });
+  },
   'GET /api/v1/jobs/{id}/events': async (gateway, { job_id }, headers) => {
     for (const query of ['', '?cursor=0', '?cursor=', '?cursor=1-1']) {
       const response = await gateway.request(`/api/v1/jobs/${job_id}/events${query}`, { headers });
@@ -148,6 +159,8 @@ export function testTenants(make: MakeGateway): void {
         await gateway().request('/api/v1/archives', { ...init, body: JSON.stringify({ sha256, bytes: 5 }) });
         await gateway().request(`/api/v1/archives/${sha256}/parts/0`, { ...init, body: '12345' });
       }
+      const asked = { number: 1, model: 'secret-model', usage: { inputTokens: 5, outputTokens: 5 }, cost: 7 };
+      await gateway().store.meter([{ id: running.job_id, tenant: 'default', attempt: 'a', ...asked }]);
       ended = await submitted(gateway(), secret, as('submitter'));
       await finish(gateway(), await start(gateway(), ended.job_id), { result: '"secret"' });
     });

@@ -85,6 +85,8 @@ describe('help', () => {
     'workflow',
     'signal',
     'rerun',
+    'usage',
+    'replay',
     'review',
     'keys add',
     'keys list',

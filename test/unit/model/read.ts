@@ -13,10 +13,13 @@ export async function text(model: Model, request: Partial<ModelRequest> = {}): P
 }
 
 /** The texts that came, and the error that ended them. */
-export async function broken(model: Model): Promise<{ readonly texts: string[]; readonly error: unknown }> {
+export async function broken(
+  model: Model,
+  request: Partial<ModelRequest> = {},
+): Promise<{ readonly texts: string[]; readonly error: unknown }> {
   const texts: string[] = [];
   try {
-    for await (const part of model.stream(hello)) if (part.type === 'text') texts.push(part.text);
+    for await (const part of model.stream({ ...hello, ...request })) if (part.type === 'text') texts.push(part.text);
   } catch (error) {
     return { texts, error };
   }

@@ -18,6 +18,9 @@ test('events become metrics with their labels', async () => {
   events.emit({ type: 'aborted', ...about, cause: 'lease' });
   events.emit({ type: 'unresponsive', ...about, sinceMs: 10_000 });
   events.emit({ type: 'slots', worker: 'w0', topic: 'job.test', active: 3, parallel: 4 });
+  const usage = { inputTokens: 11, outputTokens: 7 };
+  events.emit({ type: 'asked', ...about, model: 'fast', outcome: 'answered', usage });
+  events.emit({ type: 'asked', ...about, model: 'fast', outcome: 'cut', usage: undefined });
   events.emit({ type: 'renewal_failed', error: new Error('away') });
   stop();
   events.emit({ type: 'unresponsive', ...about, sinceMs: 10_000 });
@@ -33,6 +36,10 @@ test('events become metrics with their labels', async () => {
       'cortex_worker_unresponsive_total{topic="job.test"} 1',
       'cortex_worker_active_jobs{topic="job.test"} 3',
       'cortex_worker_renewals_failed_total 1',
+      'cortex_worker_model_requests_total{model="fast",outcome="answered"} 1',
+      'cortex_worker_model_requests_total{model="fast",outcome="cut"} 1',
+      'cortex_worker_model_tokens_total{model="fast",kind="input"} 11',
+      'cortex_worker_model_tokens_total{model="fast",kind="output"} 7',
     ]),
   );
 });

@@ -1,0 +1,61 @@
+// Runs a recorded attempt again: the same handler, the payload that was stored, its clock and its ids as they were. Models are what the
+// caller has made of the recording; keeping the network away is the caller's business too.
+import { fromJson } from '@bufbuild/protobuf';
+import { CortexError } from '#core/errors.ts';
+import { silentLog } from '#core/log.ts';
+import type { Recording } from '#core/model/recording.ts';
+import { formatPointer } from '#core/protocol/pointer.ts';
+import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
+import { limitsUnder } from './constraints.ts';
+import type { JobContext, WorkerDefinition } from './define.ts';
+import { prepare } from './execute.ts';
+import { defaultLimits } from './host.ts';
+import { failed, type Outcome, outcomeOf, type Settled } from './outcome.ts';
+
+/** What the attempt comes to. Throws CortexError `unimplemented` for a handler in a thread: it reads what no recording holds. */
+export async function replayAttempt(
+  definition: WorkerDefinition,
+  { attempt, end }: Pick<Recording, 'attempt' | 'end'>,
+  payload: string | null,
+): Promise<Outcome> {
+  const { run, topic } = definition;
+  if (!('here' in run)) {
+    throw new CortexError('unimplemented', `${topic} reads what no recording holds, so it cannot be replayed`);
+  }
+  const prepared = prepare(definition, attempt.constraints, payload);
+  if (!prepared.ok) return failed(prepared.error);
+  const { input, constraints } = prepared.value;
+  const request = fromJson(JobRequestSchema, attempt.request as Parameters<typeof fromJson>[1]);
+  const times = end.times.values();
+  let time = end.times[0] ?? 0;
+  const context: JobContext = {
+    job: {
+      ...{ id: request.jobId, topic, tenant: attempt.tenant, traceId: attempt.trace_id },
+      ...{ attempt: attempt.attempt, request },
+    },
+    worker: attempt.worker,
+    signal: new AbortController().signal,
+    fence: attempt.fence,
+    idempotencyKey: request.jobId,
+    constraints,
+    progress: () => undefined,
+    artifact: (name) => Promise.resolve(formatPointer(`res:${request.jobId}-${name}-${attempt.fence}`)),
+    log: silentLog,
+    now() {
+      // Whoever asks more often than then hears the last one again.
+      time = times.next().value ?? time;
+      return time;
+    },
+  };
+  let settled: Settled;
+  try {
+    settled = { value: await run.here(input, context) };
+  } catch (error) {
+    settled = { error };
+  }
+  if (end.deadline) {
+    const { status, error_code: errorCode, error_message: errorMessage } = end;
+    return { status: status as Outcome['status'], retryable: false, result: undefined, errorCode, errorMessage };
+  }
+  return outcomeOf(settled, definition, limitsUnder(constraints, defaultLimits).resultBytes);
+}
