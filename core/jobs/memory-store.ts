@@ -13,6 +13,7 @@ import {
   noteStopped,
 } from './memory-attempts.ts';
 import { endJob, noteAnnounced, requeueJob, takeDue } from './memory-lifecycle.ts';
+import { keepOutput, readOutput } from './memory-output.ts';
 import { ownRecord, readEvents, readJob, readPage, readStanding, readTrace, viewOf } from './memory-reads.ts';
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
@@ -66,6 +67,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     commitForeign: each(commitForeignResult),
     progress: each(noteProgress),
     progressForeign: each(noteForeignProgress),
+    output: each(keepOutput),
     artifact: (item) => step(() => keepArtifact(memory, item)),
     stopped: (items) => step(() => items.forEach((item) => noteStopped(memory, item))),
     end: each(endJob),
@@ -85,6 +87,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     trace: (traceId, tenant) => step(() => readTrace(memory, traceId, tenant)),
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
     result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
+    readOutput: (query) => step(() => readOutput(memory, query)),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
     standing: (tenant, jobs) => step(() => readStanding(memory, tenant, jobs)),
   };

@@ -11,6 +11,7 @@
 import type { Approve, Approved } from './approval.ts';
 import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
+import type { Output, OutputAnswer, OutputPage, OutputQuery } from './output.ts';
 import type { Page, PageQuery, PoolDepth, Seen, Standing, StandingOf } from './reading.ts';
 import type { EndState, JobState } from './state.ts';
 
@@ -340,6 +341,7 @@ export interface Registered {
 
 export type { Approve, Approved } from './approval.ts';
 export type { ForeignProgress, ForeignResult } from './foreign.ts';
+export type { Output, OutputAnswer, OutputPage, OutputQuery } from './output.ts';
 export type { Page, PageQuery, PoolDepth, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
 
 export interface JobStore {
@@ -354,6 +356,8 @@ export interface JobStore {
   progress(items: readonly Progress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
   /** Noted as long as the job is out on its topic, from whomever it comes. */
   progressForeign(items: readonly ForeignProgress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
+  /** Appends to the text that an attempt gives out; output.ts tells the answers. */
+  output(items: readonly Output[]): Promise<readonly OutputAnswer[]>;
   /** Answers the key, or undefined when the fence is stale. */
   artifact(item: Artifact): Promise<string | undefined>;
   stopped(items: readonly Stopped[]): Promise<void>;
@@ -380,6 +384,8 @@ export interface JobStore {
   transitions(id: string, tenant: string): Promise<readonly string[] | undefined>;
   /** The result alone, as `look` has it. Undefined when the tenant has no such job. */
   result(id: string, tenant: string): Promise<string | null | undefined>;
+  /** That text from a place on, a bounded part. Undefined where the tenant has no such job, or the job no text (any more). */
+  readOutput(query: OutputQuery): Promise<OutputPage | undefined>;
   /** The first entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
   events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;
   /** How these jobs stand, and where the tenant's event stream ends, as of one moment: every later event is one of later. */

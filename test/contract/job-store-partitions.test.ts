@@ -98,6 +98,7 @@ async function everything(rig: Rig): Promise<void> {
   await raw.accept(jobs.map(rig.acceptOf));
   await raw.renew([{ ...worker, leaseMs: 4000, jobs: jobs.map(rig.keyOf) }]);
   await raw.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 1, message: '' })));
+  await raw.output(jobs.map((job) => ({ ...rig.keyOf(job), at: 0, text: 'a word' })));
   for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'a', bytes: Uint8Array.of(1) });
   await raw.commit(jobs.slice(0, 3).map((job) => rig.commitOf(job)));
   await raw.commit(jobs.slice(3, 5).map((job) => rig.commitOf(job, 'FAILED', { retryable: true })));
@@ -119,6 +120,7 @@ async function everything(rig: Rig): Promise<void> {
     await raw.view(id, undefined);
     await raw.transitions(id, tenant);
     await raw.result(id, tenant);
+    await raw.readOutput({ id, tenant, fence: '', at: 0 });
   }
   await raw.look([...jobs, ...bus]);
   for (const tenant of tenants) {

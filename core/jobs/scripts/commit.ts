@@ -10,7 +10,7 @@ export const commit = jobScript(
   /* lua */ `
 return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors)
   local rk=P..'job:meta:'..id
-  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','idem','result_ptr','rctx','fh')
+  local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','idem','result_ptr','rctx','fh','out')
   local st,tenant=m[1],m[2]
   if not st then return {'missing','',false} end
   if m[3]~=fence or m[4]~=attempt then return {'stale',st,false} end
@@ -50,7 +50,7 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
   end
   call('ZREM',slots,id)
   local told={id,to,tenant,m[8] or '',m[9] or '',m[7],ptr,exec,code,message,m[10] or ''}
-  return {'committed',to,finish(id,tenant,to,fence,h,told,m[11],m[13])}
+  return {'committed',to,finish(id,tenant,to,fence,h,told,m[11],m[13],m[15])}
 end)`,
 );
 

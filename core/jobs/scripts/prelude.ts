@@ -167,8 +167,8 @@ local function unwanted(id,rctx)
   if call('EXISTS',P..'job:meta:'..other)==0 then call('PEXPIRE',P..'ctx:'..other,DATA) end
 end
 -- The end of a job: state, times, the life of its keys, one more look for the announcement. 'sets' are further fields. Answers the end;
--- 'told' is that end, with 'idem' and 'rctx', by who has read the record already.
-local function finish(id,tenant,to,fence,sets,told,idem,rctx)
+-- 'told' is that end, with 'idem', 'rctx' and 'out', by who has read the record already.
+local function finish(id,tenant,to,fence,sets,told,idem,rctx,out)
   local rk=P..'job:meta:'..id
   call('HSET',rk,'state',to,'updated_at',us,'ended',ms,unpack(sets))
   call('DEL',P..'job:req:'..id)
@@ -176,12 +176,13 @@ local function finish(id,tenant,to,fence,sets,told,idem,rctx)
   call('PEXPIRE',P..'job:events:'..id,META)
   call('PEXPIRE',P..'ctx:'..id,DATA)
   if not told then
-    local m=call('HMGET',rk,'idem','rctx')
-    told,idem,rctx=endof(id),m[1],m[2]
+    local m=call('HMGET',rk,'idem','rctx','out')
+    told,idem,rctx,out=endof(id),m[1],m[2],m[3]
   end
   local worker,arts=told[6],told[11]
   if idem then call('PEXPIRE',P..'idem:'..tenant..':'..idem,META) end
   if rctx then unwanted(id,rctx) end
+  if out then call('PEXPIRE',P..'out:'..id,DATA) end
   if foreign(worker) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
   if arts~='' then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})
