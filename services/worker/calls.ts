@@ -8,6 +8,8 @@ import type {
   Commit,
   Committed,
   JobStore,
+  Output,
+  OutputAnswer,
   Progress,
   Requeue,
   Requeued,
@@ -17,7 +19,7 @@ import type {
 /** How long one of these calls, or an artifact, may take on its connection, ms: what is large needs time, and the leases last meanwhile. */
 export const callTimeoutMs = 10_000;
 
-/** Results in one commit, bytes; a single larger one goes alone. */
+/** Results in one commit, or texts in one call, bytes; a single larger one goes alone. */
 export const maxCommitBytes = 2 ** 20;
 
 export interface StoreCalls {
@@ -25,6 +27,7 @@ export interface StoreCalls {
   accept(item: Accept): Promise<Exclude<Accepted, { outcome: 'again' }>>;
   commit(item: Commit): Promise<Committed>;
   progress(item: Progress): Promise<'ok' | 'stale' | 'missing'>;
+  output(item: Output): Promise<OutputAnswer>;
   stopped(item: Stopped): Promise<void>;
   requeue(item: Requeue): Promise<Requeued>;
 }
@@ -44,6 +47,7 @@ export function gatherCalls(store: JobStore): StoreCalls {
       maxBytes: maxCommitBytes,
     }),
     progress: coalesce((items) => store.progress(items)),
+    output: coalesce((items) => store.output(items), { size: (item) => item.text.length, maxBytes: maxCommitBytes }),
     stopped: coalesce(async (items) => {
       await store.stopped(items);
       return items.map(() => undefined);

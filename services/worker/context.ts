@@ -1,11 +1,14 @@
 // What a handler gets beside its input: facts about the attempt, and the ways in which it may speak before it ends.
 import { CortexError } from '#core/errors.ts';
+import { maxOutputBytes } from '#core/jobs/output.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
 import { createArtifacts } from './artifacts.ts';
 import type { JobContext } from './define.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
+import { createOutput, type OutputTexts } from './output.ts';
 import { createProgress, type ProgressReports } from './progress.ts';
+import { persist } from './retry.ts';
 
 export interface ContextFacts {
   /** The attempt's number, from 1. */
@@ -16,7 +19,7 @@ export interface ContextFacts {
 
 export interface OpenContext {
   readonly context: JobContext;
-  /** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
+  /** The handler has returned: its last progress and text go out, and what it still says is refused. Never throws. */
   close(): Promise<void>;
 }
 
@@ -36,6 +39,31 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
           else deps.onDoubt(attempt);
         } catch (error) {
           attempt.log.debug('progress could not be stored', { error });
+        }
+      },
+    });
+
+  let output: OutputTexts | undefined;
+  const startOutput = (): OutputTexts =>
+    createOutput({
+      clock: deps.clock,
+      maxBytes: maxOutputBytes,
+      onFull: () => attempt.log.warn('output is cut: an attempt gives out so much at most', { bytes: maxOutputBytes }),
+      async send(text) {
+        const call = () => deps.calls.output({ ...key, ...text });
+        try {
+          const answer = await persist(call, { clock: deps.clock, until: () => attempt.leaseEnd });
+          if (answer === 'ok') deps.news.output(handOut);
+          else if (answer === 'gap' || answer === 'full') {
+            attempt.log.warn('output ends here: the store has lost some of it', { answer });
+          } else {
+            deps.events.emit({ type: 'stale', ...attempt.about, step: 'output', reason: undefined });
+            deps.onDoubt(attempt);
+          }
+          return answer === 'ok';
+        } catch (error) {
+          attempt.log.warn('output ends here: it could not be stored', { error });
+          return false;
         }
       },
     });
@@ -73,6 +101,9 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       progress: (percent, message = '') => {
         if (open && !signal.aborted) (progress ??= startProgress()).report(percent, message);
       },
+      output: (text) => {
+        if (open && !signal.aborted) (output ??= startOutput()).give(text);
+      },
       artifact,
       get log() {
         return attempt.log;
@@ -83,6 +114,9 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       open = false;
       if (signal.aborted) progress?.close();
       else await progress?.flush();
+      // Of an attempt whose time is over, or that is handed back, what it had made is told; after any other stop nobody takes it.
+      if (!signal.aborted || attempt.cause === 'deadline' || attempt.cause === 'shutdown') await output?.flush();
+      else output?.close();
     },
   };
 }
