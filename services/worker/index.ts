@@ -1,6 +1,7 @@
 // The workers that one image holds, by the short names of WORKERS. What each one needs from configuration, it is made with.
 import type { Models } from '#core/model/serve.ts';
 import { chat } from './chat.ts';
+import { chatAdvanced } from './chat-advanced.ts';
 import type { WorkerDefinition } from './define.ts';
 import { echo } from './echo.ts';
 import { type ReadResult, repoReport } from './repo/report.ts';
@@ -23,6 +24,7 @@ export interface WorkerNeeds {
 export const workers = {
   echo: () => echo,
   chat: ({ models }) => chat(models),
+  'chat-advanced': ({ models }) => chatAdvanced(models),
   'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives }) =>
     repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives),
   'repo-report': ({ readResult }) => repoReport(readResult),
