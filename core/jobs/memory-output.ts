@@ -1,7 +1,13 @@
 // The twin's text that attempts give out.
 import { type Memory, recordOf, stored } from './memory-state.ts';
-import { maxOutputBytes, type Output, type OutputAnswer, type OutputPage, outputPageBytes } from './output.ts';
-import type { OutputQuery } from './output.ts';
+import {
+  maxOutputBytes,
+  type Output,
+  type OutputAnswer,
+  type OutputPage,
+  outputPageBytes,
+  type OutputQuery,
+} from './output.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -92,10 +92,7 @@ export function createOutput({ clock, send, maxBytes, onFull, gapMs = 40 }: Outp
       if (half !== '' && !over) add(half.toWellFormed());
       half = '';
       await underWay;
-      while (waiting !== '') {
-        go();
-        await underWay;
-      }
+      for (go(); underWay !== undefined; go()) await underWay;
     },
     close() {
       closed = true;

@@ -49,9 +49,15 @@ export function streamRoutes(deps: StreamRouteDeps): readonly Route[] {
     const lease = leases.take('sse', tenant, c.req.raw.signal);
     const feed = feeds.open(tenant);
     lease.onRelease(feed.close);
-    const place = stands?.from === 'now' ? 'end' : stands?.from === 'after' ? stands.output : undefined;
+    const place = stands?.from === 'after' ? stands.output : undefined;
     const output = createJobOutput(deps, { id, tenant, signal: lease.signal, place });
     lease.onRelease(output.close);
+    try {
+      if (stands?.from === 'now') await output.skip();
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
     const text = jobEvents(deps, { id, tenant, lease, feed, output, beatMs, begin });
     return new Response(eventStream(text, lease, clock), { headers });
   };

@@ -12,8 +12,8 @@ export interface JobOutputOptions {
   readonly id: string;
   readonly tenant: string;
   readonly signal: AbortSignal;
-  /** What the client has; `end`: it wants what comes from now on. */
-  readonly place: OutputPlace | 'end' | undefined;
+  /** What the client has. */
+  readonly place: OutputPlace | undefined;
 }
 
 /** A piece of it. With `offset` 0 it begins, or begins anew. */
@@ -35,6 +35,8 @@ export interface JobOutput {
   heard(): Promise<void>;
   /** What there is, piece by piece; the place is behind each when it is handed out. Throws what the store throws for good. */
   pieces(): AsyncGenerator<OutputPiece>;
+  /** The client wants what comes from now on. Throws as `pieces` does. */
+  skip(): Promise<void>;
   /** Somebody says that there may be more. */
   hint(): void;
   /** Listens to the bus from now on, where there is one for this; the first time counts. */
@@ -49,9 +51,8 @@ export function hearsOutput({ subscribe, isolated }: Pick<JobOutputDeps, 'subscr
 
 export function createJobOutput(deps: JobOutputDeps, { id, tenant, signal, place: from }: JobOutputOptions): JobOutput {
   const { store, subscribe, log } = deps;
-  let place = from === 'end' ? undefined : from;
-  let skipping = from === 'end';
-  let due = skipping;
+  let place = from;
+  let due = false;
   let news = Promise.withResolvers<void>();
   let listening = false;
   let closed = false;
@@ -73,10 +74,9 @@ export function createJobOutput(deps: JobOutputDeps, { id, tenant, signal, place
       if (page === undefined || page.text === '') break;
       const before = page.fence === fence && page.at === at ? offset : 0;
       place = { fence: page.fence, at: page.next, offset: before + page.text.length };
-      if (!skipping) yield { job_id: id, attempt: page.attempt, offset: before, text: page.text };
+      yield { job_id: id, attempt: page.attempt, offset: before, text: page.text };
       ({ more } = page);
     }
-    skipping = false;
   };
 
   return {
@@ -88,6 +88,9 @@ export function createJobOutput(deps: JobOutputDeps, { id, tenant, signal, place
     },
     heard: () => news.promise,
     pieces: readPieces,
+    async skip() {
+      for await (const _ of readPieces());
+    },
     hint,
     listen() {
       if (listening || subscribe === undefined || !hearsOutput(deps)) return;
