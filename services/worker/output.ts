@@ -65,6 +65,12 @@ export function createOutput({ clock, send, maxBytes, onFull, gapMs = 40 }: Outp
     if (wait <= 0) go();
     else cancelTimer = clock.after(wait, go);
   };
+  const drain = async (): Promise<void> => {
+    await underWay;
+    if (waiting === '') return;
+    go();
+    await drain();
+  };
   const stop = (): void => {
     over = true;
     waiting = half = '';
@@ -91,8 +97,7 @@ export function createOutput({ clock, send, maxBytes, onFull, gapMs = 40 }: Outp
       closed = true;
       if (half !== '' && !over) add(half.toWellFormed());
       half = '';
-      await underWay;
-      for (go(); underWay !== undefined; go()) await underWay;
+      await drain();
     },
     close() {
       closed = true;
