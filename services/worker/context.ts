@@ -5,6 +5,7 @@ import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
 import { createArtifacts } from './artifacts.ts';
 import type { JobContext } from './define.ts';
+import type { AbortCause } from './events.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
 import { createOutput, type OutputTexts } from './output.ts';
 import { createProgress, type ProgressReports } from './progress.ts';
@@ -22,6 +23,9 @@ export interface OpenContext {
   /** The handler has returned: its last progress and text go out, and what it still says is refused. Never throws. */
   close(): Promise<void>;
 }
+
+/** Causes of a stop that do not void the fence by themselves. */
+const stillTaken: ReadonlySet<AbortCause> = new Set(['deadline', 'shutdown', 'lease']);
 
 /** The context of one attempt. */
 export function createContext(attempt: Attempt, facts: ContextFacts, deps: AttemptDeps): OpenContext {
@@ -114,8 +118,8 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       open = false;
       if (signal.aborted) progress?.close();
       else await progress?.flush();
-      // Of an attempt whose time is over, or that is handed back, what it had made is told; after any other stop nobody takes it.
-      if (!signal.aborted || attempt.cause === 'deadline' || attempt.cause === 'shutdown') await output?.flush();
+      // Where the store may still take the outcome, it takes the text before it.
+      if (attempt.cause === undefined || stillTaken.has(attempt.cause)) await output?.flush();
       else output?.close();
     },
   };

@@ -60,7 +60,7 @@ function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
   }
 }
 const known = new Set(
-  'GET SET TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
+  'GET SET STRLEN APPEND GETRANGE TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
     ' ',
   ),
 );
@@ -98,7 +98,7 @@ async function everything(rig: Rig): Promise<void> {
   await raw.accept(jobs.map(rig.acceptOf));
   await raw.renew([{ ...worker, leaseMs: 4000, jobs: jobs.map(rig.keyOf) }]);
   await raw.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 1, message: '' })));
-  await raw.output(jobs.map((job) => ({ ...rig.keyOf(job), at: 0, text: 'a word' })));
+  for (const at of [0, 6]) await raw.output(jobs.map((job) => ({ ...rig.keyOf(job), at, text: 'a word' })));
   for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'a', bytes: Uint8Array.of(1) });
   await raw.commit(jobs.slice(0, 3).map((job) => rig.commitOf(job)));
   await raw.commit(jobs.slice(3, 5).map((job) => rig.commitOf(job, 'FAILED', { retryable: true })));

@@ -14,7 +14,7 @@ return each(5,${outputStride},'missing',function(id,fence,attempt,at,text)
   local m=record(id,'attempt','attempts','out')
   if not m[1] then return 'missing' end
   if m[1]~='RUNNING' or m[3]~=fence or m[4]~=attempt then return 'stale' end
-  local from,mine=num(at),m[6] and string.match(m[6],'^(%d+)|')==fence
+  local from,number,mine=num(at),f0(num(m[5] or '0')),m[6] and string.match(m[6],'^(%d+)|')==fence
   local have=mine and call('STRLEN',key) or 0
   if have>=from+#text then return 'ok' end
   if have~=from then return 'gap' end
@@ -22,7 +22,7 @@ return each(5,${outputStride},'missing',function(id,fence,attempt,at,text)
   if mine then call('APPEND',key,text)
   else
     call('SET',key,text)
-    call('HSET',rk,'out',fence..'|'..f0(num(m[5] or '0')))
+    call('HSET',rk,'out',fence..'|'..number)
   end
   return 'ok'
 end)`,

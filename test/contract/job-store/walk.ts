@@ -40,7 +40,6 @@ const weights = {
     foreign: 5,
     progress: 3,
     artifact: 3,
-    output: 5,
   },
   ...{
     stopped: 6,
@@ -217,7 +216,7 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
     await reader.view(job.id, random.chance(0.8) ? job.tenant : tenant);
     await reader.transitions(job.id, job.tenant);
     await reader.result(job.id, job.tenant);
-    await reader.readOutput({ ...job, fence: '', at: random.below(4) });
+    await reader.readOutput({ ...job, fence: '', at: 2 });
     await reader.look(jobs.slice(-5).map(({ id, tenant: own }) => ({ id, tenant: random.chance(0.8) ? own : tenant })));
     await reader.events(tenant, '', 1000);
     await reader.standing(
@@ -254,10 +253,15 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
     foreign: () => foreign(random.pick(jobs.filter(({ pool }) => pool === 'bus'))),
     progress: async () => {
       const one = someHeld();
-      if (one !== undefined)
-        note(
-          `progress ${(await store.progress([{ ...rig.keyOf(one.job), percent: random.below(101), message: 'm' }]))[0]}`,
-        );
+      if (one === undefined) return;
+      const key = rig.keyOf(one.job);
+      const percent = random.below(101);
+      note(`progress ${(await store.progress([{ ...key, percent, message: 'm' }]))[0]}`);
+      // Mostly it goes on where the text ends.
+      const kept = await rig.raw.readOutput({ ...one.job, fence: key.fence, at: 0 });
+      const end = kept?.fence === key.fence ? kept.next : 0;
+      const at = percent < 80 ? end : percent % 7;
+      note(`output ${(await store.output([{ ...key, at, text: 'x'.repeat(1 + (percent % 5)) }]))[0]}`);
     },
     artifact: async () => {
       const one = someHeld();
@@ -266,14 +270,6 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
         note(
           `artifact ${(await store.artifact({ ...rig.keyOf(one.job), name, bytes: Uint8Array.of(1) })) !== undefined}`,
         );
-    },
-    output: async () => {
-      const one = someHeld();
-      if (one === undefined) return;
-      const key = rig.keyOf(one.job);
-      const kept = await rig.raw.readOutput({ ...one.job, fence: key.fence, at: 0 });
-      const at = kept?.fence === key.fence && random.chance(0.8) ? kept.next : random.below(3);
-      note(`output ${(await store.output([{ ...key, at, text: 'x'.repeat(1 + random.below(4)) }]))[0]}`);
     },
     stopped: async () => {
       const one = someHeld();
