@@ -1,4 +1,5 @@
 // What a job is to the plane: its parts as types, and the pure rules about them. No clock, no store.
+import type { OutputOf } from './output.ts';
 import type { EndState, JobState } from './state.ts';
 
 /** 0 is served first: critical, interactive, batch. */
@@ -93,6 +94,8 @@ export interface JobView {
   readonly resultPtr: string;
   readonly artifactPtrs: readonly string[];
   readonly progress: { readonly percent: number; readonly message: string } | undefined;
+  /** Whose text is kept, where an attempt gave out any. */
+  readonly output: OutputOf | undefined;
 }
 
 /** One step of a job, as it stands in `ev:<tenant>` and goes out on `cortex.ev.<tenant>`. */

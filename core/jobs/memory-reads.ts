@@ -16,11 +16,11 @@ export function ownRecord(memory: Memory, id: string, tenant: string | undefined
 
 export function viewOf(record: JobRecord): JobView {
   const { id, state, tenant, topic, traceId, principal, parentId, createdAt, updatedAt, startedAt, endedAt } = record;
-  const { stoppedAt, deadlineAt, rule, pool, worker, attempts, failures, losses, execMs, progress } = record;
+  const { stoppedAt, deadlineAt, rule, pool, worker, attempts, failures, losses, execMs, progress, output } = record;
   const pointer = (key: string): string => `redis://${key}`;
   return {
     ...{ id, state, tenant, topic, traceId, principal, parentId, createdAt, updatedAt, startedAt, endedAt },
-    ...{ stoppedAt, deadlineAt, rule, pool, worker, attempts, failures, losses, execMs, progress },
+    ...{ stoppedAt, deadlineAt, rule, pool, worker, attempts, failures, losses, execMs, progress, output },
     fence: String(record.fence),
     safetyDecision: record.decision,
     safetyReason: record.reason,

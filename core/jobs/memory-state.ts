@@ -4,6 +4,7 @@ import { type EndState, isEnd, type JobState } from './state.ts';
 import type { JobEnd, JobEvent, PolicyVersion, PriorityRank } from './job.ts';
 import { createReadyQueue, type ReadyQueue } from './memory-queue.ts';
 import { type UsageRow, usageMs } from './usage.ts';
+import type { OutputOf } from './output.ts';
 
 export interface MemoryStoreOptions {
   /** ms since the epoch: the store's own time. A clock of core/system.ts fits. */
@@ -86,6 +87,8 @@ export interface JobRecord {
   resultKey: string;
   artifactKeys: string[];
   progress: { readonly percent: number; readonly message: string } | undefined;
+  /** Whose text is at `out:<id>`. */
+  output: OutputOf | undefined;
   /** `<unix_s>|<STATE>`. */
   readonly path: string[];
   /** Infinity until it has ended. */
@@ -260,7 +263,8 @@ export function finish(memory: Memory, record: JobRecord, to: EndState): JobEnd 
   record.endedAt = at;
   record.packet = undefined;
   record.expiresAt = at + metaTtlMs;
-  for (const key of [`ctx:${record.id}`, ...record.artifactKeys]) expire(memory.values, key, at + dataTtlMs);
+  for (const key of [`ctx:${record.id}`, `out:${record.id}`, ...record.artifactKeys])
+    expire(memory.values, key, at + dataTtlMs);
   unwanted(memory, record);
   endLasting(memory, `res:${record.id}`);
   if (record.idempotencyKey !== undefined) expire(memory.idempotency, record.idempotencyKey, record.expiresAt);

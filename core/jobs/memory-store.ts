@@ -23,6 +23,7 @@ import {
   readTrace,
   viewOf,
 } from './memory-reads.ts';
+import { keepOutput, readOutput } from './memory-output.ts';
 import { createMemory, type Memory, type MemoryStoreOptions } from './memory-state.ts';
 import { createJob, gateJob } from './memory-submission.ts';
 import { claimJobs, registerWorker, renewJobs, unregisterWorker } from './memory-workers.ts';
@@ -77,6 +78,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     commitForeign: each(commitForeignResult),
     progress: each(noteProgress),
     progressForeign: each(noteForeignProgress),
+    output: each(keepOutput),
     artifact: (item) => step(() => keepArtifact(memory, item)),
     stopped: (items) => step(() => items.forEach((item) => noteStopped(memory, item))),
     end: each(endJob),
@@ -97,6 +99,7 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     transitions: (id, tenant) => step(() => ownRecord(memory, id, tenant)?.path.slice()),
     recording: (id, tenant) => step(() => readRecording(memory, id, tenant)),
     result: (id, tenant) => step(() => readJob(memory, { id, tenant })?.result),
+    readOutput: (query) => step(() => readOutput(memory, query)),
     events: (tenant, after, limit) => step(() => readEvents(memory, tenant, after, limit)),
     meter: (items) =>
       step(() => {

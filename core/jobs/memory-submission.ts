@@ -50,6 +50,7 @@ export function createJob(memory: Memory, job: NewJob): Created {
     `res:${id}`,
     `job:events:${id}`,
     `job:req:${id}`,
+    `out:${id}`,
     ...(job.payload === undefined ? [] : [`ctx:${id}`]),
   ];
   if (others.some((other) => stored(values, other, now) !== undefined)) return { outcome: 'conflict' };
@@ -94,7 +95,7 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
     ...{ runDeadlineAt: 0, startedAt: 0, endedAt: 0, stoppedAt: 0, attempts: 0, failures: 0, losses: 0 },
     ...{ lossesBefore: 0, bound: job.bound !== undefined, orphanOf: '' },
     ...{ openHandOuts: 0, committed: false, execMs: 0, errorCode: '', errorMessage: '' },
-    ...{ resultKey: '', artifactKeys: [], progress: undefined },
+    ...{ resultKey: '', artifactKeys: [], progress: undefined, output: undefined },
   };
 }
 

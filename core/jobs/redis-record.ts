@@ -119,6 +119,12 @@ export function pendingOf(reply: Reply): PendingJob {
 type Shown = (typeof shownFields)[number];
 const placeOf = Object.fromEntries(shownFields.map((field, i) => [field, i])) as Readonly<Record<Shown, number>>;
 
+/** `<fence>|<attempt>`. */
+function outputOf(field: string): JobView['output'] {
+  const [fence = '', attempt = ''] = field.split('|');
+  return fence === '' ? undefined : { fence, attempt: Number(attempt) };
+}
+
 /** The values of shownFields, false for those that the record does not have. */
 export function viewOf(id: string, reply: Reply | undefined): JobView {
   const values = list(reply);
@@ -157,6 +163,7 @@ export function viewOf(id: string, reply: Reply | undefined): JobView {
     resultPtr: s('result_ptr'),
     artifactPtrs: pointers(s('arts')),
     progress: cut < 0 ? undefined : { percent: Number(progress.slice(0, cut)), message: progress.slice(cut + 1) },
+    output: outputOf(s('out')),
   };
 }
 

@@ -6,6 +6,7 @@ import { checkArtifactName, checkGate, short, stopReason } from './checks.ts';
 import { formatPolicy, type NewJob } from './job.ts';
 import { approvals } from './redis-approvals.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
+import { outputs } from './redis-output.ts';
 import { reads } from './redis-reads.ts';
 import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf } from './redis-record.ts';
 import { fits, stagePayload, unstaged } from './redis-staging.ts';
@@ -122,6 +123,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
   return {
     ...reads(calls),
     ...approvals(calls),
+    ...outputs(calls),
     ...workerCalls(calls, requeue),
     ...usageCalls(calls, options.usageTtlMs),
     requeue,

@@ -12,6 +12,8 @@ import type { Approve, Approved } from './approval.ts';
 import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
 import type { Page, PageQuery, PoolDepth, Recorded, Seen, Standing, StandingOf } from './reading.ts';
+import type { Output, OutputAnswer, OutputPage, OutputQuery } from './output.ts';
+import type { Registered, Registration } from './registration.ts';
 import type { EndState, JobState } from './state.ts';
 import type { Metered, UsageRow } from './usage.ts';
 
@@ -322,31 +324,14 @@ export interface Announced {
   readonly topic: string;
 }
 
-// ---- workers
-
-export interface Registration {
-  readonly worker: string;
-  readonly instance: string;
-  readonly pool: string;
-  readonly capacity: number;
-  readonly aliveMs: number;
-}
-
-export interface Registered {
-  /** `taken`: another live instance holds the id, for at most `aliveMs` more. */
-  readonly outcome: 'ok' | 'taken';
-  readonly aliveMs: number;
-  /** What the instance before held, requeued as lost. */
-  readonly ends: readonly JobEnd[];
-  readonly requeued: number;
-}
-
 // ---- reading
 
 export type { Approve, Approved } from './approval.ts';
+export type { Registered, Registration } from './registration.ts';
 export type { ForeignProgress, ForeignResult } from './foreign.ts';
 export type { Metered, UsageRow } from './usage.ts';
 export type { Page, PageQuery, PoolDepth, Recorded, Seen, Standing, StandingJob, StandingOf } from './reading.ts';
+export type { Output, OutputAnswer, OutputPage, OutputQuery } from './output.ts';
 
 export interface JobStore {
   create(jobs: readonly NewJob[]): Promise<readonly Created[]>;
@@ -360,6 +345,8 @@ export interface JobStore {
   progress(items: readonly Progress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
   /** Noted as long as the job is out on its topic, from whomever it comes. */
   progressForeign(items: readonly ForeignProgress[]): Promise<readonly ('ok' | 'stale' | 'missing')[]>;
+  /** Appends to the text that an attempt gives out; output.ts tells the answers. */
+  output(items: readonly Output[]): Promise<readonly OutputAnswer[]>;
   /** Answers the key, or undefined when the fence is stale. */
   artifact(item: Artifact): Promise<string | undefined>;
   stopped(items: readonly Stopped[]): Promise<void>;
@@ -390,6 +377,8 @@ export interface JobStore {
   recording(id: string, tenant: string): Promise<Recorded | undefined>;
   /** The result alone, as `look` has it. Undefined when the tenant has no such job. */
   result(id: string, tenant: string): Promise<string | null | undefined>;
+  /** That text from a place on, a bounded part. Undefined where the tenant has no such job, or the job no text (any more). */
+  readOutput(query: OutputQuery): Promise<OutputPage | undefined>;
   /** The first entries of a tenant's event stream after `after` (empty: from the start), at most `limit`. */
   events(tenant: string, after: string, limit: number): Promise<readonly JobEvent[]>;
   /** The sums of these days (YYYY-MM-DD), in their order and by model; a day without requests has none. */

@@ -69,6 +69,14 @@ export function tenantSignals(tenant: string): string {
 }
 
 /**
+ * Where it is said that a job has given out more text; the message is empty. Names with dots may meet in one subject: then somebody
+ * looks for nothing. Throws invalid_argument.
+ */
+export function jobOutput(tenant: string, jobId: string): string {
+  return `cortex.out.${token('tenant', tenant)}.${token('job_id', jobId)}`;
+}
+
+/**
  * Whether text is a topic: `job.` and at least one more token, no wildcard, blank, control character or half of a character, at most 200
  * characters. A topic is also the subject on which foreign workers listen, hence no `sys.` and no `worker.` here.
  */

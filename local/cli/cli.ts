@@ -18,6 +18,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['submit', () => import('./commands/submit.ts').then((file) => file.submit)],
   ['get', () => import('./commands/get.ts').then((file) => file.get)],
   ['list', () => import('./commands/list.ts').then((file) => file.list)],
+  ['chat', () => import('./commands/chat.ts').then((file) => file.chat)],
   ['cancel', () => import('./commands/cancel.ts').then((file) => file.cancel)],
   ['workers', () => import('./commands/workers.ts').then((file) => file.workers)],
   ['trace', () => import('./commands/trace.ts').then((file) => file.trace)],

@@ -32,8 +32,8 @@ export interface Context {
   readonly now: () => number;
   /** A call of this CLI as the person would type it. */
   readonly command: (rest: string) => string;
-  /** The client that the options of `gatewayOptions` and the environment ask for. */
-  readonly client: () => Client;
+  /** The client that the options of `gatewayOptions` and the environment ask for; another signal for what must be said after Ctrl-C. */
+  readonly client: (signal?: AbortSignal) => Client;
 }
 
 /** Options of every command that asks the gateway. */
@@ -61,12 +61,23 @@ export interface World {
 export function createContext(world: World, args: Args, out: Output, command: Context['command']): Context {
   const { env, stdin, cwd, checkout, version, now, signal } = world;
   const path = (text: string): string => resolve(cwd, text);
-  const client = (): Client => {
+  let warned = false;
+  const warn = (line: string): void => {
+    if (!warned) out.note(line);
+  };
+  const client = (ends = signal): Client => {
     const gateway = findGateway({ option: args.text('gateway'), env, cwd, checkout });
     const file = args.text('key-file');
-    const key = readApiKey({ file: file === undefined ? undefined : path(file), env, warn: (line) => out.note(line) });
-    if (sendsKeyInTheOpen(gateway, key)) out.note(`the key goes to ${gateway.url} without encryption`);
-    return createClient({ gateway, key, tenant: args.text('tenant'), signal, userAgent: `cortex-cli/${version}` });
+    const key = readApiKey({ file: file === undefined ? undefined : path(file), env, warn });
+    if (sendsKeyInTheOpen(gateway, key)) warn(`the key goes to ${gateway.url} without encryption`);
+    warned = true;
+    return createClient({
+      gateway,
+      key,
+      tenant: args.text('tenant'),
+      signal: ends,
+      userAgent: `cortex-cli/${version}`,
+    });
   };
   return { args, out, sources: { stdin, path }, env, cwd, checkout, signal, now, command, client };
 }

@@ -14,6 +14,8 @@ export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export interface Output {
   /** Lines of the answer. */
   print(...lines: readonly string[]): void;
+  /** A piece of the answer, as it is. */
+  write(text: string): void;
   /** A JSON text as the gateway sent it. */
   json(text: string): void;
   /** A line beside the answer. */
@@ -47,6 +49,10 @@ export function createOutput(streams: { readonly stdout: Stream; readonly stderr
     print(...lines) {
       clear();
       stdout.write(lines.map((line) => `${line}\n`).join(''));
+    },
+    write(text) {
+      clear();
+      stdout.write(text);
     },
     json(text) {
       clear();

@@ -12,8 +12,11 @@ export type Question = Omit<ModelRequest, 'signal' | 'told'>;
 export interface Asking {
   /** Parts as they are made. Throws as the model does. */
   stream(question: Question): AsyncIterable<ModelPart>;
-  /** The whole answer. Throws as the model does, and `internal` for an answer without a text or a tool call. */
-  ask(question: Question): Promise<Answer>;
+  /**
+   * The whole answer; `said` hears its text as it is made. Throws as the model does, and `internal` for an answer without a text or a
+   * tool call.
+   */
+  ask(question: Question, said?: (text: string) => void): Promise<Answer>;
   /** What was asked so far took, as results tell it; nothing where no provider told. Without a price for each there is no cost. */
   used(): { readonly usage?: ModelUsage };
 }
@@ -44,14 +47,22 @@ export function asking(
 
   return {
     stream,
-    async ask(question) {
-      const answer = await collect(stream(question));
+    async ask(question, said) {
+      const parts = stream(question);
+      const answer = await collect(said === undefined ? parts : overheard(parts, said));
       if (answer.text === '' && answer.toolCalls.length === 0)
         throw new CortexError('internal', `model ${answer.model} answered without a text (${answer.finish})`);
       return answer;
     },
     used: () => (sum === undefined ? {} : { usage: sum }),
   };
+}
+
+async function* overheard(parts: AsyncIterable<ModelPart>, said: (text: string) => void): AsyncIterable<ModelPart> {
+  for await (const part of parts) {
+    if (part.type === 'text') said(part.text);
+    yield part;
+  }
 }
 
 function plus(

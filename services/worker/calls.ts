@@ -9,6 +9,8 @@ import type {
   Committed,
   JobStore,
   Metered,
+  Output,
+  OutputAnswer,
   Progress,
   Requeue,
   Requeued,
@@ -18,7 +20,7 @@ import type {
 /** How long one of these calls, or an artifact, may take on its connection, ms: what is large needs time, and the leases last meanwhile. */
 export const callTimeoutMs = 10_000;
 
-/** Results in one commit, bytes; a single larger one goes alone. */
+/** Results in one commit, or texts in one call, bytes; a single larger one goes alone. */
 export const maxCommitBytes = 2 ** 20;
 
 export interface StoreCalls {
@@ -26,6 +28,7 @@ export interface StoreCalls {
   accept(item: Accept): Promise<Exclude<Accepted, { outcome: 'again' }>>;
   commit(item: Commit): Promise<Committed>;
   progress(item: Progress): Promise<'ok' | 'stale' | 'missing'>;
+  output(item: Output): Promise<OutputAnswer>;
   stopped(item: Stopped): Promise<void>;
   meter(item: Metered): Promise<void>;
   requeue(item: Requeue): Promise<Requeued>;
@@ -46,6 +49,7 @@ export function gatherCalls(store: JobStore): StoreCalls {
       maxBytes: maxCommitBytes,
     }),
     progress: coalesce((items) => store.progress(items)),
+    output: coalesce((items) => store.output(items), { size: (item) => item.text.length, maxBytes: maxCommitBytes }),
     stopped: coalesce(async (items) => {
       await store.stopped(items);
       return items.map(() => undefined);

@@ -1,13 +1,17 @@
 // What a handler gets beside its input: facts about the attempt, and the ways in which it may speak before it ends.
 import { CortexError } from '#core/errors.ts';
+import { maxOutputBytes } from '#core/jobs/output.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
 import { createArtifacts, type StoreArtifact } from './artifacts.ts';
 import type { JobContext } from './define.ts';
+import type { AbortCause } from './events.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
 import { createMeter, type Meter } from './meter.ts';
 import type { Recorder } from './recorder.ts';
+import { createOutput, type OutputTexts } from './output.ts';
 import { createProgress, type ProgressReports } from './progress.ts';
+import { persist } from './retry.ts';
 
 export interface ContextFacts {
   /** The attempt's number, from 1. */
@@ -24,9 +28,12 @@ export interface OpenContext {
   readonly meter: Meter;
   /** Stores an artifact of the host's own. */
   readonly storeLast: StoreArtifact;
-  /** The handler has returned: its last progress goes out, and what it still says is refused. Never throws. */
+  /** The handler has returned: its last progress and text go out, and what it still says is refused. Never throws. */
   close(): Promise<void>;
 }
+
+/** Causes of a stop that do not void the fence by themselves. */
+const stillTaken: ReadonlySet<AbortCause> = new Set(['deadline', 'shutdown', 'lease']);
 
 /** The context of one attempt. */
 export function createContext(attempt: Attempt, facts: ContextFacts, deps: AttemptDeps): OpenContext {
@@ -50,6 +57,31 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
     });
 
   const meter = createMeter(attempt, deps);
+  let output: OutputTexts | undefined;
+  const startOutput = (): OutputTexts =>
+    createOutput({
+      clock: deps.clock,
+      maxBytes: maxOutputBytes,
+      onFull: () => attempt.log.warn('output is cut: an attempt gives out so much at most', { bytes: maxOutputBytes }),
+      async send(text) {
+        const call = () => deps.calls.output({ ...key, ...text });
+        try {
+          const answer = await persist(call, { clock: deps.clock, until: () => attempt.leaseEnd });
+          if (answer === 'ok') deps.news.output(handOut);
+          else if (answer === 'gap' || answer === 'full') {
+            attempt.log.warn('output ends here: the store has lost some of it', { answer });
+          } else {
+            deps.events.emit({ type: 'stale', ...attempt.about, step: 'output', reason: undefined });
+            deps.onDoubt(attempt);
+          }
+          return answer === 'ok';
+        } catch (error) {
+          attempt.log.warn('output ends here: it could not be stored', { error });
+          return false;
+        }
+      },
+    });
+
   const artifacts = createArtifacts({
     maxBytes: facts.artifactBytes,
     check() {
@@ -87,6 +119,9 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       artifact: artifacts.store,
       meter,
       ...(recorder !== undefined && { recorder }),
+      output: (text) => {
+        if (open && !signal.aborted) (output ??= startOutput()).give(text);
+      },
       get log() {
         return attempt.log;
       },
@@ -98,6 +133,9 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       open = false;
       if (signal.aborted) progress?.close();
       else await progress?.flush();
+      // Where the store may still take the outcome, it takes the text before it.
+      if (attempt.cause === undefined || stillTaken.has(attempt.cause)) await output?.flush();
+      else output?.close();
     },
   };
 }

@@ -51,6 +51,11 @@ export interface JobContext {
   /** Tells how far it is: 0 to 100 and a short text. At most four a second are passed on, the last one always. */
   progress(percent: number, message?: string): void;
   /**
+   * Gives out text as it is made, for whoever follows the job; about every 40 ms what has come goes out together. Another attempt begins
+   * anew, and the result is told apart from it. What is beyond 1 MiB is dropped.
+   */
+  output(text: string): void;
+  /**
    * Stores bytes under `[a-z0-9-]{1,40}` and answers their pointer; of two at once the later waits for the earlier. Throws CortexError:
    * `invalid_argument` for the name, `out_of_range` beyond the job's limit or 32 names, `aborted` when this attempt no longer counts or
    * the handler has returned, `unavailable`.

@@ -50,7 +50,7 @@ export type HostEvent =
   /** The fence was not the current one any more. */
   | (About & {
       readonly type: 'stale';
-      readonly step: 'accept' | 'commit' | 'artifact';
+      readonly step: 'accept' | 'commit' | 'artifact' | 'output';
       readonly reason: StopReason | undefined;
     })
   /** The outcome could not be stored while the lease lasted. */

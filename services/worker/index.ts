@@ -2,6 +2,7 @@
 import type { Models } from '#core/model/serve.ts';
 import { chat } from './chat.ts';
 import { codeLlm } from './code/code.ts';
+import { chatAdvanced } from './chat-advanced.ts';
 import type { WorkerDefinition } from './define.ts';
 import { echo } from './echo.ts';
 import { planner } from './plan/plan.ts';
@@ -27,6 +28,7 @@ export const workers = {
   chat: ({ models }) => chat(models),
   'code-llm': ({ models }) => codeLlm(models),
   planner: ({ models }) => planner(models),
+  'chat-advanced': ({ models }) => chatAdvanced(models),
   'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives }) =>
     repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives),
   'repo-report': ({ readResult }) => repoReport(readResult),

@@ -36,9 +36,11 @@ export async function replayAttempt(
     worker: attempt.worker,
     signal: new AbortController().signal,
     fence: attempt.fence,
+    hold: { fence: attempt.fence, attempt: '' },
     idempotencyKey: request.jobId,
     constraints,
     progress: () => undefined,
+    output: () => undefined,
     artifact: (name) => Promise.resolve(formatPointer(`res:${request.jobId}-${name}-${attempt.fence}`)),
     log: silentLog,
     now() {

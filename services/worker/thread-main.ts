@@ -39,6 +39,7 @@ export function serveThread<I, O = unknown>(handler: Handler<I, O>): void {
         ...context,
         signal: controller.signal,
         progress: (percent, message = '') => say({ type: 'progress', percent, message }),
+        output: (text) => say({ type: 'output', text }),
         artifact: (name, bytes) =>
           new Promise((resolve, reject) => {
             stored.set(++seq, { resolve, reject });

@@ -36,6 +36,7 @@ export type ThreadWord =
   | { readonly type: 'value'; readonly value: unknown }
   | { readonly type: 'error'; readonly error: ThrownData }
   | { readonly type: 'progress'; readonly percent: number; readonly message: string }
+  | { readonly type: 'output'; readonly text: string }
   | { readonly type: 'artifact'; readonly seq: number; readonly name: string; readonly bytes: Uint8Array }
   | {
       readonly type: 'log';

@@ -150,6 +150,9 @@ export function createThreads(options: ThreadsOptions): Threads {
           case 'progress':
             context.progress(message.percent, message.message);
             break;
+          case 'output':
+            context.output(message.text);
+            break;
           case 'log':
             context.log[message.level](message.message, JSON.parse(message.fields) as Record<string, unknown>);
             break;

@@ -55,6 +55,11 @@ const operations: readonly {
     run: (_rig, store, jobs) => store.progressForeign(jobs.map(({ id }) => ({ id, percent: 5, message: 'm' }))),
   },
   {
+    name: 'output',
+    from: 'RUNNING',
+    run: (rig, store, jobs) => store.output(jobs.map((job) => ({ ...rig.keyOf(job), at: 0, text: 'a word' }))),
+  },
+  {
     name: 'artifact',
     from: 'RUNNING',
     run: (rig, store, jobs) =>

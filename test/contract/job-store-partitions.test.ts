@@ -62,7 +62,7 @@ function keysOf([name = '', ...args]: readonly string[]): readonly string[] {
   }
 }
 const known = new Set(
-  'GET SET GETBIT SETBIT HEXISTS TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
+  'GET SET GETBIT SETBIT HEXISTS STRLEN APPEND GETRANGE TYPE PERSIST PEXPIRE PTTL HSET HGET HMGET HGETALL HINCRBY HDEL HLEN HKEYS ZADD ZREM ZRANGE ZREVRANGE ZREVRANGEBYSCORE ZREVRANK ZCARD ZCOUNT ZSCORE ZMSCORE ZPOPMIN ZREMRANGEBYRANK ZREMRANGEBYSCORE SADD SCARD SPOP SRANDMEMBER RPUSH LTRIM LRANGE XADD XRANGE XREVRANGE'.split(
     ' ',
   ),
 );
@@ -105,6 +105,7 @@ async function everything(rig: Rig): Promise<void> {
   await raw.accept(jobs.map(rig.acceptOf));
   await raw.renew([{ ...worker, leaseMs: 4000, jobs: jobs.map(rig.keyOf) }]);
   await raw.progress(jobs.map((job) => ({ ...rig.keyOf(job), percent: 1, message: '' })));
+  for (const at of [0, 6]) await raw.output(jobs.map((job) => ({ ...rig.keyOf(job), at, text: 'a word' })));
   await raw.meter(jobs.map((job, i) => meteredOf(job, i + 1)));
   for (const job of jobs) await raw.artifact({ ...rig.keyOf(job), name: 'exchanges', bytes: Uint8Array.of(49) });
   await raw.commit(jobs.slice(0, 3).map((job) => rig.commitOf(job)));
@@ -128,6 +129,7 @@ async function everything(rig: Rig): Promise<void> {
     await raw.transitions(id, tenant);
     await raw.result(id, tenant);
     await raw.recording(id, tenant);
+    await raw.readOutput({ id, tenant, fence: '', at: 0 });
   }
   await raw.look([...jobs, ...bus]);
   for (const tenant of tenants) {

@@ -41,6 +41,7 @@ describe('a random walk', () => {
         ...['keep', 'lost', 'cancelled', 'ended', 'timeout', 'denied'].map((o) => `renewed ${o}`),
         ...['committed', 'retry', 'stale'].flatMap((o) => [`commit ${o}`, `foreign ${o}`]),
         ...['ok', 'stale'].map((o) => `progress ${o}`),
+        ...['ok', 'stale', 'gap'].map((o) => `output ${o}`),
         ...['ended', 'already'].map((o) => `end ${o}`),
         ...['requeue lost queued', 'requeue lost failed', 'requeue unaccepted queued', 'requeue ready queued'],
         ...[

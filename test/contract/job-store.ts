@@ -5,6 +5,7 @@ import { artifacts } from './job-store/artifacts.ts';
 import { attempts } from './job-store/attempts.ts';
 import { finishers } from './job-store/finishers.ts';
 import { foreign } from './job-store/foreign.ts';
+import { outputs } from './job-store/outputs.ts';
 import { pairs } from './job-store/pairs.ts';
 import { queue } from './job-store/queue.ts';
 import { reading } from './job-store/reading.ts';
@@ -35,6 +36,7 @@ export function testJobStore(name: string, make: MakeStore, options: ContractOpt
     pairs(open);
     attempts(open, gaps);
     artifacts(open, gaps);
+    outputs(open);
     finishers(open);
     queue(open);
     submission(open);

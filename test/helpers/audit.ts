@@ -55,6 +55,7 @@ function job_(job: BookedJob, books: Books, context: AuditContext, index: Index)
   must(life.events === lasting, `the transitions are ${life.events}`);
   must(life.packet === (ended ? 'absent' : 'lasting'), `the packet is ${life.packet}`);
   must(life.payload === 'absent' || life.payload === lasting, `the payload is ${life.payload}`);
+  must(life.output === 'absent' || life.output === lasting, `the output is ${life.output}`);
   must(life.redacted === 'absent' || life.redacted === lasting, `the redacted payload is ${life.redacted}`);
   must(!ended || life.moved !== 'lasting', `what the redacted payload was moved from is ${life.moved}`);
   if (ended) must(life.result !== 'lasting', `the result is ${life.result}`);

@@ -37,9 +37,12 @@ export interface BookedJob {
   readonly stoppedAt: number;
   /** Transitions as they stand in `job:events`. */
   readonly path: readonly string[];
-  /** Of each key that is the job's: record, events, packet, payload, redacted payload (and where it was moved from), result, artifacts, idempotency entry. */
+  /** Of each key that is the job's: record, events, packet, payload, output, redacted payload (and where it was moved from), result, artifacts, idempotency entry. */
   readonly life: Readonly<
-    Record<'record' | 'events' | 'packet' | 'payload' | 'redacted' | 'moved' | 'result' | 'idempotency', Life>
+    Record<
+      'record' | 'events' | 'packet' | 'payload' | 'output' | 'redacted' | 'moved' | 'result' | 'idempotency',
+      Life
+    >
   >;
   readonly artifacts: readonly Life[];
 }
@@ -114,6 +117,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
       `job:events:${id}`,
       `job:req:${id}`,
       `ctx:${id}`,
+      `out:${id}`,
       redacted,
       moved,
       `res:${id}`,
@@ -149,6 +153,7 @@ export function redisBooks(entries: readonly Entry[], keys: Keys): Books {
         events: life(`job:events:${id}`),
         packet: life(`job:req:${id}`),
         payload: life(`ctx:${id}`),
+        output: life(`out:${id}`),
         redacted: life(redacted),
         moved: life(moved),
         result: life(result === '' ? `res:${id}` : result),

@@ -30,6 +30,7 @@ export function memoryBooks(memory: Memory): Books {
         events: lifeOf(record.expiresAt),
         packet: record.packet === undefined ? 'absent' : 'lasting',
         payload: life(`ctx:${id}`),
+        output: life(`out:${id}`),
         redacted: life(record.redactedKey),
         moved: life(movedFrom(id, record.redactedKey, isJob)),
         result: life(record.resultKey === '' ? `res:${id}` : record.resultKey),
@@ -52,6 +53,7 @@ export function memoryBooks(memory: Memory): Books {
     ids.some(
       (id) =>
         key === `ctx:${id}` ||
+        key === `out:${id}` ||
         key === memory.records.get(id)?.redactedKey ||
         key === movedFrom(id, memory.records.get(id)?.redactedKey ?? '', isJob) ||
         (key.startsWith(`ctx:${id}:`) && memory.values.get(key)?.expiresAt !== Number.POSITIVE_INFINITY) ||

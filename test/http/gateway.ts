@@ -15,6 +15,7 @@ import { testRoutes } from './suites/routes.ts';
 import { testRpc } from './suites/rpc.ts';
 import { testCors } from './suites/cors.ts';
 import { testJobEvents } from './suites/job-events.ts';
+import { testJobOutput } from './suites/job-output.ts';
 import { testStream } from './suites/stream.ts';
 import { testTickets } from './suites/tickets.ts';
 import { testRpcProtocols } from './suites/rpc-protocols.ts';
@@ -57,6 +58,7 @@ export function testGateway(name: string, make: MakeGateway, { metrics = true }:
     testRpcProtocols(make);
     if (metrics) testMetrics(make);
     testJobEvents(make);
+    testJobOutput(make);
     testStream(make);
     testTickets(make);
     testCors(make);

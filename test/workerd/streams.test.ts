@@ -3,7 +3,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { pushConfig } from '#core/config/stored.ts';
 import { type ServiceProcess, startService } from '../helpers/service-process.ts';
+import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { until } from '../helpers/until.ts';
+import { readSse } from '../http/sse.ts';
 import { openSocket, type TestSocket } from '../http/sockets.ts';
 import { startFunction, type Workerd } from './runtime.ts';
 import { type EdgeStage, startEdgeStage } from './stage.ts';
@@ -43,6 +45,7 @@ function takeIn(socket: TestSocket, heard: Heard, from: number): number {
 describe('a client that follows at one runtime and goes on at the other', () => {
   let stage: EdgeStage;
   let edge: Workerd;
+  let model: ModelServer;
   let [node, scheduler, worker]: ServiceProcess[] = [];
   const follow = async (at: string, cursor: string): Promise<TestSocket> => {
     const { socket } = await openSocket(at, `/api/v1/stream?cursor=${cursor}`);
@@ -51,6 +54,8 @@ describe('a client that follows at one runtime and goes on at the other', () => 
   };
   beforeEach(async () => {
     stage = await startEdgeStage();
+    model = await startModelServer();
+    const models = { OLLAMA_URL: model.url };
     await pushConfig(stage.db, 'policy', 'tenants: {default: {allow_topics: ["job.*"]}}');
     const safety = await startFunction('safety', stage.env);
     edge = await startFunction('gateway', { ...stage.env, EDGE_LOOPBACK: 'true' });
@@ -62,9 +67,16 @@ describe('a client that follows at one runtime and goes on at the other', () => 
     [node, scheduler, worker] = await Promise.all([
       startService('functions/gateway/node.ts', { ...env, ...addresses }, ['http', 'rpc', 'metrics']),
       startService('services/scheduler/node.ts', env, ['metrics']),
-      startService('services/worker/node.ts', { ...env, WORKERS: 'echo' }, ['metrics']),
+      startService('services/worker/node.ts', { ...env, ...models, WORKERS: 'echo,chat-advanced' }, ['metrics']),
     ]);
-    stops = [() => worker?.stop(), () => scheduler?.stop(), () => safety.stop(), () => edge.stop(), () => stage.stop()];
+    stops = [
+      () => worker?.stop(),
+      () => scheduler?.stop(),
+      () => safety.stop(),
+      () => edge.stop(),
+      () => stage.stop(),
+      () => model.close(),
+    ];
   });
   let stops: (() => Promise<unknown> | undefined)[] = [];
   afterEach(async () => {
@@ -117,5 +129,37 @@ describe('a client that follows at one runtime and goes on at the other', () => 
     after.close();
     again.close();
     if (killed !== 'Node') expect(await node?.stop()).toBe(0);
+  });
+
+  test('to the answer of a model, by turns at both', async () => {
+    const pieces = Array.from({ length: 600 }, (_, i) => `${i} ${'é\u{1F600}'.repeat(60)}`);
+    model.play({ kind: 'whole', pieces });
+    const bases = [edge.url, node?.urls['http'] ?? ''];
+    const submitted = await fetch(`${bases[1]}/api/v1/jobs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ topic: 'job.chat.advanced', prompt: 'count' }),
+    });
+    const { job_id: id } = (await submitted.json()) as { readonly job_id: string };
+    const heard = { text: '', steps: [] as unknown[], pieces: 0 };
+    for (let lastId = '', turn = 0; heard.steps.at(-1) !== 'SUCCEEDED'; turn++) {
+      const headers: Record<string, string> = lastId === '' ? {} : { 'Last-Event-ID': lastId };
+      const reader = readSse(await fetch(`${bases[turn % 2]}/api/v1/jobs/${id}/events`, { headers }));
+      // Breaks off behind each piece.
+      for (let event = await reader.next(); event !== undefined; event = await reader.next()) {
+        if (event.event === 'state' || event.event === 'end') heard.steps.push(event.data['state']);
+        if (event.event !== 'output') continue;
+        expect(event.data['offset']).toBe(heard.text.length);
+        heard.text += String(event.data['text']);
+        heard.pieces++;
+        break;
+      }
+      ({ lastId } = reader);
+      await reader.cancel();
+    }
+    expect(heard.pieces).toBeGreaterThan(2);
+    expect(heard.text === pieces.join('')).toBe(true);
+    expect(heard.steps).toEqual(['PENDING', 'SCHEDULED', 'DISPATCHED', 'RUNNING', 'SUCCEEDED']);
+    expect(await node?.stop()).toBe(0);
   });
 });

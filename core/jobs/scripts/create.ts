@@ -41,7 +41,7 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   local before=ikey~='' and same(idem,idigest)
   if before then return refuse(before) end
   -- A payload that comes along may not be there yet; one that a client of the bus wrote already is.
-  local there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id,(mode=='1' or staged) and ctx or rk)
+  local there=call('EXISTS',rk,P..'res:'..id,P..'job:events:'..id,P..'job:req:'..id,P..'out:'..id,(mode=='1' or staged) and ctx or rk)
   if there>0 then
     local m=record(id,'digest','trace')
     if m[1] and m[4]==digest then return refuse({'existing',id,m[5],m[1]}) end

@@ -40,7 +40,7 @@ export const mostBytes = 1_000_000;
 const largeText = 16_000;
 
 /** What an end needs of a record, beside what is told of it. */
-export const restFields = ['idem', 'rctx', 'kids', 'bound', 'parent'] as const;
+export const restFields = ['idem', 'rctx', 'kids', 'bound', 'parent', 'out'] as const;
 
 const prelude = /* lua */ `
 local call=redis.call
@@ -193,10 +193,11 @@ local function finish(id,tenant,to,fence,sets,told,rest)
   call('PEXPIRE',P..'job:events:'..id,META)
   call('PEXPIRE',P..'ctx:'..id,DATA)
   if not told then told,rest=endof(id),call('HMGET',rk,unpack(REST)) end
-  local idem,rctx,kids,bound,parent=unpack(rest)
+  local idem,rctx,kids,bound,parent,out=unpack(rest)
   local worker,arts=told[6],told[11]
   if idem then call('PEXPIRE',P..'idem:'..tenant..':'..idem,META) end
   if rctx then unwanted(id,rctx) end
+  if out then call('PEXPIRE',P..'out:'..id,DATA) end
   if foreign(worker) then call('PEXPIRE',P..'res:'..id,DATA,'NX') end -- such a worker gives it none
   if arts~='' then for key in string.gmatch(arts,'[^ ]+') do call('PEXPIRE',P..key,DATA) end end
   due(id,now+${announceMs})

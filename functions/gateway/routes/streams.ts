@@ -16,11 +16,13 @@ import { type Cursor, parseCursor, streamQuery } from '../streams/cursor.ts';
 import { eventStream } from '../streams/event-stream.ts';
 import type { Feeds } from '../streams/feeds.ts';
 import type { Frames } from '../streams/frames.ts';
+import { createJobOutput } from '../streams/job-output.ts';
 import { type Begin, jobEvents, restOf } from '../streams/job-events.ts';
 import type { Leases } from '../streams/leases.ts';
 import { servePackets } from '../streams/packet-stream.ts';
 
-export interface StreamRouteDeps extends Pick<GatewayDeps, 'store' | 'clock' | 'log' | 'streams' | 'upgrade'> {
+export interface StreamRouteDeps
+  extends Pick<GatewayDeps, 'store' | 'clock' | 'log' | 'subscribe' | 'isolated' | 'streams' | 'upgrade'> {
   readonly readJob: ReadJob;
   readonly leases: Leases;
   readonly feeds: Feeds;
@@ -38,7 +40,8 @@ export function streamRoutes(deps: StreamRouteDeps): readonly Route[] {
     const { cursor } = readQuery(c, streamQuery);
     const id = c.req.param('id') ?? '';
     if (!isJobId(id)) throw notFound();
-    const begin = await beginOf(store, { id, tenant }, lastEvent(c) ?? cursor);
+    const stands = lastEvent(c) ?? cursor;
+    const begin = await beginOf(store, { id, tenant }, stands);
     // Everything has been told: 204 is what makes an EventSource stay away.
     if (begin === undefined) return new Response(null, { status: 204 });
     const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' };
@@ -46,7 +49,16 @@ export function streamRoutes(deps: StreamRouteDeps): readonly Route[] {
     const lease = leases.take('sse', tenant, c.req.raw.signal);
     const feed = feeds.open(tenant);
     lease.onRelease(feed.close);
-    const text = jobEvents(deps, { id, tenant, lease, feed, beatMs, begin });
+    const place = stands?.from === 'after' ? stands.output : undefined;
+    const output = createJobOutput(deps, { id, tenant, signal: lease.signal, place });
+    lease.onRelease(output.close);
+    try {
+      if (stands?.from === 'now') await output.skip();
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+    const text = jobEvents(deps, { id, tenant, lease, feed, output, beatMs, begin });
     return new Response(eventStream(text, lease, clock), { headers });
   };
 
@@ -117,10 +129,11 @@ async function beginOf(
   const history = { with: 'history', standing, at: now } as const;
   if (cursor === undefined || cursor.from === 'oldest') return { ...history, reset: false };
   const { after, reset } = positionOf(cursor, now);
-  if (reset) return { ...history, reset };
   const { state } = standing.job;
-  if (!isEnd(state)) return { with: 'events', events: [], after, state };
+  if (cursor.from === 'after' && cursor.ending && isEnd(state)) return { with: 'end', at: after, state };
+  if (reset) return { ...history, reset };
+  if (!isEnd(state)) return { with: 'events', events: [], from: after, after, state };
   const events = await restOf(store, job, after, now);
   if (events === undefined) return { ...history, reset: true };
-  return events.length === 0 ? undefined : { with: 'events', events, after: now, state: 'PENDING' };
+  return events.length === 0 ? undefined : { with: 'events', events, from: after, after: now, state: 'PENDING' };
 }

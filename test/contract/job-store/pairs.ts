@@ -25,6 +25,10 @@ const words: Readonly<
     ...{ from: 'RUNNING', waitMs: 0 },
     say: (rig, job) => rig.store.progress([{ ...rig.keyOf(job), percent: 50, message: 'half' }]),
   },
+  output: {
+    ...{ from: 'RUNNING', waitMs: 0 },
+    say: (rig, job) => rig.store.output([{ ...rig.keyOf(job), at: 0, text: 'a word' }]),
+  },
   stopped: {
     ...{ from: 'CANCELLED', waitMs: 500 },
     say: (rig, job) => rig.store.stopped([{ ...rig.keyOf(job), worker: job.worker }]),

@@ -216,6 +216,7 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
     await reader.view(job.id, random.chance(0.8) ? job.tenant : tenant);
     await reader.transitions(job.id, job.tenant);
     await reader.result(job.id, job.tenant);
+    await reader.readOutput({ ...job, fence: '', at: 2 });
     await reader.look(jobs.slice(-5).map(({ id, tenant: own }) => ({ id, tenant: random.chance(0.8) ? own : tenant })));
     await reader.events(tenant, '', 1000);
     await reader.standing(
@@ -252,10 +253,15 @@ function createWalker(rig: Rig, seed: number, mostJobs: number) {
     foreign: () => foreign(random.pick(jobs.filter(({ pool }) => pool === 'bus'))),
     progress: async () => {
       const one = someHeld();
-      if (one !== undefined)
-        note(
-          `progress ${(await store.progress([{ ...rig.keyOf(one.job), percent: random.below(101), message: 'm' }]))[0]}`,
-        );
+      if (one === undefined) return;
+      const key = rig.keyOf(one.job);
+      const percent = random.below(101);
+      note(`progress ${(await store.progress([{ ...key, percent, message: 'm' }]))[0]}`);
+      // Mostly it goes on where the text ends.
+      const kept = await rig.raw.readOutput({ ...one.job, fence: key.fence, at: 0 });
+      const end = kept?.fence === key.fence ? kept.next : 0;
+      const at = percent < 80 ? end : percent % 7;
+      note(`output ${(await store.output([{ ...key, at, text: 'x'.repeat(1 + (percent % 5)) }]))[0]}`);
     },
     artifact: async () => {
       const one = someHeld();

@@ -1,11 +1,13 @@
 // Workers for end-to-end tests. They note in Redis what they really did, so that a test can tell what ran from what was told.
 //   job.test.quick   ends at once
 //   job.test.gate    runs until `test:open` or `test:open:<job>` is there; a progress of 1 says that the handler is in
+//   job.test.talk    gives out the pieces of talk.ts; in the middle it waits as a gate does if its prompt says `hold`
 //   job.test.deaf    the same, but it does not heed its signal, and `test:open:<job>:<worker>` opens for one worker alone
 import { z } from 'zod';
 import { isRetryable } from '#core/errors.ts';
 import type { RedisConnection } from '#core/redis/redis.ts';
 import { script } from '#core/redis/redis.ts';
+import { piecesOf } from './talk.ts';
 import { defineWorker, type WorkerDefinition } from '../../../services/worker/define.ts';
 
 // Said again after an answer that was lost, a line is not written twice.
@@ -78,5 +80,25 @@ export function testWorkers(redis: RedisConnection): readonly WorkerDefinition[]
         return { job_id: job.id, fence, worker };
       },
     });
-  return [quick, waiting('job.test.gate', true), waiting('job.test.deaf', false)];
+  const talk = defineWorker({
+    topic: 'job.test.talk',
+    pool: 'test',
+    parallel: 4,
+    input: z.object({ prompt: z.string() }),
+    async handle({ prompt }, { job, fence, worker, signal, output }) {
+      await ran(job.id, `begin ${fence} ${worker}`);
+      const pieces = piecesOf(prompt);
+      for (const [i, piece] of pieces.entries()) {
+        output(piece === 'now' ? `${Date.now()}\n` : piece);
+        if (i % 5 === 0) await pause();
+        if (!prompt.includes('hold') || i !== Math.floor(pieces.length / 2)) continue;
+        while (!(await open(gateKey(job.id)))) {
+          signal.throwIfAborted();
+          await pause();
+        }
+      }
+      return { job_id: job.id, fence, worker };
+    },
+  });
+  return [quick, talk, waiting('job.test.gate', true), waiting('job.test.deaf', false)];
 }

@@ -17,6 +17,7 @@ export function jobContext(parts: Partial<JobContext> = {}): JobContext {
     idempotencyKey: 'job-1',
     constraints: create(PolicyConstraintsSchema, { budgets: { maxRuntimeMs: 5n } }),
     progress: () => undefined,
+    output: () => undefined,
     artifact: (name) => Promise.resolve(`redis://res:job-1-${name}-9`),
     log: silentLog,
     now: () => 1_800_000_000_000,

@@ -11,6 +11,7 @@ serveThread<Input>(async (input, context) => {
   switch (input.do) {
     case 'answer':
       context.progress(50, 'half');
+      context.output('in part');
       context.log.info('working', { error: new CortexError('internal', 'shown') });
       return { job: context.job, fence: context.fence, constraints: context.constraints, worker: context.worker };
     case 'fail':

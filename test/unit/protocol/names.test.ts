@@ -11,6 +11,7 @@ import {
   isDirect,
   isSubjectToken,
   isTopic,
+  jobOutput,
   submitFor,
   subjects,
   tenantEvents,
@@ -72,6 +73,7 @@ describe('subjects', () => {
     expect(submitFor('acme.com')).toBe('sys.job.submit.acme.com');
     expect(workerJobs('worker-echo-1')).toBe('worker.worker-echo-1.jobs');
     expect(tenantEvents('default')).toBe('cortex.ev.default');
+    expect(jobOutput('default', 'job.1')).toBe('cortex.out.default.job.1');
   });
 
   test('a submit subject binds its tenant, the open one none', () => {
@@ -86,6 +88,8 @@ describe('subjects', () => {
       expect(isSubjectToken(text)).toBe(false);
       expect(() => submitFor(text)).toThrow(/^tenant: /);
       expect(() => tenantEvents(text)).toThrow(/^tenant: /);
+      expect(() => jobOutput(text, 'j')).toThrow(/^tenant: /);
+      expect(() => jobOutput('t', text)).toThrow(/^job_id: /);
       expect(() => workerJobs(text)).toThrow(/^worker_id: /);
     },
   );

@@ -15,6 +15,7 @@ test('events become metrics with their labels', async () => {
   events.emit({ type: 'committed', ...about, status: 'TIMEOUT', outcome: 'committed', state: 'TIMEOUT', execMs: 1500 });
   events.emit({ type: 'stale', ...about, step: 'accept', reason: 'lost' });
   events.emit({ type: 'stale', ...about, step: 'commit', reason: 'cancelled' });
+  events.emit({ type: 'stale', ...about, step: 'output', reason: undefined });
   events.emit({ type: 'aborted', ...about, cause: 'lease' });
   events.emit({ type: 'unresponsive', ...about, sinceMs: 10_000 });
   events.emit({ type: 'slots', worker: 'w0', topic: 'job.test', active: 3, parallel: 4 });
@@ -32,6 +33,7 @@ test('events become metrics with their labels', async () => {
       'cortex_worker_jobs_total{topic="job.test",status="JOB_STATUS_TIMEOUT"} 1',
       'cortex_fence_rejections_total{operation="accept"} 1',
       'cortex_fence_rejections_total{operation="commit"} 1',
+      'cortex_fence_rejections_total{operation="output"} 1',
       'cortex_worker_aborts_total{topic="job.test",cause="lease"} 1',
       'cortex_worker_unresponsive_total{topic="job.test"} 1',
       'cortex_worker_active_jobs{topic="job.test"} 3',

@@ -120,6 +120,72 @@ describe('what a handler says', () => {
     expect((await s.view(id)).progress).toEqual({ percent: 99, message: 'c' });
   });
 
+  test('output goes to the store before the end does, and the bus says that it is there', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const heard: string[] = [];
+    await s.bus.subscribe('cortex.out.>', ({ subject }) => void heard.push(subject));
+    const { id, fence } = await s.run();
+    await s.seen('started', id);
+    const context = calls[0]?.context;
+    context?.output('one ');
+    await settle();
+    context?.output('two ');
+    context?.output('three');
+    calls[0]?.resolve(1);
+    await s.seen('committed', id);
+    const page = await s.store.readOutput({ id, tenant: 'default', fence: '', at: 0 });
+    expect(page).toEqual({ fence, attempt: 1, at: 0, text: 'one two three', next: 13, more: false });
+    expect(heard).toEqual(Array.from({ length: 2 }, () => `cortex.out.default.${id}`));
+    context?.output('too late');
+    await s.clock.advance(1000);
+    expect(s.outage.counts.get('output')).toBe(2);
+  });
+
+  test('a handler without output makes no call for it', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    calls[0]?.context.output('');
+    calls[0]?.resolve(1);
+    await s.seen('committed', id);
+    expect(s.outage.counts.get('output')).toBeUndefined();
+    expect((await s.view(id)).output).toBeUndefined();
+  });
+
+  test('output waits for a store that is away, and is there once', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id } = await s.run();
+    await s.seen('started', id);
+    s.outage.only = ['output'];
+    s.outage.mode = 'deaf'; // it happens, and the answer is lost
+    calls[0]?.context.output('one ');
+    await settle();
+    calls[0]?.context.output('two');
+    s.outage.mode = 'down';
+    await s.clock.advance(300);
+    s.outage.mode = 'up';
+    calls[0]?.resolve(1);
+    await s.clock.during(s.seen('committed', id));
+    expect(await s.store.readOutput({ id, tenant: 'default', fence: '', at: 0 })).toMatchObject({ text: 'one two' });
+  });
+
+  test('output of an attempt that lost its job is refused and counted, and the handler told', async () => {
+    const { definition, calls } = createManual();
+    const s = await setUp([definition]);
+    const { id, fence } = await s.run();
+    await s.seen('started', id);
+    await s.store.requeue([{ id, tenant: 'default', seen: { state: 'RUNNING', fence }, why: 'lost', delayMs: 0 }]);
+    calls[0]?.context.output('half');
+    expect(await s.seen('stale', id)).toMatchObject({ step: 'output' });
+    expect(await s.seen('aborted', id)).toMatchObject({ cause: 'lost' });
+    calls[0]?.resolve(1);
+    await s.seen('done', id);
+    expect(await s.store.readOutput({ id, tenant: 'default', fence: '', at: 0 })).toBeUndefined();
+  });
+
   test('artifacts are stored under the fence, named in the result, and bounded', async () => {
     const { definition, calls } = createManual();
     const s = await setUp([definition]);

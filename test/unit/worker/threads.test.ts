@@ -32,7 +32,9 @@ describe('a handler in a thread', () => {
     const told: unknown[] = [];
     const lines: unknown[] = [];
     const log = { ...silentLog, info: (message: string, fields?: object) => void lines.push([message, fields]) };
-    const context = jobContext({ progress: (...report) => void told.push(report), log });
+    const given: string[] = [];
+    const output = (text: string): void => void given.push(text);
+    const context = jobContext({ progress: (...report) => void told.push(report), output, log });
     const value = await threads.run(talker, { do: 'answer' }, context);
     expect(value).toEqual({
       job: context.job,
@@ -41,6 +43,7 @@ describe('a handler in a thread', () => {
       worker: context.worker,
     });
     expect(told).toEqual([[50, 'half']]);
+    expect(given).toEqual(['in part']);
     expect(lines).toMatchObject([['working', { error: { code: 'internal', message: 'shown' } }]]);
   });
 

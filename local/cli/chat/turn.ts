@@ -1,0 +1,152 @@
+// One question and its answer: submits the job and prints its text as it is made, until the job has ended. When the gateway breaks off,
+// the next connection goes on behind what was printed.
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { Stop } from '../../bootstrap/stop.mjs';
+import type { Client } from '../client.ts';
+import type { Context } from '../command.ts';
+import { accepted, cancelled, jobDetail, type JobDetail, jobPath } from '../job.ts';
+import { reconnecting } from '../reconnect.ts';
+import { readEvents, type SseEvent } from '../sse.ts';
+import { oneLine, visible } from '../text.ts';
+import type { Message } from './conversation.ts';
+
+export interface Question {
+  readonly topic: string;
+  readonly prompt: string;
+  readonly history: readonly Message[];
+}
+
+export interface Turn {
+  /** How the job ended. */
+  readonly state: string;
+  /** Undefined unless it SUCCEEDED with one. */
+  readonly answer: string | undefined;
+}
+
+const piece = z.object({ offset: z.number(), text: z.string() });
+const step = z.looseObject({ state: z.string().default('') });
+const result = z.looseObject({ response: z.string() });
+
+/** Aborted by `stop` it cancels the job. Throws Stop: refused, the gateway away, interrupted from outside (then the job is cancelled as well). */
+export async function ask(context: Context, client: Client, question: Question, stop: AbortSignal): Promise<Turn> {
+  const { out, signal } = context;
+  const { topic, prompt, history } = question;
+  const { value } = await client.call({
+    method: 'POST',
+    path: '/api/v1/jobs',
+    headers: { 'idempotency-key': randomUUID() },
+    body: { topic, prompt, ...(history.length > 0 && { context: { messages: history } }) },
+    schema: accepted,
+  });
+  const id = value.job_id;
+  const printed = createPrinter(context);
+  try {
+    const job = await followJob(context, client, { id, stop, printed });
+    return tell(job, printed, context);
+  } catch (error) {
+    if (!(error instanceof Stop) || !(stop.aborted || signal.aborted)) throw error;
+    printed.end();
+    const { value: ended } = await context.client(AbortSignal.timeout(10_000)).call({
+      method: 'POST',
+      path: `${jobPath(id)}/cancel`,
+      schema: cancelled,
+    });
+    out.note(ended.state === 'CANCELLED' ? 'cancelled' : `it had ended before: ${oneLine(ended.state)}`);
+    if (signal.aborted) throw new Stop(`stopped; job ${id} is ${oneLine(ended.state)}`, error.exitCode);
+    return { state: ended.state, answer: undefined };
+  }
+}
+
+interface Following {
+  readonly id: string;
+  readonly stop: AbortSignal;
+  readonly printed: Printer;
+}
+
+async function followJob(context: Context, client: Client, { id, stop, printed }: Following): Promise<JobDetail> {
+  const { out, signal } = context;
+  let lastId = '';
+  let end: JobDetail | undefined;
+  const show = ({ type, data }: SseEvent): void => {
+    const value = JSON.parse(data) as unknown;
+    if (type === 'output') printed.take(piece.parse(value));
+    else if (type === 'end') end = jobDetail.parse(value);
+    else if (type === 'state' && out.live && !printed.any) {
+      const { state } = step.parse(value);
+      if (state !== 'RUNNING') out.progress(`${oneLine(state)} ...`, 0);
+    }
+  };
+  const either = AbortSignal.any([signal, stop]);
+  await reconnecting({ out, signal: either }, `job ${id} goes on`, async (alive, ends) => {
+    const headers: Record<string, string> = lastId === '' ? {} : { 'last-event-id': lastId };
+    const response = await client.open(`${jobPath(id)}/events`, headers, ends);
+    if (response.status === 204 || response.body === null) {
+      ({ value: end } = await client.call({ path: jobPath(id), schema: jobDetail }));
+      return true;
+    }
+    alive();
+    const onId = (seen: string): void => {
+      lastId = seen;
+    };
+    for await (const event of readEvents(response.body, { onId, onLife: alive })) show(event);
+    return end !== undefined;
+  });
+  if (end === undefined) throw new Error(`the events of ${id} ended without an end`);
+  return end;
+}
+
+/** What the end adds to what was printed. */
+function tell(job: JobDetail, printed: Printer, { out }: Context): Turn {
+  const answer = job.state === 'SUCCEEDED' ? result.safeParse(job.result) : undefined;
+  if (answer?.success === true) printed.complete(answer.data.response);
+  printed.end();
+  if (job.state !== 'SUCCEEDED') {
+    const why = [job.error_code, job.error_message].filter((part) => part !== '').join(': ');
+    out.note(oneLine(`${job.state}${why === '' ? '' : ` ${why}`}`));
+  } else if (answer?.success !== true) out.print(oneLine(JSON.stringify(job.result ?? null)));
+  return { state: job.state, answer: answer?.success === true ? answer.data.response : undefined };
+}
+
+interface Printer {
+  /** Something stands there. */
+  readonly any: boolean;
+  take(piece: { readonly offset: number; readonly text: string }): void;
+  /** The rest of the whole answer. */
+  complete(whole: string): void;
+  /** The answer ends, as a line does. */
+  end(): void;
+}
+
+/** Prints an answer piece by piece. Of an attempt that was given up something may stand there already: the next begins on its own line. */
+function createPrinter({ out }: Context): Printer {
+  let text = '';
+  const write = (more: string): void => {
+    if (more !== '') out.write(out.width === Number.POSITIVE_INFINITY ? more : visible(more));
+    text += more;
+  };
+  const end = (): void => {
+    if (text !== '' && !text.endsWith('\n')) out.write('\n');
+    text = '';
+  };
+  return {
+    get any() {
+      return text !== '';
+    },
+    take(given) {
+      if (given.offset === 0 && text !== '') {
+        end();
+        out.note('the worker was lost or failed; the answer begins again');
+      }
+      write(given.text);
+    },
+    complete(whole) {
+      if (whole.startsWith(text)) write(whole.slice(text.length));
+      else {
+        end();
+        write(whole);
+      }
+    },
+    end,
+  };
+}
