@@ -1,6 +1,6 @@
 // The journal port: what a run remembers, beside the records of its children. Only who holds the run's fence appends; signals come from
-// anybody of the tenant and stand in a list of their own until the run takes them in. Drivers: memory-journal.ts (twin for tests),
-// redis-journal.ts. Both pass test/contract/journal.ts. Throws CortexError `unavailable` when the store cannot be reached: repeat the call.
+// anybody of the tenant and stand in a list of their own until the run takes them in. Drivers, beside those of
+// the job store whose records they look at: core/jobs/memory-journal.ts (twin for tests), redis-journal.ts. Both pass test/contract/journal.ts. Throws CortexError `unavailable` when the store cannot be reached: repeat the call.
 import type { Fence } from '#core/jobs/job.ts';
 import type { JobKey } from '#core/jobs/store.ts';
 

@@ -7,7 +7,7 @@ import { createGrpcListener } from '#core/http/grpc.node.ts';
 import { createReflection } from '#core/http/reflection.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { announceListening } from '#core/process/announce.node.ts';
 import { serveDual, serveHttp } from '#core/process/http.node.ts';

@@ -9,7 +9,7 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { assertLayout } from '#core/jobs/layout.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { storeTtls } from '#core/jobs/store-env.ts';
 // Isolates share no registry, so there is nothing to scrape.
 import { noopMetrics as metrics } from '#core/metrics/noop.ts';

@@ -4,7 +4,7 @@ import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { findConfig } from '#core/config/find.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { parseStoreEnv, storeTtls } from '#core/jobs/store-env.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';

@@ -61,7 +61,7 @@ type Start = Extract<Command, { type: 'start' }>;
 /** Takes the run up: from its begin, or from where its journal ends. */
 export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const { parent, limits, signal } = options;
-  const { store, journal, children, ends, bell, clock, events } = deps;
+  const { journal, children, ends, bell, clock, events } = deps;
   const key = { id: parent.id, tenant: parent.tenant };
   const req = toJson(JobRequestSchema, parent.request);
   const patience = { clock, until: () => Number.POSITIVE_INFINITY, signal };

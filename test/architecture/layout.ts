@@ -45,6 +45,9 @@ export const isEntry = matcher('functions/*/{worker,node}.ts', 'services/*/node.
 /** May be given drivers by name: the entries, and what stands outside the product. */
 export const mayCompose = (path: string): boolean => isEntry(path) || /^(local|test)\//.test(path);
 
+/** May import what a name says that is known at run time alone: what stands outside the product, and what loads a user's module. */
+export const mayLoadAnything = matcher('local/**', 'test/**', 'services/orchestrator/load.node.ts');
+
 /** Runs in workerd as well as in Node. */
 export const runsAnywhere = (path: string): boolean =>
   /^(core|functions|proto\/gen)\//.test(path) && !isNodeFile(path) && path.endsWith('.ts');

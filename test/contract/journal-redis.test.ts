@@ -1,7 +1,7 @@
 // The journal on Redis keeps its contract, over TCP and over REST, with one partition and with four; and how long its keys are there.
 import { expect, test } from 'vitest';
 import { createKeys } from '#core/jobs/keys.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { redisStage } from '../helpers/redis-job-store.ts';
 import { restStage } from '../helpers/rest-job-store.ts';
 import { createRig } from './job-store/rig.ts';

@@ -10,7 +10,7 @@ import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { type CliOptions, type CliRun, runCli } from '../helpers/cli.ts';

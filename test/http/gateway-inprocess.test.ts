@@ -5,7 +5,7 @@ import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { createMemoryBusServer } from '#core/bus/memory.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { silentLog } from '#core/log.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';

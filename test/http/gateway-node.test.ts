@@ -8,7 +8,7 @@ import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { formatApiKey } from '#core/http/api-keys.ts';
 import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { freePort } from '../../local/servers/ports.ts';

@@ -44,11 +44,18 @@ test.each([
   ["a topic's own", 'job.a', { timeoutMs: 5_000, maxRetries: 2 }],
   ['without its own time: the running time-out, and its own retries', 'job.b', { timeoutMs: 9_000, maxRetries: 4 }],
   ['not listed: the running time-out, no retries', 'job.c', { timeoutMs: 9_000, maxRetries: 0 }],
-  ["a workflow's topic: the workflow's total", 'job.workflow.demo', { timeoutMs: 60_000, maxRetries: 0 }],
-  ['a workflow that has no section', 'job.workflow.repo.code_review', { timeoutMs: 9_000, maxRetries: 0 }],
+  [
+    "a workflow's topic: its total, and a step's time to undo",
+    'job.workflow.demo',
+    { timeoutMs: 70_000, maxRetries: 0 },
+  ],
+  ['a workflow by its own name', 'job.workflow.my.flow', { timeoutMs: 27_000, maxRetries: 0 }],
+  ['a workflow that has no section', 'job.workflow.repo.code_review', { timeoutMs: 2_040_000, maxRetries: 0 }],
 ])('limits: %s', (_name, topic, limits) => {
   const timeouts = read(`
-workflows: {code_review_demo: {child_timeout_seconds: 10, total_timeout_seconds: 60}}
+workflows:
+  code_review_demo: {child_timeout_seconds: 10, total_timeout_seconds: 60}
+  my_flow: {child_timeout_seconds: 7, total_timeout_seconds: 20}
 topics: {job.a: {timeout_seconds: 5, max_retries: 2}, job.b: {max_retries: 4}}
 reconciler: {running_timeout_seconds: 9}`);
   expect(limitsOf(timeouts, topic)).toEqual(limits);

@@ -123,7 +123,7 @@ describe('failure', () => {
     const error = await ask({ prompt: 'p' }).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'unavailable' });
     expect((error as Error).message).toMatch(
-      /^[^\n]*OLLAMA_URL[^\n]*OLLAMA_MODEL[^\n]*config\/models.yaml[^\n]*MODELS_PATH[^\n]*$/,
+      /^[^\n]*OLLAMA_MODEL[^\n]*OLLAMA_URL[^\n]*config\/models.yaml[^\n]*MODELS_PATH[^\n]*$/,
     );
     expect(given).toEqual([]);
   });

@@ -176,7 +176,7 @@ describe('a model', () => {
     model.play(submits({ diff }));
     await run(job, about('77'));
     expect(model.requests[0]?.maxTokens).toBe(77);
-    for (const tokens of ['0', '-1', '1e3', 'many', ' 5', '99999999999']) {
+    for (const tokens of ['-1', '1e3', 'many', ' 5', '99999999999']) {
       await expect(run(job, about(tokens))).rejects.toMatchObject({
         code: 'invalid_argument',
         field: 'env.max_output_tokens',

@@ -9,7 +9,7 @@ import { createKeys } from '#core/jobs/keys.ts';
 import { postEvents } from '#core/jobs/post-events.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
 import type { Journal, Sent } from '#core/workflow/journal.ts';
-import { createRedisJournal } from '#core/workflow/redis-journal.ts';
+import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { isEnd } from '#core/jobs/state.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import { newJob } from '#core/jobs/submission.ts';

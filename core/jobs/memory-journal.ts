@@ -1,9 +1,9 @@
 // The journal's twin in memory, beside the twin of the job store whose records it looks at.
 import { CortexError } from '#core/errors.ts';
-import { isHeld, type Memory, recordOf } from '#core/jobs/memory-state.ts';
-import { isEnd } from '#core/jobs/state.ts';
-import { type Journal, maxLines, maxSignals, seedMs, type Signal } from './journal.ts';
-import { workflowPrefix } from './run.ts';
+import { isHeld, type Memory, recordOf } from './memory-state.ts';
+import { isEnd } from './state.ts';
+import { type Journal, maxLines, maxSignals, seedMs, type Signal } from '#core/workflow/journal.ts';
+import { workflowPrefix } from '#core/workflow/run.ts';
 
 interface Kept {
   readonly lines: string[];

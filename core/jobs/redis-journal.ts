@@ -1,11 +1,11 @@
 // The journal on Redis: `wf:<id>`, a list of lines; `wf:<id>:in`, a list of signals (`<ms> <name> <value>`); `wf:<id>:in:keys`, the keys of
 // signals that have one. A colon is in no id, so no job can be named so that these are its own.
-import { createKeys, type Keys } from '#core/jobs/keys.ts';
-import { createCalls } from '#core/jobs/redis-calls.ts';
+import { createKeys, type Keys } from './keys.ts';
+import { createCalls } from './redis-calls.ts';
 import { CortexError } from '#core/errors.ts';
 import { int, list, type Redis, text } from '#core/redis/redis.ts';
-import type { Appended, Journal, Sent, Signal } from './journal.ts';
-import * as scripts from './scripts.ts';
+import type { Appended, Journal, Sent, Signal } from '#core/workflow/journal.ts';
+import * as scripts from './scripts/journal.ts';
 
 export interface RedisJournalOptions {
   readonly redis: Redis;

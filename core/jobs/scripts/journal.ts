@@ -1,8 +1,8 @@
 // The journal's scripts, on the prelude of the job store: they look at the run's record and never write it, but for `lb`: the losses after
 // which the run got on. A run that gets on between two deaths of its orchestrators is not the one that kills them.
-import { jobScript } from '#core/jobs/scripts/prelude.ts';
-import { maxLines, maxSignals, seedMs } from './journal.ts';
-import { workflowPrefix } from './run.ts';
+import { jobScript } from './prelude.ts';
+import { maxLines, maxSignals, seedMs } from '#core/workflow/journal.ts';
+import { workflowPrefix } from '#core/workflow/run.ts';
 
 // ARGV[5]: id, [6] fence, [7] attempt, [8] lines before, [9...] lines.
 export const append = jobScript(
