@@ -12,8 +12,8 @@ import { createMachine, type Machine } from './machine.ts';
 export interface Run {
   readonly definition: WorkflowDefinition;
   readonly defaults: StepDefaults;
-  /** The first `told` entries are this run's; a later run shares the list. */
-  readonly events: readonly WorkflowEvent[];
+  /** The first `told` entries are this run's; a later run shares the list. Undefined: they are not kept. */
+  readonly events: readonly WorkflowEvent[] | undefined;
   readonly told: number;
   /** Undefined until it is over. */
   readonly outcome: Outcome | undefined;
@@ -29,9 +29,13 @@ export interface Advance {
 
 const machines = new WeakMap<Run, Machine>();
 
-/** The run before it was told anything. */
-export function newRun(definition: WorkflowDefinition, defaults: StepDefaults): Run {
-  return runOf(makeMachine(definition, defaults), { definition, defaults, events: [], told: 0 });
+/**
+ * The run before it was told anything. With `forgets`, for who goes one way alone: what it is told (results, whole) is not kept, and only the
+ * latest run may be advanced.
+ */
+export function newRun(definition: WorkflowDefinition, defaults: StepDefaults, forgets = false): Run {
+  const events = forgets ? undefined : [];
+  return runOf(makeMachine(definition, defaults), { definition, defaults, events, told: 0 });
 }
 
 /** The run after an event, and what it wants done. Throws RangeError for a generator that never waits. */
@@ -41,8 +45,8 @@ export function advance(run: Run, event: WorkflowEvent): Advance {
   machines.delete(run);
   const { definition, defaults, told } = run;
   // One list for a run and all that follow from it, until somebody goes another way.
-  const events = run.events.length === told ? (run.events as WorkflowEvent[]) : run.events.slice(0, told);
-  events.push(event);
+  const events = run.events?.length === told ? (run.events as WorkflowEvent[]) : run.events?.slice(0, told);
+  events?.push(event);
   const commands = machine.take();
   return { run: runOf(machine, { definition, defaults, events, told: told + 1 }), commands };
 }
@@ -129,6 +133,7 @@ function nameOf(event: WorkflowEvent): string {
 function machineOf(run: Run): Machine {
   const kept = machines.get(run);
   if (kept !== undefined) return kept;
+  if (run.events === undefined) throw new RangeError('what this run was told is not kept');
   const machine = makeMachine(run.definition, run.defaults);
   for (const event of run.events.slice(0, run.told)) machine.tell(event);
   machine.take();

@@ -19,9 +19,11 @@ export function rerunFrom(runId: string, lines: readonly Line[], from: string): 
   const starts = lines.filter((line) => line.t === 'start');
   const keys = Array.from(new Set(starts.map(({ k }) => k)));
   if (keys.length === 0) return err(new CortexError('failed_precondition', 'the run has done no step: submit it anew'));
+  const begun = new Map<string, number>();
   const done = new Map<string, { readonly id: string; readonly at: number }>();
   const over = new Map<string, number>();
   for (const [i, line] of lines.entries()) {
+    if (line.t === 'start' && !begun.has(line.k)) begun.set(line.k, i);
     if (line.t !== 'end') continue;
     over.set(line.k, i);
     if (line.s === 'SUCCEEDED') done.set(line.k, { id: line.id, at: i });
@@ -36,8 +38,7 @@ export function rerunFrom(runId: string, lines: readonly Line[], from: string): 
   const kept: Seed['kept'] = [];
   for (const { k, topic, d, n } of starts) {
     const end = done.get(k);
-    const begun = lines.findIndex((line) => line.t === 'start' && line.k === k);
-    if (n > 1 || k === chosen || end === undefined || begun > cut) continue;
+    if (n > 1 || k === chosen || end === undefined || (begun.get(k) ?? 0) > cut) continue;
     kept.push({ k, id: end.id, topic, d });
   }
   const slept = lines.flatMap((line, i) => (line.t === 'due' && i < cut ? [line.k] : []));

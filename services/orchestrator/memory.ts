@@ -16,6 +16,8 @@ export interface RunMemory {
   /** Lines in all. */
   readonly length: number;
   readonly seed: Seed | undefined;
+  /** When it was told something last, ms since the epoch; 0 for a run that has not begun. */
+  readonly lastAt: number;
   /** Undefined for a run that has not begun. */
   readonly begin: Extract<Line, { t: 'begin' }> | undefined;
   /** What it was told, in order. */
@@ -57,7 +59,7 @@ export async function readMemory(
   const begin = rest[0]?.t === 'begin' ? rest[0] : undefined;
   if (begin === undefined) {
     if (rest.length > 0) throw new CortexError('data_loss', `the memory of run ${run.id} has no begin`);
-    return { length: texts.length, seed, begin, remember: () => [] };
+    return { length: texts.length, seed, lastAt: 0, begin, remember: () => [] };
   }
 
   const groups: { readonly happened: Happened; readonly wanted: Wanted[] }[] = [];
@@ -78,7 +80,7 @@ export async function readMemory(
     : [];
   const remember: RunMemory['remember'] = (facts) =>
     groups.map(({ happened, wanted }) => ({ event: eventOf(happened, { ...facts, results, signals }), wanted }));
-  return { length: texts.length, seed, begin, remember };
+  return { length: texts.length, seed, lastAt: groups.at(-1)?.happened.at ?? 0, begin, remember };
 }
 
 interface Values extends BeginFacts {

@@ -73,7 +73,9 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   let length = 0;
   let begunAt = 0;
   let lastAt = 0;
-  let seed: Seed | undefined;
+  /** By key. */
+  let kept = new Map<string, Seed['kept'][number]>();
+  let slept = new Set<string>();
   let run: Run;
   /** Signals that were put into the inbox. */
   let heard = 0;
@@ -155,14 +157,14 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   };
 
   const setTimer = (name: string, until: number): void => {
-    const slept = seed?.slept.includes(name) === true;
-    const ms = slept ? 0 : Math.max(0, until - clock.now());
+    const over = slept.has(name);
+    const ms = over ? 0 : Math.max(0, until - clock.now());
     timers.get(name)?.();
     timers.set(
       name,
       clock.after(ms, () => {
         timers.delete(name);
-        put({ type: 'due', at: Math.max(clock.now(), slept ? 0 : until), key: name });
+        put({ type: 'due', at: Math.max(clock.now(), over ? 0 : until), key: name });
       }),
     );
   };
@@ -171,9 +173,9 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const begin = async (starts: readonly Start[]): Promise<void> => {
     const anew: Start[] = [];
     for (const start of starts) {
-      const kept = keptFor(start);
-      if (kept === undefined) anew.push(start);
-      else watch(start, kept, true);
+      const id = keptFor(start);
+      if (id === undefined) anew.push(start);
+      else watch(start, id, true);
     }
     const wanted = anew.map((start) => ({ ...start, deadlineMs: deadlineOf(start) }));
     const made = await children.start(parent, wanted, signal);
@@ -184,10 +186,10 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     }
   };
 
-  const keptFor = ({ key: k, attempt, topic, payload }: Start): string | undefined =>
-    attempt === 1
-      ? seed?.kept.find((kept) => kept.k === k && kept.topic === topic && kept.d === inputDigest(payload))?.id
-      : undefined;
+  const keptFor = ({ key: k, attempt, topic, payload }: Start): string | undefined => {
+    const one = attempt === 1 ? kept.get(k) : undefined;
+    return one?.topic === topic && one.d === inputDigest(payload) ? one.id : undefined;
+  };
 
   /** What is left of the run's time bounds its steps; what is undone after it has the time of a step. */
   const deadlineOf = ({ timeoutMs = limits.childTimeoutMs }: ChildSpec): number => {
@@ -235,11 +237,12 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const go = async (): Promise<unknown> => {
     const memory = await readMemory(key, deps, signal);
     length = memory.length;
-    seed = memory.seed;
+    kept = new Map(memory.seed?.kept.map((one) => [one.k, one]));
+    slept = new Set(memory.seed?.slept);
     const definition = versionFor(options.versions, memory.begin);
     const input = unwrap(parsePayload(definition.input, options.payload));
     const facts = { runId: parent.id, workflowId: workflowIdOf(parent), input };
-    run = newRun(definition, { maxRetries: limits.maxRetries });
+    run = newRun(definition, { maxRetries: limits.maxRetries }, true);
     begunAt = memory.begin?.at ?? clock.now();
     options.onBegun(begunAt);
     if (memory.begin === undefined) put({ type: 'begin', at: begunAt, ...facts });
@@ -248,7 +251,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (!replayed.ok) throw replayed.error;
       run = replayed.value;
       heard = run.signals;
-      lastAt = run.events.at(-1)?.at ?? 0;
+      lastAt = memory.lastAt;
       for (const [name, until] of sleepsOf(run)) setTimer(name, until);
       await begin(openOf(run));
     }

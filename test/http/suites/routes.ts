@@ -20,6 +20,9 @@ const methods: readonly (readonly [string, string, string])[] = [
   ['/api/v1/traces/x', 'PATCH', 'GET, HEAD'],
   ['/api/v1/usage', 'POST', 'GET, HEAD'],
   ['/api/v1/jobs/x/recording', 'POST', 'GET, HEAD'],
+  ['/api/v1/workflows/x', 'POST', 'GET, HEAD'],
+  ['/api/v1/workflows/x/signals/go', 'GET', 'POST'],
+  ['/api/v1/workflows/x/rerun', 'GET', 'POST'],
 ];
 
 /** What has its own form, or needs more than a job, and its own suite. */
@@ -27,6 +30,9 @@ const others: Readonly<Record<string, readonly [path: string, status: number]>> 
   'GET /api/v1/jobs/{id}/events': ['/api/v1/jobs/{id}/events', 200],
   'GET /api/v1/stream': ['/api/v1/stream', 426],
   'GET /api/v1/jobs/{id}/recording': ['/api/v1/jobs/{id}/recording', 404],
+  'GET /api/v1/workflows/{id}': ['/api/v1/workflows/{id}', 404],
+  'POST /api/v1/workflows/{id}/signals/{name}': ['/api/v1/workflows/{id}/signals/go', 404],
+  'POST /api/v1/workflows/{id}/rerun': ['/api/v1/workflows/{id}/rerun', 404],
 };
 /** One whose only part has as many bytes as `{}`. */
 const archive = { sha256: 'a'.repeat(64), bytes: 2 };
