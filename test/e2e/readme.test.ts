@@ -63,6 +63,11 @@ const known: readonly Known[] = [
       expect(await response.json()).toMatchObject({ state: 'SUCCEEDED' });
     },
   },
+  {
+    command: /^npm run cortex -- workflow JOB_ID$/,
+    expects: (out) => expect(out).toMatch(/^scan +SUCCEEDED .*\nreport +SUCCEEDED /m),
+  },
+  { command: /^npm run smoke$/, expects: (out) => expect(out).toMatch(/^smoke: 4 ok, 3 without a model, 0 failed$/m) },
   // `npm run sample` needs a registry, so a small repository lies where it would put the large one.
   {
     command: /^npm run cortex -- review \.cortex\/samples\/rxjs-[\d.]+ --include .* --no-default-excludes --exclude /,

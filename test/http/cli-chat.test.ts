@@ -8,13 +8,13 @@ import { accept, dispatch, finish, start, storedPayload } from './drive.ts';
 
 /** The id of the job that a chat has just submitted on this topic. */
 async function asked(topic: string): Promise<string> {
-  const job = await until(async () => {
+  const look = async () => {
     const last = await newest().catch(() => undefined);
     return last?.topic === topic && (await stage.store.view(last.id, 'default'))?.state === 'PENDING'
       ? last
       : undefined;
-  });
-  return job.id;
+  };
+  return (await until(look, { timeout: 15_000, message: `a job of ${topic}` })).id;
 }
 
 const give = async (job: Awaited<ReturnType<typeof start>>, at: number, text: string): Promise<void> => {
