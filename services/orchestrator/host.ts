@@ -6,7 +6,6 @@ import { CortexError } from '#core/errors.ts';
 import { createEvents, type Events } from '#core/events.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';
-import { parsePayload } from '#core/protocol/payloads.ts';
 import { otherWorkflowLimits, type WorkflowLimits } from '#core/scheduling/timeouts.ts';
 import type { Clock } from '#core/system.ts';
 import type { WorkflowDefinition } from '#core/workflow/definition.ts';
@@ -54,23 +53,23 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
 
   const handle = async (versions: Versions, payload: unknown, context: JobContext): Promise<unknown> => {
     const { job, signal } = context;
-    const [{ name, output }] = versions;
+    const [{ name }] = versions;
     const limits = options.limits.get(name) ?? otherWorkflowLimits;
     const parent = await open(context, store, clock);
     let begunAt = clock.now();
     let how = 'failed' as How;
+    events.emit({ type: 'run_begun', job: job.id, workflow: name, replay: job.attempt > 1 });
     const run = takeUp(
       {
         ...{ parent, versions, payload, limits, signal, progress: context.progress, log: context.log },
         onBegun(at) {
           begunAt = at;
-          events.emit({ type: 'run_begun', job: job.id, workflow: name, replay: job.attempt > 1 });
         },
       },
       deps,
     );
     try {
-      const result = checked(output, await run.result);
+      const result = await run.result;
       how = signal.aborted ? stoppedHow(signal) : 'completed';
       return result;
     } catch (error) {
@@ -132,13 +131,6 @@ function stoppedHow({ reason }: AbortSignal): How {
   if (!(reason instanceof CortexError)) return 'left';
   if (reason.code === 'canceled') return 'cancelled';
   return reason.code === 'deadline_exceeded' ? 'failed' : 'left';
-}
-
-/** The result as its schema lets it pass. Throws `internal`: running it again makes the same result. */
-function checked(output: WorkflowDefinition['output'], result: unknown): unknown {
-  const parsed = parsePayload(output, result, 'result');
-  if (parsed.ok) return parsed.value;
-  throw new CortexError('internal', `the workflow's result is wrong: ${parsed.error.message}`, { cause: parsed.error });
 }
 
 /** The run's job as its record has it. Waits for a store that is away. */

@@ -272,7 +272,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (inbox.length === 0) await next();
       else await turn();
     }
-    if (run.outcome.ok) return run.outcome.value;
+    if (run.outcome.ok) return checked(definition.output, run.outcome.value);
     throw toCortexError(run.outcome.error);
   };
 
@@ -292,6 +292,13 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     for (const unwatch of open.values()) unwatch();
   });
   return { result, open };
+}
+
+/** The result as its schema lets it pass. Throws `internal`: running it again makes the same result. */
+function checked(output: WorkflowDefinition['output'], result: unknown): unknown {
+  const parsed = parsePayload(output, result, 'result');
+  if (parsed.ok) return parsed.value;
+  throw new CortexError('internal', `the workflow's result is wrong: ${parsed.error.message}`, { cause: parsed.error });
 }
 
 function gone(id: string): Pick<ChildEnd, 'errorCode' | 'errorMessage'> {
