@@ -10,8 +10,8 @@ const places = { hostOf: (name: string) => name, bind: '0.0.0.0', run: ['node'] 
 const more: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   // Without keys a gateway serves its own machine alone, which here would be nobody.
   // Empty counts as unset.
-  worker: { OLLAMA_URL: '${OLLAMA_URL:-}', OLLAMA_MODEL: '${OLLAMA_MODEL:-}' },
-  orchestrator: { USE_PLANNER: '${USE_PLANNER:-}' },
+  worker: { OLLAMA_URL: '${OLLAMA_URL:-}', OLLAMA_MODEL: '${OLLAMA_MODEL:-}', MODEL_RECORD: '${MODEL_RECORD:-}' },
+  orchestrator: { USE_PLANNER: '${USE_PLANNER:-}', PLANNER_TOPIC: '${PLANNER_TOPIC:-}' },
   gateway: { API_KEY: '${API_KEY:?set API_KEY, for example in .env}' },
   'redis-rest': { REDIS_REST_TOKEN: '${REDIS_REST_TOKEN:?set REDIS_REST_TOKEN, for example in .env}' },
 };

@@ -111,9 +111,15 @@ function run(args: readonly string[]): Promise<Ran> {
 /** One line, cut: what a terminal shows at a glance. */
 function short(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
-  return line.length > 100 ? `${line.slice(0, 99)}…` : line;
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line;
 }
 
+if (process.argv.length > 2) {
+  console.error(
+    'npm run smoke takes no options: it sends one job of each kind to the system of CORTEX_URL, or the one that runs here',
+  );
+  process.exit(2);
+}
 const folder = mkdtempSync(join(tmpdir(), 'cortex-smoke-'));
 const counts = { ok: 0, modelless: 0, failed: 0 };
 try {
@@ -131,7 +137,7 @@ try {
       continue;
     }
     const found =
-      exit === 0 ? look(answerOf(stdout)) : { wrong: stderr.trim() || errorOf(stdout) || `exit code ${exit}` };
+      exit === 0 ? look(answerOf(stdout)) : { wrong: errorOf(stdout) || stderr.trim() || `exit code ${exit}` };
     if ('said' in found) {
       counts.ok++;
       say('ok', found.said);

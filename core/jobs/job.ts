@@ -90,6 +90,8 @@ export interface JobView {
   readonly execMs: number;
   readonly errorCode: string;
   readonly errorMessage: string;
+  /** It FAILED, and its worker said that another attempt would not help. */
+  readonly final: boolean;
   /** `redis://res:...`, empty before the end. */
   readonly resultPtr: string;
   readonly artifactPtrs: readonly string[];

@@ -127,6 +127,7 @@ export function commitJob(memory: Memory, item: Commit): Committed {
     record.failures++;
     if (item.retryable && record.failures <= record.maxRetries && record.deadlineAt > now)
       return again(memory, record, item.backoffMs);
+    record.final = !item.retryable;
   }
   if (item.result !== undefined) {
     record.resultKey = `res:${item.id}`;

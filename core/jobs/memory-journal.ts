@@ -3,7 +3,7 @@ import { CortexError } from '#core/errors.ts';
 import { isHeld, type Memory, recordOf } from './memory-state.ts';
 import { isEnd } from './state.ts';
 import { type Journal, maxLines, maxSignals, seedMs, type Signal } from '#core/workflow/journal.ts';
-import { workflowPrefix } from '#core/workflow/run.ts';
+import { stopSignal, workflowPrefix } from '#core/workflow/run.ts';
 
 interface Kept {
   readonly lines: string[];
@@ -62,17 +62,17 @@ export function createMemoryJournal(memory: Memory): Journal {
       if (isEnd(record.state)) return Promise.resolve('ended');
       const { signals, keys } = of(id);
       if (key !== '' && keys.has(key)) return Promise.resolve('known');
-      if (signals.length >= maxSignals) return Promise.resolve('full');
+      if (signals.length >= maxSignals + (name === stopSignal ? 10 : 0)) return Promise.resolve('full');
       signals.push({ name, value, at: now() });
       if (key !== '') keys.add(key);
       return Promise.resolve('noted');
     },
-    async seed({ id, line, signals }) {
+    async seed({ id, lines, signals }) {
       const there = of(id);
       if (recordOf(memory, id) !== undefined || there.lines.length + there.signals.length > 0) {
         throw new CortexError('already_exists', `there is a run ${id} already`);
       }
-      there.lines.push(line);
+      there.lines.push(...lines);
       there.signals.push(...signals);
       there.seedUntil = now() + seedMs;
       return Promise.resolve();

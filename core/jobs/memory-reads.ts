@@ -28,6 +28,7 @@ export function viewOf(record: JobRecord): JobView {
     approvedBy: record.approval?.principal ?? '',
     errorCode: record.errorCode,
     errorMessage: record.errorMessage,
+    final: record.final,
     resultPtr: record.resultKey === '' ? '' : pointer(record.resultKey),
     artifactPtrs: record.artifactKeys.map(pointer),
   };

@@ -83,6 +83,7 @@ export interface JobRecord {
   execMs: number;
   errorCode: string;
   errorMessage: string;
+  final: boolean;
   /** A key of `values`; empty for none. */
   resultKey: string;
   artifactKeys: string[];

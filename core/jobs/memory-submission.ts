@@ -94,7 +94,7 @@ function recordFor(job: NewJob, now: number, idempotencyKey: string | undefined)
     ...{ timeoutMs: 0, maxRetries: 0, queued: false, queuedAt: 0, notBefore: 0, firstHandOutAt: 0 },
     ...{ runDeadlineAt: 0, startedAt: 0, endedAt: 0, stoppedAt: 0, attempts: 0, failures: 0, losses: 0 },
     ...{ lossesBefore: 0, bound: job.bound !== undefined, orphanOf: '' },
-    ...{ openHandOuts: 0, committed: false, execMs: 0, errorCode: '', errorMessage: '' },
+    ...{ openHandOuts: 0, committed: false, execMs: 0, errorCode: '', errorMessage: '', final: false },
     ...{ resultKey: '', artifactKeys: [], progress: undefined, output: undefined },
   };
 }

@@ -63,10 +63,14 @@ export function createRedisJournal({ redis, keys = createKeys(1), metaTtlMs }: R
       return text(await run(scripts.send, at(tenant), [id, tenant, name, value, key])) as Sent;
     },
 
-    async seed({ id, tenant, line, signals }) {
+    async seed({ id, tenant, lines, signals }) {
       const sent = signals.map((signal) => `${signal.at} ${signal.name} ${signal.value}`);
-      const answer = text(await run(scripts.seed, at(tenant), [id, line, ...sent]));
-      if (answer !== 'ok') throw new CortexError('already_exists', `there is a run ${id} already`);
+      // In as many calls as requests have room for: nobody looks before there is a job.
+      for (const [i, part] of parts(lines, sent).entries()) {
+        const args = [id, i === 0 ? 1 : 0, part.lines.length, ...part.lines, ...part.sent];
+        const answer = text(await run(scripts.seed, at(tenant), args));
+        if (answer !== 'ok') throw new CortexError('already_exists', `there is a run ${id} already`);
+      }
     },
   };
 }
@@ -76,4 +80,28 @@ function signalOf(line: string): Signal {
   if (parts === null) throw new CortexError('data_loss', 'a signal is broken');
   const [, at = '', name = '', value = ''] = parts;
   return { at: Number(at), name, value };
+}
+
+/** Bytes of one call of a seed, about: less than the least that a request by REST may have. */
+const seedBytes = 300_000;
+
+function parts(lines: readonly string[], sent: readonly string[]): readonly { lines: string[]; sent: string[] }[] {
+  const out: { lines: string[]; sent: string[] }[] = [{ lines: [], sent: [] }];
+  let left = seedBytes;
+  for (const [list, texts] of [
+    ['lines', lines],
+    ['sent', sent],
+  ] as const) {
+    for (const one of texts) {
+      // A character may take three bytes, and one more where it is escaped.
+      const bytes = one.length * 4;
+      if (bytes > left && left < seedBytes) {
+        out.push({ lines: [], sent: [] });
+        left = seedBytes;
+      }
+      out.at(-1)?.[list].push(one);
+      left -= bytes;
+    }
+  }
+  return out;
 }

@@ -160,6 +160,7 @@ export function viewOf(id: string, reply: Reply | undefined): JobView {
     execMs: n('exec_ms'),
     errorCode: s('error_code'),
     errorMessage: s('error'),
+    final: s('final') === '1',
     resultPtr: s('result_ptr'),
     artifactPtrs: pointers(s('arts')),
     progress: cut < 0 ? undefined : { percent: Number(progress.slice(0, cut)), message: progress.slice(cut + 1) },

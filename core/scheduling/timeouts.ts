@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { problemLines } from '#core/field-problem.ts';
 import { isTopic } from '#core/protocol/subjects.ts';
 import { err, ok, type Result } from '#core/result.ts';
-import { workflowPrefix } from '#core/workflow/run.ts';
+import { workflowName, workflowPrefix } from '#core/workflow/run.ts';
 
 export interface WorkflowLimits {
   readonly childTimeoutMs: number;
@@ -35,12 +35,6 @@ export const otherWorkflowLimits: WorkflowLimits = {
   totalTimeoutMs: 1_800_000,
   maxRetries: 1,
 };
-
-/** Topics of workflows whose section has another name than they have behind `job.workflow.`. */
-const workflowOfTopic: ReadonlyMap<string, string> = new Map([
-  ['job.workflow.demo', 'code_review_demo'],
-  ['job.workflow.repo.code_review', 'repo_code_review'],
-]);
 
 const seconds = z
   .number()
@@ -110,7 +104,6 @@ export function limitsOf(timeouts: Timeouts, topicName: string): TopicLimits {
   const own = timeouts.topics.get(topicName);
   if (own !== undefined) return own;
   if (!topicName.startsWith(workflowPrefix)) return { timeoutMs: timeouts.runningTimeoutMs, maxRetries: 0 };
-  const name = workflowOfTopic.get(topicName) ?? topicName.slice(workflowPrefix.length).replaceAll('.', '_');
-  const { totalTimeoutMs, childTimeoutMs } = timeouts.workflows.get(name) ?? otherWorkflowLimits;
+  const { totalTimeoutMs, childTimeoutMs } = timeouts.workflows.get(workflowName(topicName)) ?? otherWorkflowLimits;
   return { timeoutMs: totalTimeoutMs + childTimeoutMs, maxRetries: 0 };
 }

@@ -1,6 +1,7 @@
 // The pure heart of the workflow engine: a run, an event, and what follows. `advance` may be called again with a run that it was called
 // with before and answers the same; that the machine behind a run is carried along, instead of being rebuilt each time, shows in speed alone.
 import { CortexError } from '#core/errors.ts';
+import { parsePayload } from '#core/protocol/payloads.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { createWorkflowContext, type StepDefaults } from './context.ts';
 import type { WorkflowDefinition } from './definition.ts';
@@ -17,6 +18,8 @@ export interface Run {
   readonly told: number;
   /** Undefined until it is over. */
   readonly outcome: Outcome | undefined;
+  /** It has failed, and what was done is being undone. */
+  readonly undoing: boolean;
   /** Signals that it has taken in. */
   readonly signals: number;
 }
@@ -94,6 +97,7 @@ function same(was: Wanted, is: Wanted): boolean {
   }
   if (was.t === 'sleep' && is.t === 'sleep') return was.k === is.k && was.until === is.until;
   if (was.t === 'drop' && is.t === 'drop') return was.k === is.k && was.n === is.n;
+  if (was.t === 'leave' && is.t === 'leave') return was.w === is.w && was.name === is.name;
   if ((was.t === 'wait' && is.t === 'wait') || (was.t === 'refuse' && is.t === 'refuse')) return was.name === is.name;
   return was.t === is.t;
 }
@@ -142,13 +146,17 @@ function machineOf(run: Run): Machine {
 }
 
 function makeMachine(definition: WorkflowDefinition, defaults: StepDefaults): Machine {
-  return createMachine(({ runId, workflowId, input }, hooks) =>
-    definition.run(input, createWorkflowContext({ runId, workflowId }, hooks, defaults)),
-  );
+  return createMachine(function* ({ runId, workflowId, input }, hooks) {
+    const result = yield* definition.run(input, createWorkflowContext({ runId, workflowId }, hooks, defaults));
+    const parsed = parsePayload(definition.output, result, 'result');
+    if (parsed.ok) return parsed.value;
+    const { error } = parsed;
+    throw new CortexError('internal', `the workflow's result is wrong: ${error.message}`, { cause: error });
+  });
 }
 
 function runOf(machine: Machine, parts: Pick<Run, 'definition' | 'defaults' | 'events' | 'told'>): Run {
-  const run: Run = { ...parts, outcome: machine.outcome, signals: machine.signals };
+  const run: Run = { ...parts, outcome: machine.outcome, undoing: machine.undoing, signals: machine.signals };
   machines.set(run, machine);
   return run;
 }

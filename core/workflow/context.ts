@@ -67,7 +67,7 @@ export function createWorkflowContext(
         } catch (error) {
           if (attempt >= tries || !mayPass(toCortexError(error).code)) throw error;
         }
-        yield* sleep(`${key}~${attempt}`, pauseBefore(attempt + 1, pauseMs));
+        yield* sleep(`${key}~r${attempt}`, pauseBefore(attempt + 1, pauseMs));
       }
     },
     *signal(name, schema) {

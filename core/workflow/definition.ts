@@ -15,7 +15,7 @@
 import { z } from 'zod';
 import { isTopic } from '#core/protocol/subjects.ts';
 import type { Effect } from './effects.ts';
-import { isStepKey, workflowPrefix } from './run.ts';
+import { isStepKey, workflowName, workflowPrefix } from './run.ts';
 
 /** Something to wait for: `const value = yield* op`. It begins when it is waited for. */
 export type Op<T> = Generator<Effect, T, unknown>;
@@ -50,7 +50,7 @@ export interface StepPolicy {
   readonly pauseMs?: number;
   /** `fail` (the default) throws at the `yield*`; `continue` gives undefined instead of a result. Stopping is never continued. */
   readonly onFailure?: 'fail' | 'continue';
-  /** Into the child's request: a hint for its worker, and the step's place, for whoever shows it. */
+  /** Into the child's request: a hint for its worker (default: the run's own), and the step's place, for whoever shows it. */
   readonly adapterId?: string;
   readonly stepIndex?: number;
 }
@@ -95,7 +95,7 @@ export interface WorkflowContext {
     options: { readonly tries: number; readonly pauseMs?: number },
     work: (attempt: number) => Op<T>,
   ): Op<T>;
-  /** At least 1,000 ms; it ends on time wherever the run is by then. */
+  /** 1,000 ms to 24 hours; it ends on time wherever the run is by then. */
   sleep(key: string, ms: number): Op<void>;
   /**
    * The next value sent to `POST /api/v1/workflows/{id}/signals/{name}`, also if it came before somebody waited. One that the schema refuses
@@ -115,7 +115,7 @@ export type Raced<T> = {
 }[keyof T];
 
 interface WorkflowSpec<S extends z.ZodType, O> {
-  /** Its name in config/timeouts.yaml and in metrics. */
+  /** Its name in config/timeouts.yaml and in metrics: what its topic has behind `job.workflow.`, with `_` for dots and `-`. */
   readonly name: string;
   /**
    * A run stays with the version that it began with. A change that would make open runs do something else is a new version, and the old one
@@ -145,6 +145,8 @@ export function defineWorkflow<S extends z.ZodType, O>(spec: WorkflowSpec<S, O>)
     throw new RangeError(`${topic} is not a topic of workflows: ${workflowPrefix}<name>`);
   }
   if (!isStepKey(name.replaceAll('_', '-'))) throw new RangeError(`${name} is not a name for a workflow`);
+  if (workflowName(topic) !== name)
+    throw new RangeError(`a workflow of ${topic} is called ${workflowName(topic)}, not ${name}`);
   if (!/^[A-Za-z0-9._-]{1,40}$/.test(version)) throw new RangeError(`${version} is not a version`);
   // The input has been through the schema by the time the generator sees it.
   return { ...spec, version, run: spec.run as WorkflowDefinition['run'] };

@@ -4,7 +4,10 @@ import type { JobView } from '#core/jobs/job.ts';
 import type { Result } from '#core/result.ts';
 
 /** How a step's child ended. */
-export type ChildEnd = Pick<JobView, 'state' | 'errorCode' | 'errorMessage' | 'safetyReason' | 'resultPtr'> & {
+export type ChildEnd = Pick<
+  JobView,
+  'state' | 'errorCode' | 'errorMessage' | 'final' | 'safetyReason' | 'resultPtr'
+> & {
   readonly jobId: string;
   /** The result's text; null when there is none. */
   readonly result: string | null;
@@ -73,6 +76,8 @@ export type Command =
   | { readonly type: 'sleep'; readonly key: string; readonly until: number }
   /** A signal is waited for: nothing to do, but to be seen. */
   | { readonly type: 'wait'; readonly name: string }
+  /** A sleep or a signal is not waited for any more. */
+  | { readonly type: 'leave'; readonly what: 'sleep' | 'signal'; readonly name: string }
   | { readonly type: 'refuse'; readonly index: number; readonly name: string; readonly why: string }
   /** The run has failed, and what was done is undone now. */
   | { readonly type: 'undo'; readonly code: string; readonly message: string }

@@ -42,7 +42,7 @@ export interface Inbox extends JobKey {
 }
 
 export interface SeedRun extends JobKey {
-  readonly line: string;
+  readonly lines: readonly string[];
   readonly signals: readonly Signal[];
 }
 
@@ -55,7 +55,7 @@ export interface Journal {
   /** How many signals each run has in all. */
   counts(runs: readonly JobKey[]): Promise<readonly number[]>;
   send(signal: SendSignal): Promise<Sent>;
-  /** The memory with which a job that will be made next begins. Kept for an hour unless the run begins. */
+  /** The memory with which a job that will be made next begins. Kept for a day unless the run begins. */
   seed(item: SeedRun): Promise<void>;
 }
 
@@ -65,5 +65,5 @@ export const maxLines = 50_000;
 export const maxSignals = 1000;
 /** Bytes of a signal's value. */
 export const maxSignalBytes = 16_384;
-/** How long a seed waits for its run, ms. */
-export const seedMs = 3_600_000;
+/** How long a seed waits for its run, ms: longer than a job may wait. */
+export const seedMs = 25 * 3_600_000;

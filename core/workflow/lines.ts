@@ -11,7 +11,7 @@ const step = { k: z.string(), n: z.int().min(1) };
 const code = z.enum(errorCodes);
 
 const line = z.discriminatedUnion('t', [
-  // Before the begin of a rerun: what need not be done again.
+  // Before the begin of a rerun, in as many parts as it takes: what need not be done again.
   z.object({
     t: z.literal('seed'),
     of: z.string(),
@@ -20,8 +20,11 @@ const line = z.discriminatedUnion('t', [
     slept: z.array(z.string()),
   }),
   // What happened.
-  // `req`: the request, as JSON of the protocol, for who wants to run it again.
-  z.object({ t: z.literal('begin'), at, name: z.string(), v: z.string(), req: z.unknown() }),
+  // `req`: the request, as JSON of the protocol, for who wants to run it again. `tries`: the retries of steps that hold for this run.
+  z.object({
+    ...{ t: z.literal('begin'), at, name: z.string(), v: z.string() },
+    ...{ req: z.unknown(), tries: z.int().min(0).optional() },
+  }),
   z.object({
     t: z.literal('end'),
     at,
@@ -34,6 +37,8 @@ const line = z.discriminatedUnion('t', [
     c: z.string().optional(),
     m: z.string().optional(),
     r: z.string().optional(),
+    /** Its worker called the failure final. */
+    f: z.literal(true).optional(),
     /** When it was taken up and when it ended. */
     st: at.optional(),
     en: at.optional(),
@@ -46,11 +51,12 @@ const line = z.discriminatedUnion('t', [
   z.object({ t: z.literal('drop'), ...step }),
   z.object({ t: z.literal('sleep'), k: z.string(), until: at }),
   z.object({ t: z.literal('wait'), name: z.string() }),
+  z.object({ t: z.literal('leave'), w: z.enum(['sleep', 'signal']), name: z.string() }),
   z.object({ t: z.literal('refuse'), i: z.int().min(0), name: z.string(), m: z.string() }),
   z.object({ t: z.literal('undo'), c: z.string(), m: z.string() }),
 ]);
 export type Line = z.output<typeof line>;
-export type Wanted = Extract<Line, { t: 'start' | 'drop' | 'sleep' | 'wait' | 'refuse' | 'undo' }>;
+export type Wanted = Extract<Line, { t: 'start' | 'drop' | 'sleep' | 'wait' | 'leave' | 'refuse' | 'undo' }>;
 export type Seed = Extract<Line, { t: 'seed' }>;
 export type Happened = Exclude<Line, Wanted | Seed>;
 
@@ -64,7 +70,7 @@ export function parseLine(text: string): Line {
 }
 
 export function isWanted(one: Line): one is Wanted {
-  return ['start', 'drop', 'sleep', 'wait', 'refuse', 'undo'].includes(one.t);
+  return ['start', 'drop', 'sleep', 'wait', 'leave', 'refuse', 'undo'].includes(one.t);
 }
 
 /** A command as it is written down; undefined for one that is not. */
@@ -80,6 +86,8 @@ export function lineOfCommand(command: Command): Wanted | undefined {
       return { t: 'sleep', k: command.key, until: command.until };
     case 'wait':
       return { t: 'wait', name: command.name };
+    case 'leave':
+      return { t: 'leave', w: command.what, name: command.name };
     case 'refuse':
       return { t: 'refuse', i: command.index, name: command.name, m: command.why };
     case 'undo':
@@ -97,12 +105,13 @@ export function lineOfEvent(event: Exclude<WorkflowEvent, { type: 'begin' }>, ti
   switch (event.type) {
     case 'end': {
       const { key, attempt, end } = event;
-      const { jobId, state, resultPtr, errorCode, errorMessage, safetyReason } = end;
+      const { jobId, state, resultPtr, errorCode, errorMessage, safetyReason, final } = end;
       return {
         ...{ t: 'end', at: when, k: key, n: attempt, id: jobId, s: state },
         ...(resultPtr !== '' && { p: resultPtr }),
         ...(errorCode !== '' && { c: errorCode }),
         ...(errorMessage !== '' && { m: errorMessage }),
+        ...(final && { f: true }),
         ...(state === 'DENIED' && safetyReason !== '' && { r: safetyReason }),
         ...(times !== undefined && times.startedAt > 0 && { st: times.startedAt }),
         ...(times !== undefined && times.endedAt > 0 && { en: times.endedAt }),
@@ -128,6 +137,8 @@ export function placeOf(one: Wanted): string {
       return `sleep ${one.k}`;
     case 'wait':
       return `waiting for signal ${one.name}`;
+    case 'leave':
+      return `the end of waiting for ${one.w} ${one.name}`;
     case 'refuse':
       return `refusing signal ${one.name}`;
     case 'undo':

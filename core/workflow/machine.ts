@@ -11,8 +11,9 @@ interface Fiber {
   readonly join: Join | undefined;
   readonly index: number;
   wait: Wait | undefined;
-  /** Told to stop: what it comes to counts for nothing. */
+  /** Told to stop: what it comes to counts for nothing. `told`: its generator knows, and runs its `finally` blocks. */
   closing: boolean;
+  told: boolean;
   done: boolean;
 }
 
@@ -31,9 +32,12 @@ type Wait =
   | { readonly for: 'signal'; readonly name: string; readonly check: Extract<Effect, { type: 'signal' }>['check'] }
   | { readonly for: 'join'; readonly join: Join };
 
-type Resume = { readonly value: unknown } | { readonly error: unknown } | { readonly close: true };
+type Resume =
+  /** `sent`: a signal that it takes; should it be told to stop before it goes on, the next one takes that. */
+  { readonly value: unknown; readonly sent?: Sent } | { readonly error: unknown } | { readonly close: true };
 
 interface Sent {
+  readonly name: string;
   readonly index: number;
   readonly value: unknown;
 }
@@ -45,6 +49,8 @@ export interface Machine {
   take(): Command[];
   /** Undefined until the run is over. */
   readonly outcome: Outcome | undefined;
+  /** It has failed, and what was done is being undone. */
+  readonly undoing: boolean;
   /** Children that are waited for. */
   readonly open: ReadonlyMap<string, Extract<Command, { type: 'start' }>>;
   /** Sleeps that are waited for: key and end. */
@@ -59,6 +65,9 @@ export interface MachineHooks {
   readonly compensate: (undo: () => Generator<Effect, unknown, unknown>) => void;
   readonly progress: (percent: number, message: string | undefined) => void;
 }
+
+/** As long as a job may live, ms. */
+export const longestSleepMs = 24 * 3_600_000;
 
 /** Resumptions after one event: more, and the generator goes round without waiting for anything. */
 const mostTurns = 1_000_000;
@@ -75,7 +84,7 @@ export function createMachine(
   let failure: unknown;
   let outcome: Outcome | undefined;
   let signals = 0;
-  const ready: { fiber: Fiber; resume: Resume }[] = [];
+  let ready: { fiber: Fiber; resume: Resume }[] = [];
   const undos: (() => Generator<Effect, unknown, unknown>)[] = [];
   const used = new Set<string>();
   const children = new Map<string, Fiber>();
@@ -90,28 +99,44 @@ export function createMachine(
   const childName = (key: string, attempt: number): string => `${key}.${attempt}`;
 
   function makeFiber(gen: Fiber['gen'], join: Join | undefined, index: number): Fiber {
-    return { gen, join, index, wait: undefined, closing: false, done: false };
+    return { gen, join, index, wait: undefined, closing: false, told: false, done: false };
   }
 
   function run(): void {
-    for (let turn = 0; ; turn++) {
-      const next = ready.shift();
-      if (next === undefined) return;
-      if (turn >= mostTurns) throw new RangeError('the workflow goes round without waiting for anything');
-      const { fiber, resume } = next;
-      if (fiber.done) continue;
-      let step: IteratorResult<Effect, unknown>;
-      try {
-        if ('error' in resume) step = fiber.gen.throw(resume.error);
-        else if ('close' in resume) step = fiber.gen.return(undefined);
-        else step = fiber.gen.next(resume.value);
-      } catch (error) {
-        settle(fiber, { ok: false, error });
-        continue;
+    let turns = 0;
+    // In rounds: to take from the front of a long list again and again takes time in its square.
+    while (ready.length > 0) {
+      const round = ready;
+      ready = [];
+      for (const { fiber, resume } of round) {
+        if (turns++ >= mostTurns) throw new RangeError('the workflow goes round without waiting for anything');
+        goOn(fiber, resume);
       }
-      if (step.done === true) settle(fiber, { ok: true, value: step.value });
-      else begin(fiber, step.value);
     }
+  }
+
+  function goOn(fiber: Fiber, resume: Resume): void {
+    // Told to stop since it was put into the list: that stands further behind.
+    if (fiber.done || (fiber.closing && !fiber.told && !('close' in resume))) return giveBack(resume);
+    if (fiber.closing) fiber.told = true;
+    let step: IteratorResult<Effect, unknown>;
+    try {
+      if ('error' in resume) step = fiber.gen.throw(resume.error);
+      else if ('close' in resume) step = fiber.gen.return(undefined);
+      else step = fiber.gen.next(resume.value);
+    } catch (error) {
+      return settle(fiber, { ok: false, error });
+    }
+    if (step.done === true) settle(fiber, { ok: true, value: step.value });
+    else begin(fiber, step.value);
+  }
+
+  /** A signal that its taker did not live to take. */
+  function giveBack(resume: Resume): void {
+    if (!('sent' in resume) || resume.sent === undefined) return;
+    const { name } = resume.sent;
+    sent.set(name, [resume.sent, ...(sent.get(name) ?? [])]);
+    deliver(name);
   }
 
   function begin(fiber: Fiber, effect: Effect): void {
@@ -130,9 +155,10 @@ export function createMachine(
       }
       case 'sleep': {
         const { key, ms } = effect;
-        if (!(ms >= 1000))
-          return go(fiber, { error: new RangeError(`${key} sleeps for ${ms} ms: 1,000 is the least`) });
-        const problem = claim(key.replace(/~\d+$/, ''), `sleep ${key}`);
+        if (!(ms >= 1000 && ms <= longestSleepMs)) {
+          return go(fiber, { error: new RangeError(`${key} sleeps for ${ms} ms: 1,000 to ${longestSleepMs} may be`) });
+        }
+        const problem = claim(key.replace(/~r?\d+$/, ''), `sleep ${key}`);
         if (problem !== undefined) return go(fiber, { error: problem });
         const until = now + Math.ceil(ms);
         fiber.wait = { for: 'sleep', key };
@@ -146,7 +172,9 @@ export function createMachine(
         if (!isSignalName(name))
           return go(fiber, { error: new RangeError(`${JSON.stringify(name)} is no name for a signal`) });
         fiber.wait = { for: 'signal', name, check };
-        waiters.set(name, [...(waiters.get(name) ?? []), fiber]);
+        const waiting = waiters.get(name) ?? [];
+        waiting.push(fiber);
+        waiters.set(name, waiting);
         commands.push({ type: 'wait', name });
         deliver(name);
         return;
@@ -178,9 +206,15 @@ export function createMachine(
     const waiting = waiters.get(name) ?? [];
     const values = sent.get(name) ?? [];
     while (waiting.length > 0 && values.length > 0) {
-      const { index, value } = values.shift() as Sent;
+      const one = values.shift() as Sent;
+      const { index, value } = one;
       const fiber = waiting[0] as Fiber;
-      if (fiber.wait?.for !== 'signal') throw new Error('who waits for a signal waits for something else');
+      // One that does not wait any more was told to stop.
+      if (fiber.wait?.for !== 'signal' || fiber.wait.name !== name) {
+        waiting.shift();
+        values.unshift(one);
+        continue;
+      }
       const checked = fiber.wait.check(value);
       if (!checked.ok) {
         commands.push({ type: 'refuse', index, name, why: checked.error.message });
@@ -188,7 +222,7 @@ export function createMachine(
       }
       waiting.shift();
       fiber.wait = undefined;
-      go(fiber, { value: checked.value });
+      go(fiber, { value: checked.value, sent: one });
     }
     waiters.set(name, waiting);
     sent.set(name, values);
@@ -228,7 +262,6 @@ export function createMachine(
       return;
     }
     fiber.wait = undefined;
-    for (let i = ready.length - 1; i >= 0; i--) if (ready[i]?.fiber === fiber) ready.splice(i, 1);
     switch (wait?.for) {
       case 'child': {
         const name = childName(wait.key, wait.attempt);
@@ -240,12 +273,11 @@ export function createMachine(
       case 'sleep':
         sleepers.delete(wait.key);
         sleeps.delete(wait.key);
+        commands.push({ type: 'leave', what: 'sleep', name: wait.key });
         break;
       case 'signal':
-        waiters.set(
-          wait.name,
-          (waiters.get(wait.name) ?? []).filter((other) => other !== fiber),
-        );
+        // In the list of who waits it is passed over: deliver.
+        commands.push({ type: 'leave', what: 'signal', name: wait.name });
         break;
       default:
     }
@@ -315,8 +347,9 @@ export function createMachine(
       case 'signal': {
         if (event.index !== signals) return false;
         signals++;
-        sent.set(event.name, [...(sent.get(event.name) ?? []), { index: event.index, value: event.value }]);
-        deliver(event.name);
+        const { name, index, value } = event;
+        sent.set(name, [...(sent.get(name) ?? []), { name, index, value }]);
+        deliver(name);
         break;
       }
       case 'stop':
@@ -337,6 +370,9 @@ export function createMachine(
     },
     get outcome() {
       return outcome;
+    },
+    get undoing() {
+      return phase === 'undoing';
     },
     open,
     sleeps,

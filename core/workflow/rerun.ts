@@ -13,7 +13,7 @@ export interface Rerun {
 
 /**
  * The seed of a rerun from a step; with an empty `from`, from the first step that did not succeed. Everything whose step began after that one
- * was over is done again. An error (`invalid_argument`, field `from`) names the steps that there are.
+ * was over is done again; all of a run that was undone. An error (`invalid_argument`, field `from`) names the steps that there are.
  */
 export function rerunFrom(runId: string, lines: readonly Line[], from: string): Result<Rerun> {
   const starts = lines.filter((line) => line.t === 'start');
@@ -36,12 +36,18 @@ export function rerunFrom(runId: string, lines: readonly Line[], from: string): 
   // Without a step that failed everything is kept: what is done again is what followed the last one.
   const cut = chosen === undefined ? lines.length : (over.get(chosen) ?? lines.length);
   const kept: Seed['kept'] = [];
+  // What was done is undone: nothing of it is there any more.
+  if (lines.some((line) => line.t === 'undo')) {
+    return ok({ seed: { t: 'seed', of: runId, from: chosen ?? '', kept, slept: [] }, signals: [] });
+  }
   for (const { k, topic, d, n } of starts) {
     const end = done.get(k);
     if (n > 1 || k === chosen || end === undefined || (begun.get(k) ?? 0) > cut) continue;
     kept.push({ k, id: end.id, topic, d });
   }
-  const slept = lines.flatMap((line, i) => (line.t === 'due' && i < cut ? [line.k] : []));
+  // A sleep beside the chosen step may be its time-out: that begins anew with it.
+  const before = chosen === undefined ? lines.length : (begun.get(chosen) ?? 0);
+  const slept = lines.flatMap((line, i) => (line.t === 'due' && i < before ? [line.k] : []));
   const signals = lines.flatMap((line, i) =>
     line.t === 'signal' && i < cut && line.name !== stopSignal ? [line.i] : [],
   );

@@ -11,6 +11,14 @@ import { digestOf } from '#core/jobs/submission.ts';
 /** What topics of workflows begin with: only their jobs are sent signals. */
 export const workflowPrefix = 'job.workflow.';
 
+/** Workflows of the original, whose names are not those of their topics. */
+const nameOfTopic: ReadonlyMap<string, string> = new Map([['job.workflow.demo', 'code_review_demo']]);
+
+/** The name of the workflow of a topic, by which its limits are found: what stands behind the prefix, with `_` for dots and `-`. */
+export function workflowName(topic: string): string {
+  return nameOfTopic.get(topic) ?? topic.slice(workflowPrefix.length).replaceAll(/[.-]/g, '_');
+}
+
 /** Whether text may name a step: it becomes part of ids. */
 export function isStepKey(text: string): boolean {
   return /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(text);
@@ -51,7 +59,7 @@ export type Next =
   | { readonly next: 'retry'; readonly attempt: number; readonly pauseMs: number }
   | { readonly next: 'fail'; readonly error: CortexError };
 
-type Child = Pick<JobView, 'state' | 'errorCode' | 'errorMessage' | 'safetyReason'>;
+type Child = Pick<JobView, 'state' | 'errorCode' | 'errorMessage' | 'final' | 'safetyReason'>;
 
 /** The pause before the second try of a step, ms, and the longest of those that follow: each is twice as long as the one before. */
 export const retryPauseMs = { first: 1000, most: 60_000 };
@@ -76,12 +84,12 @@ export function stepError(key: string, code: ErrorCode, problem: string, cause?:
 }
 
 /**
- * Whether another child may fare better. Denied and cancelled is somebody's will. A failure with a code that is the caller's fault
- * stays one; a surprise, a code of somebody else's worker, and a time-out may pass.
+ * Whether another child may fare better. Denied and cancelled is somebody's will. What its worker called final stays so, as does a
+ * failure with a code that is the caller's fault; a surprise, a code of somebody else's worker, and a time-out may pass.
  */
 function mayRetry(child: Child): boolean {
   if (child.state === 'TIMEOUT') return true;
-  if (child.state !== 'FAILED' || child.errorCode === 'no_pool') return false;
+  if (child.state !== 'FAILED' || child.final || child.errorCode === 'no_pool') return false;
   const code = knownCode(child.errorCode);
   return code === undefined || mayPass(code);
 }

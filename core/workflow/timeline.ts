@@ -103,6 +103,10 @@ export function timelineOf(runId: string, lines: readonly Line[]): Timeline {
         if (sleep !== undefined) sleep.over = true;
         break;
       }
+      case 'leave':
+        if (line.w === 'sleep') sleeps.delete(line.name);
+        else if (waits.includes(line.name)) waits.splice(waits.indexOf(line.name), 1);
+        break;
       case 'wait':
         waits.push(line.name);
         meet(line.name);

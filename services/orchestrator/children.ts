@@ -14,7 +14,7 @@ import { err, ok, type Result } from '#core/result.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
 import type { ChildSpec } from '#core/workflow/effects.ts';
-import { childId, inputDigest, stepError } from '#core/workflow/run.ts';
+import { childId, inputDigest } from '#core/workflow/run.ts';
 import { type JobRequest, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { persist } from '../worker/retry.ts';
 
@@ -31,6 +31,14 @@ export interface Parent {
   readonly hold: Fence;
 }
 
+/** Somebody else holds the run now: nothing of it is ours any more. */
+export class LostHold extends CortexError {
+  constructor(runId: string) {
+    super('aborted', `the run ${runId} is held by somebody else`);
+    this.name = 'LostHold';
+  }
+}
+
 export interface Child {
   readonly id: string;
   /** It was there already, from before the run was replayed. */
@@ -44,8 +52,8 @@ export interface WantedChild extends ChildSpec {
 
 export interface Children {
   /**
-   * Makes each child, or finds it; or says why it cannot be: `<key> failed: ...`. Waits for a store that is away until the signal aborts.
-   * Throws `aborted` when somebody else holds the run.
+   * Makes each child, or finds it; or says why it cannot be. Waits for a store that is away until the signal aborts.
+   * Throws LostHold when somebody else holds the run.
    */
   start(parent: Parent, wanted: readonly WantedChild[], signal: AbortSignal): Promise<readonly Result<Child>[]>;
   /** Ends these children CANCELLED unless they have ended, and tells their workers. Never throws; gives a store that is away some seconds. */
@@ -62,8 +70,8 @@ export interface ChildrenDeps {
 /** How long a cancel is tried for while the store is away, ms. What is missed then is cancelled by the scheduler when the run has ended. */
 const cancelPatienceMs = 3000;
 
-/** Children made in one call. */
-const batch = 200;
+/** Children made in one call, and characters of their payloads, about. */
+const batch = { jobs: 200, chars: 1_000_000 };
 
 /** The label that says of which workflows' steps a job is a step, outermost first. */
 const pathLabel = 'cortex.path';
@@ -83,7 +91,7 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
     });
     const until = { clock, until: () => Number.POSITIVE_INFINITY, signal };
     const created = await persist(() => store.create(jobs), until);
-    return wanted.map(({ key }, i) => {
+    return wanted.map((_, i) => {
       const [job, answer] = [jobs[i], created[i]];
       if (job === undefined || answer === undefined) throw new Error('the store left out a job');
       switch (answer.outcome) {
@@ -93,9 +101,9 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
         case 'existing':
           return ok({ id: job.id, found: true });
         case 'orphan':
-          throw new CortexError('aborted', `the run ${parent.id} is held by somebody else`);
+          throw new LostHold(parent.id);
         default:
-          return err(refused(key, job.id, answer));
+          return err(refused(job.id, answer));
       }
     });
   };
@@ -103,8 +111,7 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
   return {
     async start(parent, wanted, signal) {
       const out: Result<Child>[] = [];
-      for (let i = 0; i < wanted.length; i += batch) {
-        const some = wanted.slice(i, i + batch);
+      for (const some of batches(wanted)) {
         const cycles = some.map((spec) => cycleOf(parent, spec));
         const sound = some.filter((_, k) => cycles[k] === undefined);
         const made = (await startSome(parent, sound, signal)).values();
@@ -140,6 +147,21 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
   };
 }
 
+function* batches(wanted: readonly WantedChild[]): Generator<readonly WantedChild[]> {
+  let some: WantedChild[] = [];
+  let chars = 0;
+  for (const one of wanted) {
+    if (some.length === batch.jobs || (some.length > 0 && chars + one.payload.length > batch.chars)) {
+      yield some;
+      some = [];
+      chars = 0;
+    }
+    some.push(one);
+    chars += one.payload.length;
+  }
+  if (some.length > 0) yield some;
+}
+
 /** The same for every replay: no time, nothing of the process. */
 function childRequest(parent: Parent, spec: WantedChild): JobRequest {
   const { env, priority, memoryId } = parent.request;
@@ -150,7 +172,7 @@ function childRequest(parent: Parent, spec: WantedChild): JobRequest {
     topic: spec.topic,
     priority,
     contextPtr: formatPointer(`ctx:${jobId}`),
-    adapterId: spec.adapterId,
+    adapterId: spec.adapterId || parent.request.adapterId,
     env: { ...env },
     parentJobId: parent.id,
     workflowId: workflowIdOf(parent),
@@ -173,16 +195,16 @@ function pathOf({ request }: Parent): readonly string[] {
   return [...above.split(' '), request.topic].filter((topic) => topic !== '');
 }
 
-function cycleOf(parent: Parent, { key, topic }: WantedChild): CortexError | undefined {
+function cycleOf(parent: Parent, { topic }: WantedChild): CortexError | undefined {
   const path = pathOf(parent);
   if (!path.includes(topic)) return undefined;
-  return stepError(key, 'failed_precondition', `${[...path, topic].join(' > ')} is a cycle`);
+  return new CortexError('failed_precondition', `${[...path, topic].join(' > ')} is a cycle`);
 }
 
-function refused(key: string, id: string, created: Created): CortexError {
+function refused(id: string, created: Created): CortexError {
   if (created.outcome === 'conflict') {
     // The step has changed since the run began, or somebody else made a job of that name.
-    return stepError(key, 'failed_precondition', `the job ${id} exists already and is another one`);
+    return new CortexError('failed_precondition', `the job ${id} exists already and is another one`);
   }
-  return stepError(key, 'internal', `the job ${id} could not be made: ${created.outcome}`);
+  return new CortexError('internal', `the job ${id} could not be made: ${created.outcome}`);
 }

@@ -36,7 +36,7 @@ const code = defineTask({
 });
 const chat = defineTask({
   topic: 'job.chat.simple',
-  input: z.looseObject({ file_path: z.string(), instruction: z.string(), ...place }),
+  input: z.looseObject({ file_path: z.string(), code_snippet: z.string(), instruction: z.string(), ...place }),
   output: chatResult.pick({ response: true }),
 });
 
@@ -70,8 +70,9 @@ const planned = (topic: string): WorkflowDefinition => {
       const steps = inOrder(plan.value.steps ?? []);
       let patch: Patch | undefined;
       let explanation = '';
+      const keys = keysOf(steps);
       for (const [i, step] of steps.entries()) {
-        const key = isStepKey(step.id) && step.id !== 'plan' ? step.id : `step-${i}`;
+        const key = keys[i] ?? '';
         w.progress(5 + Math.floor((90 * i) / steps.length), step.id);
         if (step.topic === code.topic) patch = yield* patchStep(key, i, input, w);
         else if (patch === undefined)
@@ -98,15 +99,15 @@ export function demo({
 function* patchStep(key: string, index: number, input: CodeContext, w: WorkflowContext): Op<Patch> {
   const { file_path, code_snippet, instruction } = input;
   const where = { patch: null, step_index: index, workflow_id: w.workflowId, prompt: instruction };
-  const policy = { stepIndex: index, adapterId: 'refactor' };
-  return (yield* w.run(key, code, { file_path, code_snippet, instruction, ...where }, policy)).value.patch;
+  return (yield* w.run(key, code, { file_path, code_snippet, instruction, ...where }, { stepIndex: index })).value
+    .patch;
 }
 
 function* chatStep(key: string, index: number, input: CodeContext, patch: Patch, w: WorkflowContext): Op<string> {
-  const { file_path, instruction } = input;
+  const { file_path, code_snippet, instruction } = input;
   const where = { patch, step_index: index, workflow_id: w.workflowId, prompt: explainPrompt(input, patch) };
-  const policy = { stepIndex: index, adapterId: 'explain' };
-  return (yield* w.run(key, chat, { file_path, instruction, ...where }, policy)).value.response;
+  return (yield* w.run(key, chat, { file_path, code_snippet, instruction, ...where }, { stepIndex: index })).value
+    .response;
 }
 
 /** The patch whole, and as much of the file as there is room for. */
@@ -142,6 +143,18 @@ function inOrder(steps: readonly PlanStep[]): readonly PlanStep[] {
   const ordered = orderOfSteps(steps);
   if (ordered.ok) return ordered.value;
   throw planFault(ordered.error.message);
+}
+
+/** A key of its own for each step: its id, where that is one. */
+function keysOf(steps: readonly PlanStep[]): readonly string[] {
+  const taken = new Set(['plan', ...steps.map(({ id }) => id)]);
+  return steps.map(({ id }, i) => {
+    if (isStepKey(id) && id !== 'plan') return id;
+    let key = `step-${i}`;
+    while (taken.has(key)) key = `${key}-x`;
+    taken.add(key);
+    return key;
+  });
 }
 
 function planFault(problem: string): CortexError {

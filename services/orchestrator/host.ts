@@ -13,7 +13,7 @@ import type { Journal } from '#core/workflow/journal.ts';
 import { defineWorker, type JobContext, type WorkerDefinition } from '../worker/define.ts';
 import { harmless } from '../worker/harmless.ts';
 import { persist } from '../worker/retry.ts';
-import { createChildren, type Parent } from './children.ts';
+import { createChildren, LostHold, type Parent } from './children.ts';
 import { createEnds } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
 import { takeUp } from './run.ts';
@@ -73,7 +73,8 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       how = signal.aborted ? stoppedHow(signal) : 'completed';
       return result;
     } catch (error) {
-      how = signal.aborted ? stoppedHow(signal) : 'failed';
+      // Who holds it now goes on with its children.
+      how = error instanceof LostHold ? 'left' : signal.aborted ? stoppedHow(signal) : 'failed';
       throw error;
     } finally {
       // Children that nobody waits for any more have no reason to go on; those of a run that moves elsewhere do.

@@ -7,6 +7,7 @@ import type { Remembered } from '#core/workflow/advance.ts';
 import type { ChildEnd, WorkflowEvent } from '#core/workflow/effects.ts';
 import type { Journal, Signal } from '#core/workflow/journal.ts';
 import { type Happened, isWanted, type Line, parseLine, type Seed, type Wanted } from '#core/workflow/lines.ts';
+import { childId } from '#core/workflow/run.ts';
 import { persist } from '../worker/retry.ts';
 
 /** What a run's begin says, its time apart. */
@@ -15,7 +16,11 @@ export type BeginFacts = Omit<Extract<WorkflowEvent, { type: 'begin' }>, 'type' 
 export interface RunMemory {
   /** Lines in all. */
   readonly length: number;
-  readonly seed: Seed | undefined;
+  /** What a rerun need not do again. */
+  readonly kept: Seed['kept'];
+  readonly slept: Seed['slept'];
+  /** Children that it stopped waiting for, and whose end it does not know. */
+  readonly dropped: readonly string[];
   /** When it was told something last, ms since the epoch; 0 for a run that has not begun. */
   readonly lastAt: number;
   /** Undefined for a run that has not begun. */
@@ -35,8 +40,8 @@ const batch = 64;
 
 /** How a child ended, as a run is told. */
 export function endOfChild({ job, result }: Seen): ChildEnd {
-  const { state, errorCode, errorMessage, safetyReason, resultPtr } = job;
-  return { state, errorCode, errorMessage, safetyReason, resultPtr, jobId: job.id, result };
+  const { state, errorCode, errorMessage, final, safetyReason, resultPtr } = job;
+  return { state, errorCode, errorMessage, final, safetyReason, resultPtr, jobId: job.id, result };
 }
 
 /** The signal as an event. Its value was JSON when it was sent. */
@@ -54,12 +59,13 @@ export async function readMemory(
   const texts = await persist(() => journal.lines(run), patience);
   if (texts === undefined) throw new CortexError('aborted', `job ${run.id} is not there any more`);
   const lines = texts.map(parseLine);
-  const seed = lines[0]?.t === 'seed' ? lines[0] : undefined;
-  const rest = seed === undefined ? lines : lines.slice(1);
+  const seeds = lines.filter((line) => line.t === 'seed');
+  const rest = lines.slice(seeds.length);
+  const seeded = { kept: seeds.flatMap((one) => one.kept), slept: seeds.flatMap((one) => one.slept) };
   const begin = rest[0]?.t === 'begin' ? rest[0] : undefined;
   if (begin === undefined) {
     if (rest.length > 0) throw new CortexError('data_loss', `the memory of run ${run.id} has no begin`);
-    return { length: texts.length, seed, lastAt: 0, begin, remember: () => [] };
+    return { length: texts.length, ...seeded, dropped: [], lastAt: 0, begin, remember: () => [] };
   }
 
   const groups: { readonly happened: Happened; readonly wanted: Wanted[] }[] = [];
@@ -80,7 +86,12 @@ export async function readMemory(
     : [];
   const remember: RunMemory['remember'] = (facts) =>
     groups.map(({ happened, wanted }) => ({ event: eventOf(happened, { ...facts, results, signals }), wanted }));
-  return { length: texts.length, seed, lastAt: groups.at(-1)?.happened.at ?? 0, begin, remember };
+  const lastAt = groups.at(-1)?.happened.at ?? 0;
+  return { length: texts.length, ...seeded, dropped: droppedIn(run.id, rest), lastAt, begin, remember };
+}
+
+function droppedIn(runId: string, lines: readonly Line[]): readonly string[] {
+  return lines.flatMap((line) => (line.t === 'drop' ? [childId(runId, line.k, line.n)] : []));
 }
 
 interface Values extends BeginFacts {
@@ -94,12 +105,12 @@ function eventOf(line: Happened, { runId, workflowId, input, results, signals }:
     case 'begin':
       return { type: 'begin', at, runId, workflowId, input };
     case 'end': {
-      const { k: key, n: attempt, id: jobId, s: state, p = '', c = '', m = '', r = '' } = line;
+      const { k: key, n: attempt, id: jobId, s: state, p = '', c = '', m = '', r = '', f: final = false } = line;
       const result = results.get(jobId) ?? null;
       if (state === 'SUCCEEDED' && result === null) {
         throw new CortexError('data_loss', `step ${key}: the result of ${jobId} is not there any more`);
       }
-      const end = { jobId, state, resultPtr: p, errorCode: c, errorMessage: m, safetyReason: r, result };
+      const end = { jobId, state, resultPtr: p, errorCode: c, errorMessage: m, final, safetyReason: r, result };
       return { type: 'end', at, key, attempt, end };
     }
     case 'due':

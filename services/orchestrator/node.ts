@@ -29,7 +29,8 @@ await runProcess({
     const values = parseStoreEnv(orchestratorEnv, env);
     const connect = () => connectRedis({ url: values.redisUrl, name, onError: () => undefined });
     const file = await findConfig(values.timeoutsPath, 'timeouts', connect);
-    const more = await loadWorkflows(values.workflowsPath);
+    const taken = Object.values(workflows(values)).flatMap((versions) => versions.map(({ topic }) => topic));
+    const more = await loadWorkflows(values.workflowsPath, taken);
     return { ...values, more, timeouts: parseTimeoutsText(file), hasTimeouts: file.text !== undefined };
   },
   async start(context) {

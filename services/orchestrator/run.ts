@@ -14,11 +14,12 @@ import type { Journal } from '#core/workflow/journal.ts';
 import { type Line, lineOfCommand, lineOfEvent, type Seed } from '#core/workflow/lines.ts';
 import { childId, inputDigest, stopSignal } from '#core/workflow/run.ts';
 import type { WorkflowLimits } from '#core/scheduling/timeouts.ts';
+import { spreadContext } from '#core/protocol/code-payloads.ts';
 import { parsePayload } from '#core/protocol/payloads.ts';
 import { unwrap } from '#core/result.ts';
 import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { persist } from '../worker/retry.ts';
-import { type Children, type Parent, workflowIdOf } from './children.ts';
+import { type Children, LostHold, type Parent, workflowIdOf } from './children.ts';
 import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
 import { endOfChild, readMemory, signalEvent } from './memory.ts';
@@ -39,7 +40,7 @@ export interface RunOptions {
   readonly parent: Parent;
   /** Versions of the workflow, the newest first. */
   readonly versions: readonly WorkflowDefinition[];
-  /** The payload, as it came. */
+  /** The payload, as it came: its fields, or, from the gateway, a `context` with them. */
   readonly payload: unknown;
   readonly limits: WorkflowLimits;
   readonly signal: AbortSignal;
@@ -100,7 +101,11 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (next.commands === undefined) continue;
       run = next.run;
       const { name, version: v } = run.definition;
-      lines.push(event.type === 'begin' ? { t: 'begin', at: event.at, name, v, req } : lineOfEvent(event, times));
+      lines.push(
+        event.type === 'begin'
+          ? { t: 'begin', at: event.at, name, v, req, tries: run.defaults.maxRetries }
+          : lineOfEvent(event, times),
+      );
       for (const command of next.commands) {
         commands.push(command);
         const line = lineOfCommand(command);
@@ -115,7 +120,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)) };
     const answer = await persist(() => journal.append(item), patience);
     if (answer === 'full') throw new CortexError('resource_exhausted', 'the run has more steps than a run may have');
-    if (answer !== 'ok') throw new CortexError('aborted', `the run ${parent.id} is held by somebody else (${answer})`);
+    if (answer !== 'ok') throw new LostHold(parent.id);
     length += lines.length;
   };
 
@@ -150,6 +155,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
           options.log.info('the run is undone', { code: command.code, why: command.message });
           break;
         case 'wait':
+        case 'leave':
       }
     }
     if (drops.length > 0) await children.cancel(parent, drops, 'dropped');
@@ -182,8 +188,14 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     for (const [i, start] of anew.entries()) {
       const child = made[i];
       if (child?.ok === true) watch(start, child.value.id, child.value.found);
-      else stop(toCortexError(child?.error));
+      else refuse(start, toCortexError(child?.error));
     }
+  };
+
+  /** There is no such child: its step hears of it as of one that failed, and does what its policy says. */
+  const refuse = ({ key: k, attempt }: Start, { code, message }: CortexError): void => {
+    const end = { jobId: '', state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null } as const;
+    put({ type: 'end', at: clock.now(), key: k, attempt, end: { ...end, errorCode: code, errorMessage: message } });
   };
 
   const keptFor = ({ key: k, attempt, topic, payload }: Start): string | undefined => {
@@ -193,8 +205,8 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
 
   /** What is left of the run's time bounds its steps; what is undone after it has the time of a step. */
   const deadlineOf = ({ timeoutMs = limits.childTimeoutMs }: ChildSpec): number => {
-    const left = begunAt + limits.totalTimeoutMs - clock.now();
-    return Math.ceil(left > 0 ? Math.min(timeoutMs, left) : Math.min(timeoutMs, limits.childTimeoutMs));
+    if (run.undoing) return Math.ceil(Math.min(timeoutMs, limits.childTimeoutMs));
+    return Math.ceil(Math.max(1, Math.min(timeoutMs, begunAt + limits.totalTimeoutMs - clock.now())));
   };
 
   const watch = ({ key: k, attempt }: Start, id: string, found: boolean): void => {
@@ -207,7 +219,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
         open.delete(name);
         const end: ChildEnd =
           seen === undefined
-            ? { jobId: id, state: 'FAILED', resultPtr: '', safetyReason: '', result: null, ...gone(id) }
+            ? { jobId: id, state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null, ...gone(id) }
             : endOfChild(seen);
         events.emit({ type: 'step_ended', ...child, state: end.state });
         put({ type: 'end', at: clock.now(), key: k, attempt, end }, seen?.job);
@@ -237,12 +249,13 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const go = async (): Promise<unknown> => {
     const memory = await readMemory(key, deps, signal);
     length = memory.length;
-    kept = new Map(memory.seed?.kept.map((one) => [one.k, one]));
-    slept = new Set(memory.seed?.slept);
+    kept = new Map(memory.kept.map((one) => [one.k, one]));
+    slept = new Set(memory.slept);
     const definition = versionFor(options.versions, memory.begin);
-    const input = unwrap(parsePayload(definition.input, options.payload));
+    const input = unwrap(parsePayload(definition.input, spreadContext(options.payload)));
     const facts = { runId: parent.id, workflowId: workflowIdOf(parent), input };
-    run = newRun(definition, { maxRetries: limits.maxRetries }, true);
+    // What was configured when it began: a step that was tried again would not be wanted otherwise.
+    run = newRun(definition, { maxRetries: memory.begin?.tries ?? limits.maxRetries }, true);
     begunAt = memory.begin?.at ?? clock.now();
     options.onBegun(begunAt);
     if (memory.begin === undefined) put({ type: 'begin', at: begunAt, ...facts });
@@ -253,6 +266,8 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       heard = run.signals;
       lastAt = memory.lastAt;
       for (const [name, until] of sleepsOf(run)) setTimer(name, until);
+      // What was dropped may have been written down and not done.
+      await children.cancel(parent, memory.dropped, 'dropped');
       await begin(openOf(run));
     }
     const lateIn = Math.max(0, begunAt + limits.totalTimeoutMs - clock.now());
@@ -272,7 +287,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (inbox.length === 0) await next();
       else await turn();
     }
-    if (run.outcome.ok) return checked(definition.output, run.outcome.value);
+    if (run.outcome.ok) return run.outcome.value;
     throw toCortexError(run.outcome.error);
   };
 
@@ -292,13 +307,6 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     for (const unwatch of open.values()) unwatch();
   });
   return { result, open };
-}
-
-/** The result as its schema lets it pass. Throws `internal`: running it again makes the same result. */
-function checked(output: WorkflowDefinition['output'], result: unknown): unknown {
-  const parsed = parsePayload(output, result, 'result');
-  if (parsed.ok) return parsed.value;
-  throw new CortexError('internal', `the workflow's result is wrong: ${parsed.error.message}`, { cause: parsed.error });
 }
 
 function gone(id: string): Pick<ChildEnd, 'errorCode' | 'errorMessage'> {

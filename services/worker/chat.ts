@@ -6,6 +6,7 @@ import { chatContext, chatResult } from '#core/protocol/payloads.ts';
 import { asking } from './asking.ts';
 import { defineWorker, type JobContext, type WorkerDefinition } from './define.ts';
 import { harmless } from './harmless.ts';
+import { maxTokensOf } from './max-tokens.ts';
 import { utcSeconds } from './utc.ts';
 
 export function chat(models: Models | undefined): WorkerDefinition {
@@ -30,7 +31,10 @@ export function chat(models: Models | undefined): WorkerDefinition {
 async function ask(models: Models, prompt: string, context: JobContext) {
   if (prompt.trim() === '') throw new CortexError('invalid_argument', 'prompt: is empty', { field: 'prompt' });
   const asked = asking(models, context);
-  const { text, model, finish } = await asked.ask({ messages: [{ role: 'user', content: prompt }] });
+  const { text, model, finish } = await asked.ask({
+    messages: [{ role: 'user', content: prompt }],
+    ...maxTokensOf(context.job),
+  });
   if (text === '') throw new CortexError('internal', `model ${model} answered without a text (${finish})`);
   return { response: text, model, finish, ...asked.used() };
 }

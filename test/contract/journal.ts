@@ -103,11 +103,32 @@ export function testJournal(name: string, make: MakeStore, makeJournal: MakeJour
       expect(await journal.signals({ ...keyOf(job), from: 0 })).toHaveLength(maxSignals);
     });
 
+    test('is stopped even when it was flooded', async () => {
+      const job = await running();
+      const send = (name: string) => journal.send({ ...keyOf(job), name, value: '1', key: '' });
+      for (let i = 0; i < maxSignals; i++) await send('go');
+      expect(await send('go')).toBe('full');
+      expect(await send('stop')).toBe('noted');
+    });
+
+    test('a seed of any size is kept whole', async () => {
+      const lines = Array.from({ length: 60 }, (_, i) => JSON.stringify({ i, fill: 'ü'.repeat(20_000) }));
+      const signals = Array.from({ length: 100 }, (_, i) => ({
+        name: 'go',
+        value: JSON.stringify('x'.repeat(16_000)),
+        at: i,
+      }));
+      await journal.seed({ id: 'large', tenant: 't1', lines, signals });
+      const job = await running({ id: 'large', tenant: 't1' });
+      expect(await journal.lines(keyOf(job))).toEqual(lines);
+      expect(await journal.signals({ ...keyOf(job), from: 0 })).toEqual(signals);
+    });
+
     test('a seed is there before its job, once', async () => {
       const id = 'seeded';
       const signals = [{ name: 'go', value: '1', at: 5 }];
-      await journal.seed({ id, tenant: 't1', line: '{"t":"seed"}', signals });
-      await expect(journal.seed({ id, tenant: 't1', line: '2', signals: [] })).rejects.toMatchObject({
+      await journal.seed({ id, tenant: 't1', lines: ['{"t":"seed"}'], signals });
+      await expect(journal.seed({ id, tenant: 't1', lines: ['2'], signals: [] })).rejects.toMatchObject({
         code: 'already_exists',
       });
       const job = await running({ id, tenant: 't1' });

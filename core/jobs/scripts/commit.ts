@@ -32,6 +32,7 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
       return {'retry','SCHEDULED',false}
     end
     h[#h+1]='failures' h[#h+1]=f0(failures)
+    if retryable~='1' then h[#h+1]='final' h[#h+1]='1' end
   end
   local ptr=m[11] or ''
   if has=='1' then

@@ -2,7 +2,7 @@
 // which the run got on. A run that gets on between two deaths of its orchestrators is not the one that kills them.
 import { jobScript } from './prelude.ts';
 import { maxLines, maxSignals, seedMs } from '#core/workflow/journal.ts';
-import { workflowPrefix } from '#core/workflow/run.ts';
+import { stopSignal, workflowPrefix } from '#core/workflow/run.ts';
 
 // ARGV[5]: id, [6] fence, [7] attempt, [8] lines before, [9...] lines.
 export const append = jobScript(
@@ -22,8 +22,12 @@ end
 if len~=from then return reply('moved') end
 if len+n>${maxLines} then return reply('full') end
 for i=9,#ARGV,1000 do call('RPUSH',k,unpack(ARGV,i,math.min(i+999,#ARGV))) end
--- It is there as long as the record may be.
-if from<=1 then call('PEXPIREAT',k,f0(num(m[5])+META)) end
+-- It is there as long as the record may be, and what a seed brought with it.
+local till=num(m[5])+META
+if call('PTTL',k)<till-now-1000 then
+  call('PEXPIREAT',k,f0(till))
+  call('PEXPIREAT',k..':in',f0(till))
+end
 if (m[6] or '0')~=(m[7] or '0') then call('HSET',P..'job:meta:'..id,'lb',m[6]) end
 return reply('ok')`,
 );
@@ -62,7 +66,8 @@ if not m[1] or m[2]~=ARGV[6] then return reply('missing') end
 if string.sub(m[4] or '',1,${workflowPrefix.length})~='${workflowPrefix}' then return reply('other') end
 if ended(m[1]) then return reply('ended') end
 if key~='' and call('SISMEMBER',k..':keys',key)==1 then return reply('known') end
-if call('LLEN',k)>=${maxSignals} then return reply('full') end
+-- A run that was flooded can still be stopped.
+if call('LLEN',k)>=${maxSignals}+(ARGV[7]=='${stopSignal}' and 10 or 0) then return reply('full') end
 local at=f0(num(m[5])+META)
 call('RPUSH',k,ms..' '..ARGV[7]..' '..ARGV[8])
 call('PEXPIREAT',k,at)
@@ -73,17 +78,16 @@ end
 return reply('noted')`,
 );
 
-// ARGV[5]: id, [6] line, [7...] signals. Nothing is over what is there.
+// ARGV[5]: id, [6] 1 for its first part, [7] lines, [8...] these lines and then signals. Nothing is over what is there.
 export const seed = jobScript(
   'wfSeed',
   /* lua */ `
 local k=P..'wf:'..ARGV[5]
-if call('EXISTS',k,k..':in',P..'job:meta:'..ARGV[5])>0 then return reply('there') end
-call('RPUSH',k,ARGV[6])
+local first=ARGV[6]=='1'
+if call('EXISTS',P..'job:meta:'..ARGV[5])>0 or first and call('EXISTS',k,k..':in')>0 then return reply('there') end
+local n=num(ARGV[7])
+for i=8,#ARGV do call('RPUSH',i<8+n and k or k..':in',ARGV[i]) end
 call('PEXPIRE',k,${seedMs})
-if #ARGV>6 then
-  for i=7,#ARGV do call('RPUSH',k..':in',ARGV[i]) end
-  call('PEXPIRE',k..':in',${seedMs})
-end
+call('PEXPIRE',k..':in',${seedMs})
 return reply('ok')`,
 );

@@ -10,7 +10,19 @@ export const shownFields = [
   'result_ptr',
   ...(['topic', 'trace', 'principal', 'parent', 'created', 'updated_at', 'started', 'ended', 'stopped'] as const),
   ...(['deadline', 'safety_decision', 'safety_reason', 'rule', 'policy', 'pool', 'worker'] as const),
-  ...(['attempts', 'failures', 'losses', 'exec_ms', 'error_code', 'error', 'arts', 'prog', 'apprby', 'out'] as const),
+  ...([
+    'attempts',
+    'failures',
+    'losses',
+    'exec_ms',
+    'error_code',
+    'error',
+    'arts',
+    'prog',
+    'apprby',
+    'out',
+    'final',
+  ] as const),
 ] as const;
 
 const names = shownFields

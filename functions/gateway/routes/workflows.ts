@@ -7,7 +7,7 @@ import { isEnd } from '#core/jobs/state.ts';
 import { isSubjectToken, tenantSignals } from '#core/protocol/subjects.ts';
 import { unwrap } from '#core/result.ts';
 import { maxSignalBytes } from '#core/workflow/journal.ts';
-import { parseLine } from '#core/workflow/lines.ts';
+import { parseLine, type Seed } from '#core/workflow/lines.ts';
 import { rerunFrom } from '#core/workflow/rerun.ts';
 import { isSignalName, workflowPrefix } from '#core/workflow/run.ts';
 import { timelineOf } from '#core/workflow/timeline.ts';
@@ -27,6 +27,18 @@ import { workflowDetail } from '../workflow-view.ts';
 
 export interface WorkflowRouteDeps extends Pick<GatewayDeps, 'store' | 'journal' | 'redis' | 'keys' | 'post' | 'log'> {
   readonly submitJob: SubmitJobs;
+}
+
+/** Steps that one line of a seed names: a line has to fit into a request. */
+const keptInLine = 500;
+
+function seedLines({ kept, slept, ...about }: Seed): readonly string[] {
+  const lines = [JSON.stringify({ ...about, kept: kept.slice(0, keptInLine), slept: slept.slice(0, keptInLine) })];
+  for (let i = keptInLine; i < Math.max(kept.length, slept.length); i += keptInLine) {
+    const part = { kept: kept.slice(i, i + keptInLine), slept: slept.slice(i, i + keptInLine) };
+    lines.push(JSON.stringify({ ...about, ...part }));
+  }
+  return lines;
 }
 
 const rerunBody = z.strictObject({ from: line(40) });
@@ -104,6 +116,9 @@ export function workflowRoutes(deps: WorkflowRouteDeps): readonly Route[] {
     const { tenant, principal } = identity;
     const { from } = parseFields(rerunBody, await readJson(c.req.raw));
     const { job, lines } = await read(identity, c.req.param('id') ?? '');
+    if (!mayCancel(identity, job.principal)) {
+      throw new CortexError('permission_denied', 'a submitter runs its own runs again alone');
+    }
     if (!isEnd(job.state)) throw new HttpError(409, 'failed_precondition', 'the run has not ended');
     const { seed, signals } = unwrap(rerunFrom(job.id, lines, from));
     const payload = await redis.get(`${keys.prefix(keys.ofTenant(tenant))}ctx:${job.id}`);
@@ -118,7 +133,7 @@ export function workflowRoutes(deps: WorkflowRouteDeps): readonly Route[] {
       // Its memory is there before it is.
       onId: (id) => {
         const kept = signals.flatMap((i) => sent[i] ?? []);
-        return journal.seed({ id, tenant, line: JSON.stringify(seed), signals: kept });
+        return journal.seed({ id, tenant, lines: seedLines(seed), signals: kept });
       },
     });
     const headers = { location: `/api/v1/workflows/${jobId}`, ...(replayed && { [replayedHeader]: 'true' }) };

@@ -20,9 +20,9 @@ const three = defineWorkflow({
 const many = defineWorkflow({
   name: 'bench_many',
   topic: 'job.workflow.bench_many',
-  input: z.looseObject({ context: z.object({ steps: z.int(), limit: z.int() }) }),
+  input: z.object({ steps: z.int(), limit: z.int() }),
   output: z.object({ done: z.int() }),
-  *run({ context: { steps, limit } }, w) {
+  *run({ steps, limit }, w) {
     const items = Array.from({ length: steps }, (_, i) => i);
     const done = yield* w.map(items, { limit }, (n) => w.run(`s-${n}`, echo, { n }));
     return { done: done.length };

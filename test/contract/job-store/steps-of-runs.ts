@@ -42,6 +42,18 @@ export function stepsOfRuns(open: () => Promise<Rig>): void {
       expect(await rig.store.create([bound(rig, parent).new])).toEqual([{ outcome: 'orphan' }]);
     });
 
+    test('says when its worker called its failure final', async () => {
+      const rig = await open();
+      for (const retryable of [true, false]) {
+        const job = await rig.running();
+        await rig.store.commit([rig.commitOf(job, 'FAILED', { retryable })]);
+        expect(await rig.view(job)).toMatchObject({ state: 'FAILED', final: !retryable });
+      }
+      const job = await rig.running();
+      await rig.store.commit([rig.commitOf(job)]);
+      expect(await rig.view(job)).toMatchObject({ state: 'SUCCEEDED', final: false });
+    });
+
     test('is due at once when its parent has ended, whatever is done with it next, and says whose it was', async () => {
       const rig = await open();
       const parent = await rig.running();

@@ -188,5 +188,28 @@ export function testWorkflows(make: MakeGateway): void {
       await expectProblem(await send('submitter'), 403, { detail: 'a submitter sends signals to its own runs alone' });
       expect((await send('operator')).status).toBe(202);
     });
+
+    test('a submitter runs its own runs again alone; what is kept may be as large as a run may have it', async () => {
+      const answer = await gateway().request('/api/v1/jobs', {
+        ...{ method: 'POST', body: JSON.stringify({ topic }), headers: as('operator') },
+      });
+      const id = String((await json(answer))['job_id']);
+      const job = await start(gateway(), id);
+      const lines: object[] = [begin, { t: 'start', k: 'a', n: 1, topic: 'job.a', d: 'd' }];
+      for (let i = 0; i < 70; i++) {
+        const value = JSON.stringify('x'.repeat(16_000));
+        await gateway().journal.send({ id, tenant: 'default', name: 'go', value, key: '' });
+        lines.push({ t: 'signal', at, i, name: 'go' });
+      }
+      await write(gateway(), job, ...lines);
+      await finish(gateway(), job, { status: 'FAILED' });
+      const again = (role: 'submitter' | 'operator') =>
+        gateway().request(`/api/v1/workflows/${id}/rerun`, { method: 'POST', body: '{}', headers: as(role) });
+      await expectProblem(await again('submitter'), 403, { detail: 'a submitter runs its own runs again alone' });
+      const made = await again('operator');
+      expect(made.status).toBe(202);
+      const next = { id: String((await json(made))['job_id']), tenant: 'default' };
+      expect(await gateway().journal.counts([next])).toEqual([70]);
+    });
   });
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
 import { advance, newRun, openOf, type Remembered, replay, type Run, sleepsOf } from '#core/workflow/advance.ts';
-import { defineWorkflow, type WorkflowDefinition } from '#core/workflow/definition.ts';
+import { defineWorkflow, type Op, type WorkflowDefinition } from '#core/workflow/definition.ts';
 import type { ChildEnd, Command, WorkflowEvent } from '#core/workflow/effects.ts';
 import { lineOfCommand, lineOfEvent, parseLine } from '#core/workflow/lines.ts';
 import { long } from '../../helpers/long.ts';
@@ -15,7 +15,7 @@ const runs = long ? 20_000 : 1500;
 const defaults = { maxRetries: 0 };
 
 function end(key: string, attempt: number, how: number): ChildEnd {
-  const common = { jobId: `run.${key}.${attempt}`, errorMessage: '', safetyReason: '' };
+  const common = { jobId: `run.${key}.${attempt}`, errorMessage: '', final: false, safetyReason: '' };
   if (how < 7)
     return { ...common, state: 'SUCCEEDED', errorCode: '', resultPtr: 'p', result: JSON.stringify(`${key} done`) };
   const [state, errorCode] = (
@@ -326,4 +326,53 @@ test('a signal that the schema refuses is passed over; one that came early is ke
   tell({ type: 'end', at: 4, key: 'first', attempt: 1, end: end('first', 1, 0) });
   expect(run.outcome).toEqual({ ok: true, value: { n: 1 } });
   expect(commands.map((c) => c.type)).toEqual(['wait', 'refuse']);
+});
+
+test('a signal whose taker is told to stop in the same moment is for the next one', () => {
+  const waits = flow(function* (_, w) {
+    yield* w.run('first', task('job.do'), {});
+    const now = function* (): Op<void> {
+      yield* [];
+    };
+    yield* w.race({ go: w.signal('go', z.unknown()), now: now() });
+    return yield* w.signal('go', z.unknown());
+  });
+  let { run } = advance(newRun(waits, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
+  ({ run } = advance(run, { type: 'signal', at: 2, index: 0, name: 'go', value: 7 }));
+  ({ run } = advance(run, { type: 'end', at: 3, key: 'first', attempt: 1, end: end('first', 1, 0) }));
+  expect(run.outcome).toEqual({ ok: true, value: 7 });
+});
+
+test.each([999, Number.POSITIVE_INFINITY, Number.NaN, 24 * 3_600_000 + 1])('a sleep of %s ms is refused', (ms) => {
+  const sleeps = flow((_, w) => w.sleep('nap', ms));
+  const { run } = advance(newRun(sleeps, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
+  expect(outcomeOf(run)).toMatchObject({ error: `nap sleeps for ${ms} ms: 1,000 to 86400000 may be` });
+});
+
+test('a retry and the step in it may have one key: the pauses of both are apart', () => {
+  const retries = flow((_, w) =>
+    w.retry('pay', { tries: 3 }, (n) => w.run(n === 1 ? 'pay' : `pay-${n}`, task('job.do'), {}, { maxRetries: 1 })),
+  );
+  let { run } = advance(newRun(retries, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
+  for (const attempt of [1, 2]) {
+    ({ run } = advance(run, { type: 'end', at: 2, key: 'pay', attempt, end: end('pay', attempt, 7) }));
+    const [key] = sleepsOf(run)[0] ?? [''];
+    ({ run } = advance(run, { type: 'due', at: 5000, key }));
+  }
+  expect(openOf(run).map(({ key }) => key)).toEqual(['pay-2']);
+});
+
+test('very many side by side take no time in their square', () => {
+  const n = 20_000;
+  const wide = flow((_, w) =>
+    w.race({
+      a: w.run('a', task('job.do'), {}),
+      b: w.all(Array.from({ length: n }, () => w.signal('go', z.unknown()))),
+      c: w.all(Array.from({ length: n }, (_x, i) => w.run(`s-${i}`, task('job.do'), {}))),
+    }),
+  );
+  let { run } = advance(newRun(wide, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
+  expect(openOf(run)).toHaveLength(n + 1);
+  ({ run } = advance(run, { type: 'end', at: 2, key: 'a', attempt: 1, end: end('a', 1, 0) }));
+  expect(run.outcome?.ok).toBe(true);
 });

@@ -11,9 +11,11 @@ import { planner } from '../../../services/worker/plan/plan.ts';
 import { demo } from '../../../services/orchestrator/demo.ts';
 import { makeWorld } from './world.ts';
 
-const input = { file_path: 'src/a.ts', code_snippet: 'const a = 1;\n', instruction: 'make it 2' };
+// Long enough that a patch does not show its end.
+const rest = Array.from({ length: 20 }, (_, i) => `// line ${i}\n`).join('');
+const input = { file_path: 'src/a.ts', code_snippet: `const a = 1;\n${rest}`, instruction: 'make it 2' };
 const topics = ['job.code.llm', 'job.chat.simple', 'job.workflow.plan', 'job.plan.test'];
-const fixed = '```\nconst a = 2;\n```';
+const fixed = `\`\`\`\nconst a = 2;\n${rest}\`\`\``;
 const patch = { type: 'unified_diff', content: expect.stringContaining('+const a = 2;') as string };
 
 let model = createMemoryModel();
@@ -54,6 +56,7 @@ describe('plain', () => {
     expect(code).toContain('const a = 1;');
     expect(explain).toContain('+const a = 2;');
     expect(explain).toContain('const a = 1;');
+    expect(explain).toContain('// line 19');
     expect(explain).toContain('make it 2');
   });
 
@@ -79,6 +82,8 @@ describe('plain', () => {
     await world.orchestrate();
     const view = await world.ended(await world.submit('job.workflow.demo', input));
     expect(view).toMatchObject({ state: 'FAILED', errorCode: 'unavailable' });
+    // Its worker said that another try would not help.
+    expect(await world.store.view(`${view.id}.patch.2`, 'default')).toBeUndefined();
     expect(view.errorMessage).toMatch(/^patch failed: .*OLLAMA_MODEL/);
   });
 
@@ -115,6 +120,18 @@ describe('with a planner', () => {
     const id = await start();
     expect(await world.ended(id)).toMatchObject({ state: 'SUCCEEDED' });
     expect(await world.view(`${id}.why.1`)).toMatchObject({ state: 'SUCCEEDED' });
+  });
+
+  test('with ids that are no keys, or look like keys of ours', async () => {
+    const steps = [
+      { id: 'step-1', topic: 'job.code.llm' },
+      { id: 'Explain It', topic: 'job.chat.simple', depends_on: ['step-1'] },
+    ];
+    const { world, start } = await setUp({ usePlanner: true, plan: { steps } });
+    model.play(says(fixed), says('explained'));
+    const id = await start();
+    expect(await world.ended(id)).toMatchObject({ state: 'SUCCEEDED' });
+    expect(await world.result(id)).toMatchObject({ explanation: 'explained' });
   });
 
   const chatStep = { id: 'x', topic: 'job.chat.simple' };

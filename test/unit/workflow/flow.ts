@@ -14,7 +14,7 @@ export const tasks = {
 
 /** Adds one in each step; the second step gets the pointer of the first as well. */
 export const flow = defineWorkflow({
-  name: 'two_steps',
+  name: 'two',
   topic: 'job.workflow.two',
   input: numbered,
   output: z.object({ n: z.number(), first: z.string(), second: z.string() }),

@@ -45,7 +45,7 @@ test.each([
 });
 
 const child = (facts: Partial<JobView>) =>
-  ({ state: 'FAILED', errorCode: '', errorMessage: '', safetyReason: '', ...facts }) as const;
+  ({ state: 'FAILED', errorCode: '', errorMessage: '', final: false, safetyReason: '', ...facts }) as const;
 const first = { attempt: 1, maxRetries: 1 };
 const last = { attempt: 2, maxRetries: 1 };
 
@@ -74,6 +74,8 @@ test.each([
   [{ errorCode: 'unimplemented' }, false],
   [{ errorCode: 'out_of_range' }, false],
   [{ errorCode: 'no_pool' }, false],
+  [{ errorCode: 'unavailable', final: true }, false],
+  [{ errorCode: 'internal', final: true }, false],
   [{ state: 'DENIED', errorCode: '' }, false],
   [{ state: 'CANCELLED', errorCode: 'cancelled' }, false],
 ] as const)('%j is tried again: %s', (facts, again) => {
@@ -113,13 +115,16 @@ test('another input has another digest', () => {
 });
 
 test('a workflow with an impossible name or topic is refused where it is defined', () => {
-  const spec = { name: 'a_flow', topic: 'job.workflow.flow', input: z.unknown(), output: z.unknown(), run };
+  const spec = { name: 'flow', topic: 'job.workflow.flow', input: z.unknown(), output: z.unknown(), run };
   function* run() {
     yield* [];
   }
-  expect(defineWorkflow(spec)).toMatchObject({ name: 'a_flow', topic: 'job.workflow.flow', version: '1' });
+  expect(defineWorkflow(spec)).toMatchObject({ name: 'flow', topic: 'job.workflow.flow', version: '1' });
   expect(() => defineWorkflow({ ...spec, name: 'A flow' })).toThrow('A flow is not a name for a workflow');
   expect(() => defineWorkflow({ ...spec, topic: 'sys.flow' })).toThrow('sys.flow is not a topic of workflows');
   expect(() => defineWorkflow({ ...spec, topic: 'job.flow' })).toThrow('job.flow is not a topic of workflows');
+  expect(() => defineWorkflow({ ...spec, name: 'other' })).toThrow(
+    'a workflow of job.workflow.flow is called flow, not other',
+  );
   expect(() => defineWorkflow({ ...spec, version: 'a b' })).toThrow('a b is not a version');
 });

@@ -33,9 +33,9 @@ test('runs its steps one after the other and ends with its own result', async ()
     ...['run_begun', 'step_begun', 'step_ended', 'step_begun', 'step_ended', 'run_over'],
   ]);
   const text = await metrics.read();
-  expect(text).toContain('cortex_orchestrator_workflows_started_total{workflow="two_steps"} 1');
-  expect(text).toContain('cortex_orchestrator_workflows_completed_total{workflow="two_steps",status="completed"} 1');
-  expect(text).toContain('cortex_orchestrator_workflow_duration_seconds_count{workflow="two_steps"} 1');
+  expect(text).toContain('cortex_orchestrator_workflows_started_total{workflow="two"} 1');
+  expect(text).toContain('cortex_orchestrator_workflows_completed_total{workflow="two",status="completed"} 1');
+  expect(text).toContain('cortex_orchestrator_workflow_duration_seconds_count{workflow="two"} 1');
 });
 
 test('children inherit tenant, principal, trace, priority, env and workflow', async () => {
@@ -176,18 +176,23 @@ test('a cancel of the parent reaches a child that waits for a worker', async () 
   expect(await world.ended(`${id}.first.1`)).toMatchObject({ state: 'CANCELLED' });
 });
 
-const odd = (name: string, run: (w: WorkflowContext) => Op<unknown>) =>
+const odd = (run: (w: WorkflowContext) => Op<unknown>) =>
   defineWorkflow({
-    ...{ name, topic: 'job.workflow.odd', input: z.unknown(), output: z.object({ ok: z.boolean() }) as z.ZodType },
+    ...{
+      name: 'odd',
+      topic: 'job.workflow.odd',
+      input: z.unknown(),
+      output: z.object({ ok: z.boolean() }) as z.ZodType,
+    },
     run: (_, w) => run(w),
   });
 const task = (topic: string, output: z.ZodType = z.unknown()) => defineTask({ topic, input: z.unknown(), output });
 const any = task('job.first');
 
 test.each([
-  [odd('a', (w) => w.run('first', task('job.first', z.string()), { n: 1 })), 'internal', /^first failed: result: /],
+  [odd((w) => w.run('first', task('job.first', z.string()), { n: 1 })), 'internal', /^first failed: result: /],
   [
-    odd('b', function* (w) {
+    odd(function* (w) {
       yield* w.all([]);
       return { ok: 1 };
     }),
@@ -195,12 +200,12 @@ test.each([
     /the workflow's result is wrong: ok: /,
   ],
   [
-    odd('c', (w) => w.all([w.run('one', any, { n: 1 }), w.run('one', any, { n: 1 })])),
+    odd((w) => w.all([w.run('one', any, { n: 1 }), w.run('one', any, { n: 1 })])),
     'internal',
     /two steps have the key one/,
   ],
-  [odd('d', (w) => w.run('No', any, {})), 'internal', /"No" is not a key for a step/],
-  [odd('e', (w) => w.run('one', task('job.nowhere'), {})), 'internal', /^one failed: .*job\.nowhere/],
+  [odd((w) => w.run('No', any, {})), 'internal', /"No" is not a key for a step/],
+  [odd((w) => w.run('one', task('job.nowhere'), {})), 'internal', /^one failed: .*job\.nowhere/],
 ])('a workflow that is wrong fails with the place: %o', async (workflow, code, message) => {
   const { world } = await setUp({ workflows: [workflow] });
   const { seen } = await world.orchestrate();
@@ -212,9 +217,7 @@ test.each([
 });
 
 test('children that nobody waits for are cancelled when the run fails', async () => {
-  const both = odd('both', (w) =>
-    w.all([w.run('one', any, { n: 1 }), w.run('two', task('job.first', z.never()), { n: 1 })]),
-  );
+  const both = odd((w) => w.all([w.run('one', any, { n: 1 }), w.run('two', task('job.first', z.never()), { n: 1 })]));
   const { steps, world } = await setUp({ workflows: [both] });
   await world.orchestrate();
   steps.before = (_, { id, context }) => (id.includes('.one.') ? untilStopped(context) : undefined);

@@ -58,8 +58,12 @@ export interface World {
   readonly journal: Journal;
   readonly store: JobStore;
   readonly checker: MemoryChecker;
-  /** With these workflows instead of the world's. */
-  orchestrate(metrics?: Metrics, workflows?: readonly WorkflowDefinition[]): Promise<OrchestratorHere>;
+  /** With these workflows instead of the world's, and other limits. */
+  orchestrate(
+    metrics?: Metrics,
+    workflows?: readonly WorkflowDefinition[],
+    more?: Partial<WorkflowLimits>,
+  ): Promise<OrchestratorHere>;
   /** Hosts these workers too. */
   work(definitions: readonly WorkerDefinition[]): Promise<WorkerHost>;
   /** A job for a workflow; its id. */
@@ -182,13 +186,13 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
       const own = connect();
       return host(`worker-${hosts++}`, definitions, createOutage(storeOn(own)), own);
     },
-    async orchestrate(metrics = noopMetrics, workflows = options.workflows) {
+    async orchestrate(metrics = noopMetrics, workflows = options.workflows, more = {}) {
       const own = connect();
       const outage = createOutage(storeOn(own));
       const orchestrator = createOrchestrator({
         ...{ bus: own, store: outage.store, clock, log: silentLog, workflows },
         journal: outage.journal(journal),
-        limits: new Map(workflows.map((w) => [w.name, limits])),
+        limits: new Map(workflows.map((w) => [w.name, { ...limits, ...more }])),
       });
       countEvents(orchestrator.events, metrics);
       const told: OrchestratorEvent[] = [];

@@ -26,9 +26,9 @@ const long = defineWorkflow({
 const many = defineWorkflow({
   name: 'many',
   topic: 'job.workflow.many',
-  input: z.object({ context: z.object({ steps: z.int() }) }),
+  input: z.object({ steps: z.int() }),
   output: z.object({ done: z.int(), last: z.unknown() }),
-  *run({ context: { steps } }, w) {
+  *run({ steps }, w) {
     const items = Array.from({ length: steps }, (_, i) => i);
     const done = yield* w.map(items, { limit: 64 }, (n) => w.run(`s-${n}`, echo, { n }));
     return { done: done.length, last: done.at(-1)?.value.received_ctx };
