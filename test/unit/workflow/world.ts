@@ -24,7 +24,7 @@ import { type RedisConnection, script } from '#core/redis/redis.ts';
 import { unwrap } from '#core/result.ts';
 import { parsePools } from '#core/routing/pools.ts';
 import { parseTimeouts, type WorkflowLimits } from '#core/scheduling/timeouts.ts';
-import { systemClock, systemIds } from '#core/system.ts';
+import { type Clock, systemClock, systemIds } from '#core/system.ts';
 import type { WorkflowDefinition } from '#core/workflow/definition.ts';
 import { JobPriority, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { countEvents } from '../../../services/orchestrator/counts.ts';
@@ -58,11 +58,12 @@ export interface World {
   readonly journal: Journal;
   readonly store: JobStore;
   readonly checker: MemoryChecker;
-  /** With these workflows instead of the world's, and other limits. */
+  /** With these workflows instead of the world's, other limits, or another clock. */
   orchestrate(
     metrics?: Metrics,
     workflows?: readonly WorkflowDefinition[],
     more?: Partial<WorkflowLimits>,
+    clock?: Clock,
   ): Promise<OrchestratorHere>;
   /** Hosts these workers too. */
   work(definitions: readonly WorkerDefinition[]): Promise<WorkerHost>;
@@ -186,11 +187,11 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
       const own = connect();
       return host(`worker-${hosts++}`, definitions, createOutage(storeOn(own)), own);
     },
-    async orchestrate(metrics = noopMetrics, workflows = options.workflows, more = {}) {
+    async orchestrate(metrics = noopMetrics, workflows = options.workflows, more = {}, hisClock = clock) {
       const own = connect();
       const outage = createOutage(storeOn(own));
       const orchestrator = createOrchestrator({
-        ...{ bus: own, store: outage.store, clock, log: silentLog, workflows },
+        ...{ bus: own, store: outage.store, clock: hisClock, log: silentLog, workflows },
         journal: outage.journal(journal),
         limits: new Map(workflows.map((w) => [w.name, { ...limits, ...more }])),
       });
