@@ -56,7 +56,13 @@ const baseUrl = z
     (text) => /^https?:\/\//.test(text) && URL.canParse(text),
     'must be a URL that begins with http:// or https://',
   )
-  .refine((text) => !URL.canParse(text) || new URL(text).username === '', 'must hold no user or password: name key_env')
+  .refine((text) => {
+    const { username = '', password = '' } = URL.parse(text) ?? {};
+    return username === '' && password === '';
+  }, 'must hold no user or password: name key_env')
+  // A path is put behind it.
+  .refine((text) => !text.includes('?'), 'must hold no query (?)')
+  .refine((text) => !text.includes('#'), 'must hold no fragment (#)')
   .transform((text) => text.replace(/\/+$/, ''));
 const variable = z.string().regex(/^[A-Z][A-Z0-9_]{0,99}$/, 'must be the name of a variable, such as MODEL_KEY');
 const dollars = z.number().min(0).max(1_000_000);
