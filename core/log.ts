@@ -22,12 +22,18 @@ export interface LogOptions {
   readonly fields?: LogFields;
 }
 
+/** Characters of an error's message that are kept: it may repeat whatever somebody sent. */
+const mostWords = 2_000;
+
+const short = (text: string, most = mostWords): string => (text.length > most ? `${text.slice(0, most)}...` : text);
+
 /** An error as fields: name, code, message, and its chain of causes; stacks only for what is not ours. */
 function describe(value: unknown, depth = 0, foreseen = false): unknown {
   if (!(value instanceof Error)) return value;
-  const out: Record<string, unknown> = { name: value.name, message: value.message };
+  const message = short(value.message);
+  const out: Record<string, unknown> = { name: value.name, message };
   if ('code' in value) out['code'] = value.code;
-  else if (!foreseen) out['stack'] = value.stack;
+  else if (!foreseen) out['stack'] = short(value.stack?.replace(value.message, () => message) ?? '', 2 * mostWords);
   // What lies behind an error of ours was expected, and its place in the code explains nothing, unless the code says otherwise.
   const expected = foreseen || (value instanceof CortexError && value.code !== 'internal' && value.code !== 'unknown');
   if (value.cause !== undefined && depth < 4) out['cause'] = describe(value.cause, depth + 1, expected);

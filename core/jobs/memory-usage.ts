@@ -1,6 +1,6 @@
 // The twin's sums of what requests to models took.
 import { type Memory, stored } from './memory-state.ts';
-import { dayOf, type Metered, meteredMs, mostModels, otherModels, type UsageRow } from './usage.ts';
+import { dayOf, type Metered, meteredMs, mostModels, mostSum, otherModels, type UsageRow } from './usage.ts';
 
 export function meterRequest(memory: Memory, item: Metered): void {
   const now = memory.options.now();
@@ -21,11 +21,13 @@ export function meterRequest(memory: Memory, item: Metered): void {
     ...{ date, model, requests: (sum?.requests ?? 0) + 1 },
     unmetered: (sum?.unmetered ?? 0) + (usage === undefined ? 1 : 0),
     unpriced: (sum?.unpriced ?? 0) + (usage !== undefined && cost === undefined ? 1 : 0),
-    inputTokens: (sum?.inputTokens ?? 0) + (usage?.inputTokens ?? 0),
-    outputTokens: (sum?.outputTokens ?? 0) + (usage?.outputTokens ?? 0),
-    cost: (sum?.cost ?? 0) + (cost ?? 0),
+    inputTokens: plus(sum?.inputTokens, usage?.inputTokens),
+    outputTokens: plus(sum?.outputTokens, usage?.outputTokens),
+    cost: plus(sum?.cost, cost),
   });
 }
+
+const plus = (sum = 0, more = 0): number => Math.min(sum + more, mostSum);
 
 export function readUsage(memory: Memory, tenant: string, days: readonly string[]): readonly UsageRow[] {
   const now = memory.options.now();

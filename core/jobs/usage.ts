@@ -41,6 +41,9 @@ export const mostRequests = 65_535;
 export const mostModels = 200;
 export const otherModels = 'other';
 
+/** Where a sum stops: beyond it numbers are not exact, and further on Redis adds no more. */
+export const mostSum = Number.MAX_SAFE_INTEGER;
+
 /** Days that a client reads at once. */
 export const mostDays = 400;
 

@@ -4,6 +4,7 @@
 //   open      nobody goes through until the time is over
 //   half-open one request goes through: its success closes, its failure opens again
 //
+// While it is not closed, that one request alone decides: what older ones come to is old news.
 // Only what says that the server is ill counts: not a full quota, nor a wrong request, nor a caller who left.
 import type { Clock } from '#core/system.ts';
 import { type Model, ModelError } from './model.ts';
@@ -41,12 +42,14 @@ export function withBreaker(model: Model, clock: Clock, options: BreakerOptions 
       }
       const isTrial = !isClosed();
       if (isTrial) trying = true;
+      const counts = (): boolean => isTrial || isClosed();
       try {
         for await (const part of model.stream(request)) {
-          if (part.type === 'end') inRow = 0;
+          if (part.type === 'end' && counts()) inRow = 0;
           yield part;
         }
       } catch (error) {
+        if (!counts()) throw error;
         if (ill(error)) {
           inRow++;
           if (!isClosed()) openUntil = clock.monotonic() + openMs;

@@ -26,6 +26,18 @@ export function answerRoom(
   return err(`about ${asked} tokens do not fit into the ${context} of model ${name}`);
 }
 
+/** Tokens of one request that a provider is believed at most: sums of anything larger would drown what is true. */
+export const mostTokens = 100_000_000;
+
+/** What a provider says that a request took; undefined where these can be no counts of tokens, for it may say anything. */
+export function usageOf(inputTokens: unknown, outputTokens: unknown): Usage | undefined {
+  return isCount(inputTokens) && isCount(outputTokens) ? { inputTokens, outputTokens } : undefined;
+}
+
+function isCount(n: unknown): n is number {
+  return Number.isSafeInteger(n) && Number(n) >= 0 && Number(n) <= mostTokens;
+}
+
 /** US dollars, exact to a billionth. */
 export function costOf(usage: Usage, price: Price): number {
   const millionths = usage.inputTokens * price.input + usage.outputTokens * price.output;

@@ -58,6 +58,7 @@ export function createMemoryModel(name = 'memory'): MemoryModel {
           for (const part of turn.parts) {
             await Promise.resolve(); // as from a socket: never in the same turn
             throwIfStopped(signal);
+            request.alive?.();
             yield part;
             if (part.type === 'end') return;
           }

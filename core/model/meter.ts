@@ -1,5 +1,6 @@
 // Tells whoever asks of each request that went out to a model, once it is over: retries and fallbacks are requests of their own. Stands
 // right around a driver, since a request that waited, or was refused before it was sent, is nobody's to pay.
+import { usageOf } from './budget.ts';
 import { type Model, type Sent, throwIfStopped, type Usage } from './model.ts';
 
 export function withMeter(model: Model): Model {
@@ -8,35 +9,40 @@ export function withMeter(model: Model): Model {
     async *stream(request) {
       throwIfStopped(request.signal);
       let told = false;
+      let taken = false;
       let said = false;
       const tell = (outcome: Sent['outcome'], usage?: Usage): void => {
         if (told) return;
         told = true;
-        request.told?.({
-          model: model.name,
-          outcome,
-          usage: usage !== undefined && isCount(usage) ? usage : undefined,
-        });
+        request.told?.({ model: model.name, outcome, usage });
+      };
+      const alive = (): void => {
+        taken = true;
+        request.alive?.();
       };
       try {
-        for await (const part of model.stream(request)) {
+        for await (const part of model.stream({ ...request, alive })) {
           said = true;
-          if (part.type === 'end') tell('answered', part.usage);
-          yield part;
+          if (part.type !== 'end') {
+            yield part;
+            continue;
+          }
+          // Nobody behind here hears what cannot be.
+          const usage = usageOf(part.usage?.inputTokens, part.usage?.outputTokens);
+          tell('answered', usage);
+          yield { ...part, usage };
         }
       } catch (error) {
-        tell(said ? 'cut' : request.signal.aborted ? 'stopped' : isSilence(error) ? 'silent' : 'failed');
+        if (said) tell('cut');
+        else if (request.signal.aborted) tell('stopped');
+        else if (isSilence(error)) tell('silent');
+        else tell(taken ? 'cut' : 'failed'); // what was taken may have to be paid for
         throw error;
       } finally {
         tell(said ? 'cut' : 'stopped'); // the reader has left
       }
     },
   };
-}
-
-/** Whether these can be counts of tokens; a provider may say anything. */
-function isCount({ inputTokens, outputTokens }: Usage): boolean {
-  return [inputTokens, outputTokens].every((n) => Number.isSafeInteger(n) && n >= 0);
 }
 
 /** As patience.ts says it. */

@@ -33,6 +33,11 @@ export interface ModelRequest {
   readonly signal: AbortSignal;
   /** Hears of each request that went out for this one, once it is over; must not throw. */
   readonly told?: (sent: Sent) => void;
+  /**
+   * For what stands around a driver: hears that the provider has taken the request, and then each sign that it is at work, also where nothing
+   * comes of it that is handed on (it thinks, or writes a call of a tool). Must not throw.
+   */
+  readonly alive?: () => void;
 }
 
 /** A request that went out to a provider, and is over. */
@@ -40,8 +45,8 @@ export interface Sent {
   /** As config/models.yaml names it. */
   readonly model: string;
   /**
-   * `answered` to the end; `cut` in the midst, by whomever; `silent`: given up before anything came; `stopped` by its caller before anything
-   * came; `failed`: the provider said no, or was not there.
+   * `answered` to the end; `cut` after the provider had taken it, by whomever; `silent`: given up before a piece of the answer came; `stopped`
+   * by its caller before one came; `failed`: the provider said no, or was not there.
    */
   readonly outcome: 'answered' | 'cut' | 'silent' | 'stopped' | 'failed';
   /** undefined: nobody told. */

@@ -50,13 +50,26 @@ export interface OllamaPlace {
 export const ollamaName = 'ollama';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'must be 1 to 64 of a-z, 0-9, ".", "_" and "-"');
+
+/** What a URL of a model's server must not hold: a path is put behind it, and it is shown in errors. */
+export function baseUrlProblems(text: string): readonly string[] {
+  const { username = '', password = '' } = URL.parse(text) ?? {};
+  return [
+    ...(username + password === '' ? [] : ['must hold no user or password: name key_env']),
+    ...(text.includes('?') ? ['must hold no query (?)'] : []),
+    ...(text.includes('#') ? ['must hold no fragment (#)'] : []),
+  ];
+}
+
 const baseUrl = z
   .string()
   .refine(
     (text) => /^https?:\/\//.test(text) && URL.canParse(text),
     'must be a URL that begins with http:// or https://',
   )
-  .refine((text) => !URL.canParse(text) || new URL(text).username === '', 'must hold no user or password: name key_env')
+  .superRefine((text, { addIssue }) => {
+    for (const message of baseUrlProblems(text)) addIssue(message);
+  })
   .transform((text) => text.replace(/\/+$/, ''));
 const variable = z.string().regex(/^[A-Z][A-Z0-9_]{0,99}$/, 'must be the name of a variable, such as MODEL_KEY');
 const dollars = z.number().min(0).max(1_000_000);

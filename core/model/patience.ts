@@ -1,4 +1,5 @@
-// A bound on silence: a model that says nothing for so long is given up, down to the socket. Time that the reader takes does not count.
+// A bound on silence: a model that gives no sign of life for so long is given up, down to the socket. What it thinks and what it writes for a
+// tool are such signs, too. Time that the reader takes does not count.
 import type { Clock } from '#core/system.ts';
 import { type Model, ModelError } from './model.ts';
 
@@ -12,9 +13,14 @@ export function withPatience(model: Model, clock: Clock, ms: number): Model {
           new ModelError('deadline_exceeded', `model ${model.name} said nothing for ${Math.round(ms / 1_000)} s`),
         );
       let cancel = clock.after(ms, giveUp);
+      const alive = (): void => {
+        cancel();
+        cancel = clock.after(ms, giveUp);
+        request.alive?.();
+      };
       try {
         const signal = AbortSignal.any([request.signal, late.signal]);
-        for await (const part of model.stream({ ...request, signal })) {
+        for await (const part of model.stream({ ...request, signal, alive })) {
           cancel();
           yield part;
           cancel = clock.after(ms, giveUp);

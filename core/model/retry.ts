@@ -11,6 +11,9 @@ export interface RetryOptions {
   readonly maxWaitMs: number;
 }
 
+/** A longer pause is asked about again: nobody's word takes a model away for good, ms. */
+const mostPauseMs = 300_000;
+
 export const retryDefaults: RetryOptions = { attempts: 3, maxWaitMs: 10_000 };
 
 export function withRetry(model: Model, clock: Clock, options: RetryOptions = retryDefaults): Model {
@@ -50,7 +53,7 @@ export function withRetry(model: Model, clock: Clock, options: RetryOptions = re
           if (!(error instanceof ModelError)) throw error;
           const { code, retryAfterMs } = error;
           if (code === 'resource_exhausted' && retryAfterMs !== undefined) {
-            notBefore = Math.max(notBefore, clock.monotonic() + retryAfterMs);
+            notBefore = Math.max(notBefore, clock.monotonic() + Math.min(retryAfterMs, mostPauseMs));
           }
           const ms = retryAfterMs ?? 1_000 * 2 ** (attempt - 1);
           // Its silence has cost the time of several attempts already.

@@ -11,25 +11,33 @@ import {
   type LanguageModelV3StreamPart,
   TypeValidationError,
 } from '@ai-sdk/provider';
+import { usageOf } from './budget.ts';
 import { faultOf, oneLine } from './fault.ts';
 import {
   type DriverOptions,
   type Finish,
+  maxAnswerLength,
   type Model,
   ModelError,
   type ModelMessage,
   type ModelPart,
   type ModelRequest,
   throwIfStopped,
+  type ToolCall,
+  type Usage,
 } from './model.ts';
+import { wireFetch } from './wire.ts';
 
-/**
- * The fetch of every driver: it follows no redirect, which would take the prompt, and in some dialects the key, to a host that nobody
- * configured.
- */
-export const fetchHere: typeof fetch = (input, init) => fetch(input, { ...init, redirect: 'manual' });
+/** What is a dialect's own. */
+export interface Dialect {
+  /** The SDK's model, which asks by this fetch; one is made for each request. */
+  readonly via: (fetch: typeof globalThis.fetch) => LanguageModelV3;
+  /** The provider's names for the tokens of the prompt and of the answer. */
+  readonly tokens: readonly [input: string, output: string];
+}
 
-export function sdkModel(sdk: LanguageModelV3, { name, maxOutput, now }: DriverOptions): Model {
+/** The dialect as our port. */
+export function sdkModel({ name, maxOutput, now, apiKey }: DriverOptions, { via, tokens }: Dialect): Model {
   return {
     name,
     async *stream(request) {
@@ -37,19 +45,45 @@ export function sdkModel(sdk: LanguageModelV3, { name, maxOutput, now }: DriverO
       // Whoever stops reading ends the request, too.
       const left = new AbortController();
       const signal = AbortSignal.any([request.signal, left.signal]);
+      const alive = (): void => request.alive?.();
+      // Handed on with the end alone: why it stopped says whether they are whole.
+      const calls: SdkCall[] = [];
+      let inputLength = 0;
       try {
+        const sdk = via(wireFetch(name, alive));
         const { stream } = await sdk.doStream(callOptions(request, maxOutput, signal));
         for await (const part of stream) {
           throwIfStopped(request.signal);
-          const ours = partOf(name, part);
-          if (ours === undefined) continue;
-          yield ours;
-          if (ours.type === 'end') return;
+          alive();
+          switch (part.type) {
+            case 'text-delta':
+              if (part.delta !== '') yield { type: 'text', text: part.delta };
+              break;
+            case 'tool-input-start':
+            case 'tool-input-delta':
+              inputLength += part.type === 'tool-input-start' ? part.toolName.length + 100 : part.delta.length;
+              if (inputLength > maxAnswerLength) throw tooLong(name);
+              break;
+            case 'tool-call':
+              calls.push(part);
+              break;
+            case 'error':
+              throw part.error;
+            case 'finish': {
+              // The provider never said why it stopped: the connection ended, not the answer.
+              if (part.finishReason.raw === undefined) throw cut(name);
+              const finish = finishes[part.finishReason.unified];
+              yield* callsOf(calls, finish);
+              yield { type: 'end', model: name, finish, usage: toldUsage(part.usage, tokens) };
+              return;
+            }
+            default: // reasoning, sources, marks of begin and end
+          }
         }
         throw cut(name);
       } catch (error) {
         throwIfStopped(request.signal);
-        throw modelError(name, error, now());
+        throw modelError(name, withoutKey(apiKey, error), now());
       } finally {
         left.abort();
       }
@@ -57,29 +91,44 @@ export function sdkModel(sdk: LanguageModelV3, { name, maxOutput, now }: DriverO
   };
 }
 
-function partOf(name: string, part: LanguageModelV3StreamPart): ModelPart | undefined {
-  switch (part.type) {
-    case 'text-delta':
-      return part.delta === '' ? undefined : { type: 'text', text: part.delta };
-    case 'tool-call':
-      return { type: 'tool_call', id: part.toolCallId, name: part.toolName, input: toolInput(name, part.input) };
-    case 'error':
-      throw part.error;
-    case 'finish': {
-      const { usage } = part;
-      // The provider never said why it stopped: the connection ended, not the answer.
-      if (part.finishReason.raw === undefined) throw cut(name);
-      const [input, output] = [usage.inputTokens.total, usage.outputTokens.total];
-      return {
-        type: 'end',
-        model: name,
-        finish: finishes[part.finishReason.unified],
-        usage: input === undefined || output === undefined ? undefined : { inputTokens: input, outputTokens: output },
-      };
-    }
-    default:
-      return undefined; // reasoning, sources, marks of begin and end
+type SdkPart<Type> = Extract<LanguageModelV3StreamPart, { readonly type: Type }>;
+type SdkCall = SdkPart<'tool-call'>;
+
+/** The usage, if the provider told both of its numbers: where it did not, the SDK says 0. */
+function toldUsage(
+  { inputTokens, outputTokens, raw }: SdkPart<'finish'>['usage'],
+  tokens: Dialect['tokens'],
+): Usage | undefined {
+  if (!tokens.every((field) => typeof raw?.[field] === 'number')) return undefined;
+  return usageOf(inputTokens.total, outputTokens.total);
+}
+
+/** The calls of an answer that is over; one that the bound of tokens cut is none. */
+function callsOf(calls: readonly SdkCall[], finish: Finish): (ModelPart & ToolCall)[] {
+  return calls.flatMap(({ toolCallId: id, toolName: name, input: text }) => {
+    const input = toolInput(text);
+    if (finish === 'length' && (input === undefined || text === '')) return [];
+    return { type: 'tool_call', id, name, input: input ?? text };
+  });
+}
+
+/** Objects and arrays within each other at most: whoever writes deeper ones down, or walks through them, runs out of stack. */
+const mostDepth = 100;
+
+/** undefined: it is no JSON, or too deep. */
+function toolInput(text: string): unknown {
+  let input: unknown;
+  try {
+    input = text === '' ? {} : JSON.parse(text);
+  } catch {
+    return undefined;
   }
+  let level = [input].filter(isObject);
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > mostDepth) return undefined;
+    level = level.flatMap((value) => Object.values(value).filter(isObject));
+  }
+  return input;
 }
 
 const finishes: Readonly<Record<LanguageModelV3FinishReason['unified'], Finish>> = {
@@ -97,17 +146,26 @@ const cut = (name: string, cause?: unknown): ModelError =>
 const garbage = (name: string, cause: unknown): ModelError =>
   new ModelError('internal', `model ${name} answered what is not its protocol`, { cause });
 
-function toolInput(name: string, text: string): unknown {
-  try {
-    return text === '' ? {} : JSON.parse(text);
-  } catch (error) {
-    throw garbage(name, error);
+const tooLong = (name: string): ModelError =>
+  new ModelError('out_of_range', `a call of a tool by model ${name} is longer than ${maxAnswerLength} characters`);
+
+/** The same error, its words without the key: it is shown to whoever reads the job, and is logged. */
+function withoutKey(key: string | undefined, error: unknown): unknown {
+  if (key === undefined || key === '') return error;
+  if (typeof error === 'string') return error.replaceAll(key, '[key]');
+  for (let one = error, depth = 0; isObject(one) && depth < 10; one = one['cause'], depth++) {
+    for (const field of ['message', 'stack']) {
+      const said = one[field];
+      if (typeof said === 'string' && said.includes(key)) one[field] = said.replaceAll(key, '[key]');
+    }
   }
+  return error;
 }
 
 function modelError(name: string, error: unknown, now: number): ModelError {
   if (error instanceof ModelError) return error;
   if (APICallError.isInstance(error)) {
+    if (error.cause instanceof ModelError) return error.cause; // wire.ts ended the body
     const { statusCode: status, responseHeaders: headers = {} } = error;
     // The head of a success, and a body that ended early (fetch says so with a TypeError) or cannot be read.
     if (status !== undefined && status < 300)
@@ -126,10 +184,9 @@ function modelError(name: string, error: unknown, now: number): ModelError {
   ) {
     return garbage(name, error);
   }
-  // An error that the provider sends in the midst of a stream is data.
+  // An error that the provider sends in the midst of a stream is data, of any size, and no cause to log.
   const said = messageIn(error);
-  if (said !== undefined)
-    return new ModelError('unavailable', `model ${name} broke off: ${oneLine(said)}`, { cause: error });
+  if (said !== undefined) return new ModelError('unavailable', `model ${name} broke off: ${oneLine(said)}`);
   if (error instanceof TypeError) return cut(name, error);
   return new ModelError('internal', `model ${name} failed in an unknown way`, { cause: error });
 }
@@ -142,8 +199,12 @@ function reach(error: APICallError): string {
 function messageIn(error: unknown): string | undefined {
   if (error instanceof Error) return undefined;
   if (typeof error === 'string') return error;
-  const message = typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
+  const message = isObject(error) ? error['message'] : undefined;
   return typeof message === 'string' ? message : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function callOptions(request: ModelRequest, maxOutput: number, abortSignal: AbortSignal): LanguageModelV3CallOptions {
@@ -173,7 +234,8 @@ function messageOf(message: ModelMessage): LanguageModelV3Message {
         type: 'tool-call' as const,
         toolCallId: call.id,
         toolName: call.name,
-        input: call.input,
+        // What was no JSON goes back in an object: some dialects take nothing else.
+        input: typeof call.input === 'string' ? { text: call.input } : call.input,
       }));
       const text = message.content === '' ? [] : [{ type: 'text' as const, text: message.content }];
       return { role: 'assistant', content: [...text, ...calls] };

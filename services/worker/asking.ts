@@ -7,7 +7,7 @@ import type { ModelUsage } from '#core/protocol/payloads.ts';
 import type { JobContext } from './define.ts';
 
 /** A request without what is the attempt's. */
-export type Question = Omit<ModelRequest, 'signal' | 'told'>;
+export type Question = Omit<ModelRequest, 'signal' | 'told' | 'alive'>;
 
 export interface Asking {
   /** Parts as they are made. Throws as the model does. */
@@ -50,12 +50,19 @@ export function asking(
     async ask(question, said) {
       const parts = stream(question);
       const answer = await collect(said === undefined ? parts : overheard(parts, said));
-      if (answer.text === '' && answer.toolCalls.length === 0)
-        throw new CortexError('internal', `model ${answer.model} answered without a text (${answer.finish})`);
+      if (answer.text === '' && answer.toolCalls.length === 0) throw saidNothing(answer);
       return answer;
     },
     used: () => (sum === undefined ? {} : { usage: sum }),
   };
+}
+
+function saidNothing({ model, finish }: Answer): CortexError {
+  const why =
+    finish === 'length'
+      ? 'reached its bound of tokens before it had said anything whole'
+      : `answered without a text (${finish})`;
+  return new CortexError('internal', `model ${model} ${why}`);
 }
 
 async function* overheard(parts: AsyncIterable<ModelPart>, said: (text: string) => void): AsyncIterable<ModelPart> {

@@ -1,6 +1,6 @@
 // The worker process's configuration, from its environment.
 import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
-import { type ModelsConfig, parseModels } from '#core/model/models.ts';
+import { baseUrlProblems, type ModelsConfig, parseModels } from '#core/model/models.ts';
 import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
 import { type Env, EnvError, type EnvValues, type EnvVar } from '#core/process/env.ts';
 import { choice, duration, int, list, path, seconds, text, url } from '#core/process/variables.ts';
@@ -77,9 +77,13 @@ export type WorkerConfig = EnvValues<typeof workerEnv>;
 /** Throws EnvError with every problem. */
 export function parseWorkerConfig(env: Env): WorkerConfig {
   const config = parseStoreEnv(workerEnv, env);
-  const problems = [...repoProblems(config), ...usageProblems(config)];
+  const problems = [...repoProblems(config), ...usageProblems(config), ...ollamaProblems(config)];
   if (problems.length > 0) throw new EnvError(problems);
   return config;
+}
+
+function ollamaProblems({ ollamaUrl = '' }: Pick<WorkerConfig, 'ollamaUrl'>): readonly string[] {
+  return baseUrlProblems(ollamaUrl).map((problem) => `${workerEnv.ollamaUrl.name}: ${problem}`);
 }
 
 /** A day must not lose its sums while it lasts. */

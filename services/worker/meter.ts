@@ -1,6 +1,6 @@
 // What one attempt's requests to models took, told to the store as soon as each is over: they were paid for, whatever becomes of the
 // attempt. The store counts each once, so that telling is repeated until it is heard.
-import { checkMetered, type Metered } from '#core/jobs/usage.ts';
+import { checkMetered, type Metered, mostSum } from '#core/jobs/usage.ts';
 import type { Sent } from '#core/model/model.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
 import { persist } from './retry.ts';
@@ -52,7 +52,7 @@ export function createMeter(
       if (outcome === 'failed') return;
       number++;
       const first = Promise.withResolvers<void>();
-      const billionths = cost === undefined ? undefined : Math.round(cost * 1e9);
+      const billionths = cost === undefined ? undefined : Math.min(Math.round(cost * 1e9), mostSum);
       const telling = tell(
         { id: key.id, tenant: key.tenant, attempt: key.attempt, number, model, usage, cost: billionths },
         first.resolve,

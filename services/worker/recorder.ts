@@ -72,9 +72,15 @@ export function createRecorder(first: AttemptLine, always: boolean): Recorder {
   let cut = false;
   let asked = false;
 
-  /** The text, if there is room for it. */
+  /** The text, if there is room for it and it is JSON. */
   const keep = (value: unknown): string | undefined => {
-    const text = JSON.stringify(value);
+    let text: string;
+    try {
+      text = JSON.stringify(value);
+    } catch {
+      cut = true; // nested too deep, or in a circle: the job goes on without its recording
+      return undefined;
+    }
     kept += encoder.encode(text).length + 64; // and what stands around it
     if (kept > maxRecordingBytes - 4096) cut = true;
     return cut ? undefined : text;

@@ -16,8 +16,10 @@ function turnOf(turn: ModelTurn): Turn {
       return { parts: [...texts(turn.pieces), end], ...(turn.hold !== undefined && { hold: turn.hold }) };
     }
     case 'tool': {
-      const call = { type: 'tool_call', id: 'scripted-call-1', name: turn.name, input: turn.input } as const;
-      return { parts: [call, { type: 'end', model: 'scripted', finish: 'tool_calls', usage }] };
+      const { name, input, text, finish = 'tool_calls' } = turn;
+      const call = { type: 'tool_call', id: 'scripted-call-1', name, input: text ?? input } as const;
+      const calls = finish === 'length' ? [] : [call];
+      return { parts: [...calls, { type: 'end', model: 'scripted', finish, usage }] };
     }
     case 'cut':
       return { parts: texts(turn.pieces) };

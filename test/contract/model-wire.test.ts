@@ -104,6 +104,21 @@ for (const [name, { driver, base, path, key }] of Object.entries(cases)) {
     await server.close();
   });
 
+  test(`${name}: a call whose input was no JSON goes back as an object`, async () => {
+    const server = await startModelServer();
+    const model = driver({ ...options, baseUrl: `${server.url}${base}` });
+    const messages = conversation.map((message) =>
+      message.role === 'assistant'
+        ? { ...message, toolCalls: [{ id: 'c1', name: 'read', input: '{"path": oh' }] }
+        : message,
+    );
+    await collect(model.stream({ messages, signal: new AbortController().signal }));
+    const sent = JSON.stringify(server.requests[0]?.body);
+    const input = JSON.stringify({ text: '{"path": oh' });
+    expect(sent).toContain(name === 'anthropic' ? `"input":${input}` : `"arguments":${JSON.stringify(input)}`);
+    await server.close();
+  });
+
   test(`${name}: a redirect is not followed`, async () => {
     const [server, other] = await Promise.all([startModelServer(), startModelServer()]);
     server.play({ kind: 'status', status: 307, headers: { location: `${other.url}${path}` } });

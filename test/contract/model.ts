@@ -71,6 +71,37 @@ export function testModel(name: string, make: () => Promise<ModelStage>): void {
       expect(answer.toolCalls).toEqual([{ id: 'scripted-call-1', name: 'read', input }]);
     });
 
+    test('leaves out a call that its bound cut, and says so with the usage', async () => {
+      stage.play({ kind: 'tool', name: 'read', input: {}, text: '{"path":"a', finish: 'length' });
+      const tools = [{ name: 'read', description: 'reads a file', input: { type: 'object', properties: {} } }];
+      const usage = { inputTokens: 11, outputTokens: 7 };
+      expect(await collect(ask({ tools }))).toEqual({
+        model: 'scripted',
+        text: '',
+        toolCalls: [],
+        finish: 'length',
+        usage,
+      });
+    });
+
+    test('hands on a call whose input is no JSON as the model wrote it', async () => {
+      stage.play({ kind: 'tool', name: 'read', input: {}, text: '{"path": oh}' });
+      const tools = [{ name: 'read', description: 'reads a file', input: { type: 'object', properties: {} } }];
+      const { toolCalls, finish } = await collect(ask({ tools }));
+      expect(finish).toBe('tool_calls');
+      expect(toolCalls).toEqual([{ id: 'scripted-call-1', name: 'read', input: '{"path": oh}' }]);
+    });
+
+    test('tells that the request was taken, and of a refusal nothing', async () => {
+      let signs = 0;
+      const alive = (): void => void signs++;
+      stage.play({ kind: 'status', status: 400 }, { kind: 'whole', pieces: ['[scripted] yes'] });
+      await fault(ask({ alive }));
+      expect(signs).toBe(0);
+      for await (const part of ask({ alive })) if (part.type === 'text') expect(signs).toBeGreaterThan(0);
+      expect(signs).toBeGreaterThan(0);
+    });
+
     test('takes a conversation with tools', async () => {
       stage.play({ kind: 'whole', pieces: ['[scripted] done'] });
       const answer = await collect(

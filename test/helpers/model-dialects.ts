@@ -3,7 +3,10 @@
 /** What is to be said, in no dialect. */
 export interface Said {
   readonly pieces: readonly string[];
-  readonly tool: { readonly id: string; readonly name: string; readonly input: unknown } | undefined;
+  /** `text` is what a stream has of the input. */
+  readonly tool:
+    | { readonly id: string; readonly name: string; readonly input: unknown; readonly text: string }
+    | undefined;
   readonly finish: 'stop' | 'length' | 'tool';
 }
 
@@ -39,10 +42,9 @@ export const completionsDialect: Dialect = {
   stream(model, { pieces, tool, finish }) {
     const calls: string[] = [];
     if (tool !== undefined) {
-      const text = JSON.stringify(tool.input);
       const named = { index: 0, id: tool.id, type: 'function', function: { name: tool.name, arguments: '' } };
       calls.push(delta(model, { tool_calls: [named] }));
-      for (const part of halves(text))
+      for (const part of halves(tool.text))
         calls.push(delta(model, { tool_calls: [{ index: 0, function: { arguments: part } }] }));
     }
     return [
@@ -90,7 +92,7 @@ export const anthropicDialect: Dialect = {
     if (tool !== undefined) {
       const block = { type: 'tool_use', id: tool.id, name: tool.name, input: {} };
       calls.push(event('content_block_start', { index: 1, content_block: block }));
-      for (const part of halves(JSON.stringify(tool.input))) {
+      for (const part of halves(tool.text)) {
         calls.push(event('content_block_delta', { index: 1, delta: { type: 'input_json_delta', partial_json: part } }));
       }
       calls.push(event('content_block_stop', { index: 1 }));
@@ -107,7 +109,9 @@ export const anthropicDialect: Dialect = {
     ];
   },
   plain(model, { pieces, tool, finish }) {
-    const content = tool ? [{ type: 'tool_use', ...tool }] : [{ type: 'text', text: pieces.join('') }];
+    const content = tool
+      ? [{ type: 'tool_use', id: tool.id, name: tool.name, input: tool.input }]
+      : [{ type: 'text', text: pieces.join('') }];
     return anthropicMessage(model, content, anthropicFinish[finish], scriptedUsage.output);
   },
   error: (status, message) => ({

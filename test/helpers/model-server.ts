@@ -13,7 +13,14 @@ export type ModelTurn =
       readonly hold?: Promise<void>;
       readonly finish?: 'stop' | 'length';
     }
-  | { readonly kind: 'tool'; readonly name: string; readonly input: unknown }
+  /** One call of a tool. `text` is written in place of its input's JSON. */
+  | {
+      readonly kind: 'tool';
+      readonly name: string;
+      readonly input: unknown;
+      readonly text?: string;
+      readonly finish?: 'length';
+    }
   /** The pieces, and then the connection ends: at a boundary of events, or `torn` within one. */
   | { readonly kind: 'cut'; readonly pieces: readonly string[]; readonly how: 'ended' | 'torn' }
   | { readonly kind: 'status'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
@@ -149,5 +156,6 @@ async function answer(
 
 function saidBy(turn: Extract<ModelTurn, { kind: 'whole' | 'tool' }>): Said {
   if (turn.kind === 'whole') return { pieces: turn.pieces, tool: undefined, finish: turn.finish ?? 'stop' };
-  return { pieces: [], tool: { id: 'scripted-call-1', name: turn.name, input: turn.input }, finish: 'tool' };
+  const { name, input, text = JSON.stringify(input), finish = 'tool' } = turn;
+  return { pieces: [], tool: { id: 'scripted-call-1', name, input, text }, finish };
 }

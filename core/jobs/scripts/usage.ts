@@ -1,5 +1,5 @@
 // What requests to models took: counted once each, summed per tenant, day and model in `usage:<tenant>:<YYYY-MM-DD>`; and read.
-import { meteredMs, mostModels, mostRequests, otherModels } from '../usage.ts';
+import { meteredMs, mostModels, mostRequests, mostSum, otherModels } from '../usage.ts';
 import { jobScript, mostBytes } from './prelude.ts';
 
 /** The sums of one model, each a field `<model> <letter>`: requests, unmetered, unpriced, input, output, cost. */
@@ -36,7 +36,8 @@ return reply(all(6,${meterStride},false,function(id,attempt,n,tenant,model,known
   call('PEXPIRE',seen,${meteredMs})
   local sums={1,known=='1' and 0 or 1,known=='1' and cost=='' and 1 or 0,input,output,cost=='' and 0 or cost}
   for i,letter in ipairs({${usageLetters.map((letter) => `'${letter}'`).join(',')}}) do
-    call('HINCRBY',day,model..' '..letter,sums[i])
+    local field=model..' '..letter
+    if call('HINCRBY',day,field,sums[i])>${mostSum} then call('HSET',day,field,'${mostSum}') end
   end
   call('PEXPIRE',day,ARGV[5],'NX')
   return true

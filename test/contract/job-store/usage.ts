@@ -70,6 +70,19 @@ export function usage(open: () => Promise<Rig>): void {
       ]);
     });
 
+    test('stops at the largest sum that is exact, and goes on counting', async () => {
+      const rig = await open();
+      const job = await rig.running();
+      const most = Number.MAX_SAFE_INTEGER;
+      const largest = { usage: { inputTokens: most, outputTokens: most }, cost: most };
+      for (let i = 0; i < 2; i++)
+        await rig.store.meter(Array.from({ length: 600 }, (_, n) => of(job, 1 + i * 600 + n, largest)));
+      await rig.store.meter([of(job, 1_201)]);
+      expect(await today(rig)).toEqual([
+        row(rig, { requests: 1_201, inputTokens: most, outputTokens: most, cost: most }),
+      ]);
+    });
+
     test('belongs to its tenant and its day, in UTC', async () => {
       const rig = await open();
       const [job, other] = [await rig.running(), await rig.running({ tenant: 't2' })];

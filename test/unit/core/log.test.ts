@@ -19,3 +19,9 @@ test('a surprise has one, alone or behind an error that says so', () => {
   expect(logged(new TypeError('a bug')).stack).toContain('log.test.ts');
   expect(logged(new CortexError('internal', 'odd', { cause: new TypeError('a bug') })).cause?.stack).toBeDefined();
 });
+
+test('of what somebody sent only the beginning is kept, and still the stack behind it', () => {
+  const error = logged(new CortexError('internal', 'x'.repeat(3e6), { cause: new TypeError('y'.repeat(3e6)) }));
+  expect(JSON.stringify(error).length).toBeLessThan(15_000);
+  expect(error.cause?.stack).toMatch(/^TypeError: y{2000}\.\.\.\n.*log\.test\.ts/s);
+});

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { withBreaker } from '#core/model/breaker.ts';
 import { createMemoryModel, fails, says } from '#core/model/memory.ts';
 import { ModelError } from '#core/model/model.ts';
-import { createFakeClock } from '../../helpers/clock.ts';
+import { createFakeClock, settle } from '../../helpers/clock.ts';
 import { broken, hello, text } from './read.ts';
 
 const down = (): ModelError => new ModelError('unavailable', 'down');
@@ -61,6 +61,26 @@ test('a trial that its caller leaves lets the next one try', async () => {
   s.inner.play(says('left'), says('back'));
   for await (const part of s.model.stream(hello)) if (part.type === 'text') break;
   expect(await text(s.model)).toBe('back');
+});
+
+test.each([
+  ['a success', says('late')],
+  ['an answer that is no illness', fails(new ModelError('resource_exhausted', 'full'))],
+  ['a failure', fails(down())],
+])('of a request begun before it opened %s changes nothing', async (_, late) => {
+  const s = setUp();
+  const hold = Promise.withResolvers<void>();
+  s.inner.play({ ...late, hold: hold.promise });
+  const old = text(s.model).catch(() => undefined);
+  await settle();
+  await open(s);
+  await s.clock.advance(10_000);
+  hold.resolve();
+  await old;
+  expect((await broken(s.model)).error).toMatchObject({
+    message: 'model memory is not asked for a while: it failed 2 times in a row',
+    retryAfterMs: 20_000,
+  });
 });
 
 test('a success, and an answer that is no illness, forget the failures', async () => {

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest';
 import { silentLog } from '#core/log.ts';
 import { createMemoryModel, fails, says } from '#core/model/memory.ts';
 import { withMeter } from '#core/model/meter.ts';
-import { ModelError, type ModelPart, type Sent } from '#core/model/model.ts';
+import { collect, type Model, ModelError, type ModelPart, type Sent } from '#core/model/model.ts';
 import { parseModels } from '#core/model/models.ts';
 import { serveModels } from '#core/model/serve.ts';
 import { createFakeClock } from '../../helpers/clock.ts';
-import { broken, text } from './read.ts';
+import { broken, hello, text } from './read.ts';
 
 const messages = [{ role: 'user', content: 'hi' }] as const;
 
@@ -33,13 +33,15 @@ test.each([
   { inputTokens: 1.5, outputTokens: 2 },
   { inputTokens: 1, outputTokens: Number.NaN },
   { inputTokens: 1e300, outputTokens: 2 },
+  { inputTokens: 1, outputTokens: 100_000_001 },
   undefined,
 ])('a usage of %j is none', async (usage) => {
   const { inner, sent, told, model } = setUp();
   const end: ModelPart = { type: 'end', model: 'memory', finish: 'stop', usage };
   inner.play({ parts: [{ type: 'text', text: 'x' }, end] });
-  await text(model, { told });
+  const answer = await collect(model.stream({ ...hello, told }));
   expect(sent).toEqual([{ model: 'memory', outcome: 'answered', usage: undefined }]);
+  expect(answer.usage).toBeUndefined();
 });
 
 test('what ends in the midst is cut, by whomever', async () => {
@@ -63,6 +65,24 @@ test('before anything came: stopped by the caller, silent, or failed', async () 
   await broken(model, { told });
   await broken(model, { told });
   expect(sent.map(({ outcome }) => outcome)).toEqual(['stopped', 'silent', 'failed']);
+});
+
+test('what the provider had taken is cut, also before a piece of the answer came, and silent where it said nothing', async () => {
+  const sent: Sent[] = [];
+  const told = (one: Sent): void => void sent.push(one);
+  let error = new ModelError('unavailable', 'gone');
+  const thinking: Model = {
+    name: 'memory',
+    // oxlint-disable-next-line require-yield
+    async *stream({ alive }) {
+      alive?.();
+      throw error;
+    },
+  };
+  await broken(withMeter(thinking), { told });
+  error = new ModelError('deadline_exceeded', 'nothing');
+  await broken(withMeter(thinking), { told });
+  expect(sent.map(({ outcome }) => outcome)).toEqual(['cut', 'silent']);
 });
 
 test('a request that is stopped before it goes out is none', async () => {

@@ -54,6 +54,18 @@ test.each<[unknown, readonly string[]]>([
     ['models.a.base_url: must hold no user or password: name key_env'],
   ],
   [
+    { default: 'a', models: { a: { ...entry, base_url: 'http://:p@127.0.0.1/v1' } } },
+    ['models.a.base_url: must hold no user or password: name key_env'],
+  ],
+  ...['?', '?key=1'].map((query): [unknown, string[]] => [
+    { default: 'a', models: { a: { ...entry, base_url: `http://127.0.0.1/v1${query}` } } },
+    ['models.a.base_url: must hold no query (?)'],
+  ]),
+  [
+    { default: 'a', models: { a: { ...entry, base_url: 'http://127.0.0.1/v1#a' } } },
+    ['models.a.base_url: must hold no fragment (#)'],
+  ],
+  [
     { default: 'a', models: { a: { ...entry, price: { input: -1, output: 1 } } } },
     ['models.a.price.input: must be at least 0'],
   ],

@@ -1,6 +1,7 @@
 // Patience with silence, on a clock that the test steps.
 import { expect, test } from 'vitest';
 import { createMemoryModel, says } from '#core/model/memory.ts';
+import type { Model } from '#core/model/model.ts';
 import { withPatience } from '#core/model/patience.ts';
 import { createFakeClock, settle } from '../../helpers/clock.ts';
 import { hello, said, text } from './read.ts';
@@ -46,4 +47,23 @@ test('passes on why its caller stopped', async () => {
   stop.abort();
   await expect(asked).rejects.toMatchObject({ code: 'canceled' });
   expect(clock.waiting).toBe(0);
+});
+
+test('a model that is at work is not silent, though nothing of it is handed on', async () => {
+  const clock = createFakeClock();
+  let signs = 0;
+  const thinking: Model = {
+    name: 'memory',
+    async *stream({ alive }) {
+      for (let i = 0; i < 5; i++) {
+        await new Promise<void>((resolve) => clock.after(900, resolve));
+        alive?.();
+      }
+      yield* says('after all').parts;
+    },
+  };
+  const asked = text(withPatience(thinking, clock, 1_000), { alive: () => void signs++ });
+  await clock.advance(4_500);
+  expect(await asked).toBe('after all');
+  expect([signs, clock.waiting]).toEqual([5, 0]);
 });

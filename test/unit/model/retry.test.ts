@@ -66,6 +66,16 @@ test('does not wait for a pause that is too long; others hear of it without aski
   expect(await text(model)).toBe('again');
 });
 
+test('a pause of 115 days is asked about again after five minutes', async () => {
+  const { clock, inner, model } = setUp();
+  inner.play(fails(full(9_999_999_000)), says('again'));
+  await broken(model);
+  await clock.advance(280_000);
+  expect((await broken(model)).error).toMatchObject({ message: 'model memory asked for a pause of 20 s' });
+  await clock.advance(20_000);
+  expect(await text(model)).toBe('again');
+});
+
 test.each(['invalid_argument', 'unauthenticated', 'internal', 'deadline_exceeded'] as const)(
   'does not try %s again',
   async (code) => {

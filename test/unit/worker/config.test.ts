@@ -30,5 +30,8 @@ test('names every problem at once', () => {
   expect(parse).toThrow(EnvError);
   expect(parse).toThrow(/WORKERS: "echo,nobody" names "nobody"; there are echo, .*WORKER_ID: .*WORKER_PARALLEL: /);
   expect(() => parseWorkerConfig({ WORKER_PARALLEL: '0', NATS_URL: 'http://x' })).toThrow(/NATS_URL.*WORKER_PARALLEL/);
+  expect(() => parseWorkerConfig({ OLLAMA_URL: 'http://:secret@x/?y' })).toThrow(
+    /^(?!.*secret).*OLLAMA_URL: must hold no user or password.*OLLAMA_URL: must hold no query/s,
+  );
   expect(() => parseWorkerConfig({ WORKERS: ',' })).toThrow('WORKERS: "," names no worker');
 });

@@ -19,17 +19,17 @@ async function setUp(of: Recording['of'] = 'asked') {
   const models: Models = { default: driver, concurrency: 4, cost: () => 0.5 };
   const input = z.object({
     ...{ ask: z.string().optional(), fail: z.boolean().optional(), artifact: z.string().optional() },
-    hang: z.boolean().optional(),
+    ...{ hang: z.boolean().optional(), quiet: z.boolean().optional() },
   });
   const worker = defineWorker({
     ...{ topic: 'job.test', pool: 'test', parallel: 4, input },
-    async handle({ ask, fail, artifact, hang }, context) {
+    async handle({ ask, fail, artifact, hang, quiet }, context) {
       const begun = context.now();
       if (artifact !== undefined) await context.artifact(artifact, new Uint8Array(10));
       const answer = ask && (await asking(models, context).ask({ messages: [{ role: 'user', content: ask }] }));
       if (hang === true) await new Promise((_, reject) => context.signal.addEventListener('abort', reject));
       if (fail === true) throw new CortexError('failed_precondition', 'it would not');
-      return { begun, answer };
+      return { begun, ...(quiet !== true && { answer }) };
     },
   });
   const stage = await makeStage([worker], { host: { recording: { of, model: 'fast' } } });
@@ -161,6 +161,17 @@ test('keeps to the bytes of the policy, and says that it is cut', async () => {
   const constraints = { budgets: { maxArtifactBytes: 6_000n } };
   const { id } = await stage.run({ payload: { ask: 'x'.repeat(1_000), artifact: 'mine' }, env: asked, constraints });
   await stage.clock.during(stage.seen('committed', id));
+  expect(await recordingOf(stage, id)).toMatchObject({ exchanges: [], end: { cut: true } });
+});
+
+test('what cannot be written down costs the recording, not the job', async () => {
+  const { stage, driver } = await setUp();
+  let input: unknown = [];
+  for (let i = 0; i < 20_000; i++) input = [input];
+  driver.play({ parts: [{ type: 'tool_call', id: 'c', name: 't', input }, ...says('hi', 'fast').parts] });
+  const { id } = await stage.run({ payload: { ask: 'x', quiet: true }, env: asked });
+  await stage.clock.during(stage.seen('committed', id));
+  expect(await stage.view(id)).toMatchObject({ state: 'SUCCEEDED' });
   expect(await recordingOf(stage, id)).toMatchObject({ exchanges: [], end: { cut: true } });
 });
 

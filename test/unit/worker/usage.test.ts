@@ -175,3 +175,27 @@ test('what the provider refused was not paid for', async () => {
   expect(await sums(stage)).toEqual([]);
   expect(metrics.read('cortex_worker_model_requests_total{model="fast",outcome="failed"}')).toBe(1);
 });
+
+test('at a cost beyond what is exact: it is counted, with the largest that is', async () => {
+  const { stage, model } = await setUp({ cost: () => 99_000_000 });
+  model.play(says('a', 'fast', { inputTokens: 99_000_000, outputTokens: 0 }));
+  const { id } = await stage.run({ payload: { asks: ['x'] } });
+  await stage.clock.during(stage.seen('committed', id));
+  expect(await sums(stage)).toEqual([
+    expect.objectContaining({ requests: 1, inputTokens: 99_000_000, cost: Number.MAX_SAFE_INTEGER }),
+  ]);
+});
+
+test("that a provider cannot mean is nobody's, and the job is none the worse", async () => {
+  const { stage, model } = await setUp();
+  model.play(says('a', 'fast', { inputTokens: -5, outputTokens: 1.5 }), says('b', 'fast'));
+  const { id } = await stage.run({ payload: { asks: ['x', 'y'] } });
+  await stage.clock.during(stage.seen('committed', id));
+  expect(await stage.view(id)).toMatchObject({ state: 'SUCCEEDED' });
+  expect(JSON.parse((await stage.store.result(id, 'default')) ?? '')).toMatchObject({
+    usage: { input_tokens: 3, output_tokens: 2 },
+  });
+  expect(await sums(stage)).toEqual([
+    expect.objectContaining({ requests: 2, unmetered: 1, inputTokens: 3, outputTokens: 2 }),
+  ]);
+});
