@@ -49,10 +49,15 @@ export function sdkModel({ name, maxOutput, now, apiKey }: DriverOptions, { via,
       // Handed on with the end alone: why it stopped says whether they are whole.
       const calls: SdkCall[] = [];
       let inputLength = 0;
+      let restedAt = now();
       try {
         const sdk = via(wireFetch(name, alive));
         const { stream } = await sdk.doStream(callOptions(request, maxOutput, signal));
         for await (const part of stream) {
+          if (now() - restedAt >= turnMs) {
+            await turn();
+            restedAt = now();
+          }
           throwIfStopped(request.signal);
           alive();
           switch (part.type) {
@@ -90,6 +95,13 @@ export function sdkModel({ name, maxOutput, now, apiKey }: DriverOptions, { via,
     },
   };
 }
+
+/**
+ * How long parts that are there already are worked off before others get their turn, ms: a model that is faster than its reader would keep the
+ * process from its leases and its timers.
+ */
+const turnMs = 20;
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 type SdkPart<Type> = Extract<LanguageModelV3StreamPart, { readonly type: Type }>;
 type SdkCall = SdkPart<'tool-call'>;

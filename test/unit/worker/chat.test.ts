@@ -12,8 +12,10 @@ function setUp(cost: number | undefined = 0.5) {
   const models: Models = { default: model, concurrency: 3, cost: () => cost };
   const { run, parallel } = chat(models);
   if (!('here' in run)) throw new Error('it runs here');
-  const ask = async (prompt: string, signal = new AbortController().signal) =>
-    run.here({ prompt }, jobContext({ signal }));
+  const ask = async (prompt: string, signal = new AbortController().signal, env: Record<string, string> = {}) => {
+    const { job } = jobContext();
+    return run.here({ prompt }, jobContext({ signal, job: { ...job, request: { ...job.request, env } } }));
+  };
   return { model, parallel, ask };
 }
 
@@ -75,4 +77,11 @@ test('the signal of the attempt reaches the model', async () => {
   stop.abort(new CortexError('canceled', 'the job was cancelled'));
   await expect(asked).rejects.toThrow('the job was cancelled');
   expect(model.open).toBe(0);
+});
+
+test('max_output_tokens of the request bounds the answer', async () => {
+  const { model, ask } = setUp();
+  model.play(says('hi'));
+  await ask('hello', undefined, { max_output_tokens: '7' });
+  expect(model.requests[0]?.maxTokens).toBe(7);
 });
