@@ -19,7 +19,7 @@ test('others get their turn while a long answer comes at once', { timeout: 60_00
   });
   const sdk = { doStream: () => Promise.resolve({ stream }) } as unknown as LanguageModelV3;
   const about = { name: 'fast', model: 'm', baseUrl: 'http://127.0.0.1:1', apiKey: undefined, maxOutput: 10 };
-  const model = sdkModel({ ...about, now: () => Date.now() }, { via: () => sdk, tokens: [] });
+  const model = sdkModel({ ...about, now: () => Date.now() }, { via: () => sdk, tokens: ['in', 'out'] });
   let turns = 0;
   const timer = setInterval(() => turns++, 1);
   const { text } = await collect(
