@@ -99,7 +99,7 @@ async function tryAnswer(
   { signal, log, constraints }: JobContext,
   git: string | undefined,
 ): Promise<Tried> {
-  const proposal = proposalOf(answer, original);
+  const proposal = proposalOf(answer, { path, original });
   if (!proposal.ok) return { answer, problem: proposal.error };
   const result = fileAfter(proposal.value, { path, original });
   if (!result.ok) return { answer, problem: result.error };

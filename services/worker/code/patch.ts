@@ -25,12 +25,12 @@ function afterDiff(diff: string, { path, original }: CodeFile): Result<string, s
   let known: ReadonlySet<string> | undefined; // most diffs raise no such question
   const has = (line: string): boolean =>
     (known ??= new Set(linesOf(original).lines.map((one) => one.trimEnd()))).has(line.trimEnd());
-  // As git reads it, and when that leads nowhere by the marks of the lines.
+  // As git reads it, and when its counts lead nowhere by the marks of the lines.
   let reason: Result<string, string> = err('the patch is empty');
   for (const reading of ['counted', 'marked'] as const) {
-    const hunks = parseDiff(lines, reading, { path, has });
+    const { hunks, only } = parseDiff(lines, reading, { path, has });
     const result = hunks.ok ? applyHunks(original, hunks.value) : hunks;
-    if (result.ok) return result;
+    if (result.ok || only) return result;
     reason = result;
   }
   return reason;
