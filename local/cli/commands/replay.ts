@@ -1,6 +1,6 @@
 // cortex replay: runs a recorded job again, here and without any network, and shows where it comes to something else.
 import { z } from 'zod';
-import { recordingShape } from '#core/model/recording.ts';
+import { type Recording, recordingShape } from '#core/model/recording.ts';
 import { Stop } from '../../bootstrap/stop.mjs';
 import { runReplay } from '../../replay/run.ts';
 import { usageError } from '../args.ts';
@@ -63,13 +63,18 @@ export const replay: Command = {
       outcome.error_code === before.error_code &&
       outcome.error_message === before.error_message;
     if (args.flag('json')) out.json(JSON.stringify({ identical, ...outcome, divergence: divergence ?? null }));
-    else if (identical)
-      out.print(`identical: ${outcome.status}, ${exchanges.length} of ${exchanges.length} exchanges with models`);
+    else if (identical) out.print(`identical: ${outcome.status}, ${countOf(exchanges)}`);
     else if (divergence !== undefined) out.print(...showDivergence(divergence));
     else out.print(...showOutcomes(before, outcome));
     return identical ? exit.ok : exit.failed;
   },
 };
+
+function countOf(exchanges: Recording['exchanges']): string {
+  const tools = exchanges.filter(({ request }) => 'tool' in request).length;
+  const models = exchanges.length - tools;
+  return `${models} of ${models} exchanges with models${tools === 0 ? '' : `, ${tools} of ${tools} with tools`}`;
+}
 
 /** The payload that was stored, or what is asked for in its place. */
 async function readPayload({ args, sources }: Context, stored: string | null): Promise<string | null> {
