@@ -28,7 +28,7 @@ export const replay: Command = {
     json: { kind: 'flag', help: 'print what it came to as JSON' },
   },
   notes: [
-    'A job is recorded that was submitted with --record, or whose worker has MODEL_RECORD=all. The handler is that of this checkout; models answer as they did then. The exit code is 0 when all is as it was, and 1 when something differs; 2 when the recording is not enough to run it.',
+    'A job is recorded that was submitted with --record, or whose worker has MODEL_RECORD=all; none is where that is off. The handler is that of this checkout; models and programs answer as they did then. The exit code is 0 when all is as it was, and 1 when something differs; 2 when the recording is not enough to run it.',
   ],
   examples: [
     ['replay 0199f0c2-...', 'whether the code of today comes to the same'],

@@ -48,7 +48,7 @@ test('other words are a divergence, the first one is told, and from then on noth
 
 test('a tool answers what it answered then, or fails as it failed, and other input is a divergence', async () => {
   const use = { tool: 'git diff', input: { path: 'a', result: 'one\n' } };
-  const said = { type: 'exchange', request: use, parts: [{ type: 'text', text: 'the diff' }] } as const;
+  const said: RecordedExchange = { type: 'exchange', request: use, parts: [{ type: 'text', text: 'the diff' }] };
   const error = { code: 'unavailable', message: 'no git' } as const;
   const { recorded, ask } = setUp(answered('a', 'one'), said, { ...said, parts: [], error }, said);
   await ask(asked('a'));

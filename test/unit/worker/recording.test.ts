@@ -5,7 +5,6 @@ import { CortexError } from '#core/errors.ts';
 import { createMemoryModel, says } from '#core/model/memory.ts';
 import { type AttemptLine, maxRecordingBytes, parseRecording } from '#core/model/recording.ts';
 import type { Models } from '#core/model/serve.ts';
-import { unwrap } from '#core/result.ts';
 import { asking } from '../../../services/worker/asking.ts';
 import { defineWorker } from '../../../services/worker/define.ts';
 import { createRecorder, type Recording } from '../../../services/worker/recorder.ts';
@@ -40,12 +39,18 @@ async function setUp(of: Recording['of'] = 'asked') {
 
 const asked = { record: 'true' };
 
+function readRecording(text: string) {
+  const read = parseRecording(text);
+  if (!read.ok) throw new Error(read.error);
+  return read.value;
+}
+
+const readBytes = (bytes: Uint8Array) => readRecording(new TextDecoder().decode(bytes));
+
 async function recordingOf(stage: SteppedStage, id: string) {
   const found = await stage.store.recording(id, 'default');
   if (found?.recording === undefined || found.recording === null) return undefined;
-  const read = parseRecording(found.recording);
-  if (!read.ok) throw new Error(read.error);
-  return { ...read.value, payload: found.payload, result: found.result };
+  return { ...readRecording(found.recording), payload: found.payload, result: found.result };
 }
 
 test('holds what was asked and answered, the clock, the job and the end', async () => {
@@ -169,7 +174,7 @@ test('counts what it writes: many small pieces have the same 4 MiB, to the byte'
     const exchange = recorder.exchange({ messages: [{ role: 'user', content: ask }] });
     for (let i = 0; i < 130_000; i++) exchange.part({ type: 'text', text: 'word' }, undefined);
     const bytes = recorder.bytes(end, maxRecordingBytes);
-    return [bytes.length, unwrap(parseRecording(new TextDecoder().decode(bytes))).end.cut];
+    return [bytes.length, readBytes(bytes).end.cut];
   };
   const [length, isCut] = bytesOf('');
   expect(isCut).toBe(false);
@@ -184,7 +189,7 @@ test('keeps what a tool answered, or that it failed', async () => {
   expect(await useTool({ recorder }, use, () => Promise.resolve('the diff'))).toBe('the diff');
   const error = new CortexError('unavailable', 'no git');
   await expect(useTool({ recorder }, use, () => Promise.reject(error))).rejects.toBe(error);
-  const { exchanges } = unwrap(parseRecording(new TextDecoder().decode(recorder.bytes(end))));
+  const { exchanges } = readBytes(recorder.bytes(end));
   expect(exchanges).toEqual([
     { type: 'exchange', request: use, parts: [{ type: 'text', text: 'the diff' }] },
     { type: 'exchange', request: use, parts: [], error: { code: 'unavailable', message: 'no git' } },
