@@ -25,8 +25,8 @@ export type Reading = 'counted' | 'marked';
 export interface Parsed {
   /** The hunks that change something; or what is wrong, in words for whoever wrote it. */
   readonly hunks: Result<readonly Hunk[], string>;
-  /** The counts hold, and marked lines stand behind them: another reading would take words for code. */
-  readonly only: boolean;
+  /** Marked lines stand behind what the counts cover: words, or lines that the counts forgot. */
+  readonly trailed: boolean;
 }
 
 export interface DiffOf {
@@ -71,7 +71,7 @@ export function diffLines(text: string): readonly string[] {
 export function parseDiff(lines: readonly string[], reading: Reading, file: DiffOf): Parsed {
   const behind: Behind = { blank: false, marked: false, words: false };
   const hunks = hunksOf(lines, reading, file, behind);
-  return { hunks, only: behind.marked };
+  return { hunks, trailed: behind.marked };
 }
 
 /** What stands behind the lines that a hunk's counts cover. */

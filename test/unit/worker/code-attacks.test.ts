@@ -179,9 +179,15 @@ const attacks: Readonly<Record<string, Attack>> = {
     turn: diff(`${head}@@\n one\n-two\n+TWO\n\nWhat I did:\n- made it louder\n`),
     ends: /is no line of the file/,
   },
-  'words with a mark behind right counts': { turn: diff(shouted), code: verse, ends: loud },
-  'words with a mark behind right counts, in a text': { turn: says(shouted), code: verse, ends: loud },
-  'words with a mark behind right counts, in a fence': { turn: fenced(shouted, 'diff'), code: verse, ends: loud },
+  'words with a mark behind right counts': { turn: diff(shouted), ends: done },
+  'words with a mark behind right counts, in a text': { turn: says(shouted), ends: done },
+  'words with a mark behind right counts, in a fence': { turn: fenced(shouted, 'diff'), ends: done },
+  'words with a mark where the file has a blank line': { turn: diff(shouted), code: verse, ends: /may be words or/ },
+  'words with a mark where it has one, in a text': { turn: says(shouted), code: verse, ends: /may be words or/ },
+  'words with a mark where it has one, in a fence': {
+    turn: fenced(shouted, 'diff'),
+    ...{ code: verse, ends: /may be words or/ },
+  },
   'a rule behind right counts': { turn: diff(`${head}${toFive}\n-\n`), code: verse, ends: loud },
   'words with a mark right behind the counts': {
     turn: diff(`${head}${toFive}+ Now it is in capitals\n`),
