@@ -1,8 +1,9 @@
-// Models made of a recording: exchange n is answered as it was answered then, if it is asked for with the same words; anything else is a
-// divergence, and from then on nothing is answered.
+// Models and tools made of a recording: exchange n is answered as it was answered then, if it is asked for with the same words; anything else
+// is a divergence, and from then on nothing is answered.
+import { CortexError } from '#core/errors.ts';
 import type { Models } from './serve.ts';
 import { ModelError, throwIfStopped } from './model.ts';
-import { type Difference, firstDifference, type RecordedExchange } from './recording.ts';
+import { type Difference, firstDifference, type RecordedExchange, type ToolRequest } from './recording.ts';
 
 /** Where a run leaves its recording. */
 export interface Divergence {
@@ -16,6 +17,8 @@ export interface Divergence {
 
 export interface RecordedModels {
   readonly models: Models;
+  /** What the tool answered then. */
+  tool(use: ToolRequest): Promise<string>;
   /** The first one; once the run is over also that something was not asked for. */
   divergence(over: boolean): Divergence | undefined;
 }
@@ -67,6 +70,13 @@ export function recordedModels(name: string, exchanges: readonly RecordedExchang
       },
       concurrency: 1,
       cost: (model, usage) => costs.get(priced(model, usage)),
+    },
+    async tool(use) {
+      const { parts, error } = take(use);
+      const [part] = parts;
+      if (part?.type === 'text') return Promise.resolve(part.text); // a later turn, as from a program
+      if (error !== undefined) throw new CortexError(error.code, error.message);
+      throw new CortexError('unavailable', `exchange ${next} had no end when it was recorded`);
     },
     divergence(over) {
       if (diverged !== undefined || !over || next >= exchanges.length) return diverged;

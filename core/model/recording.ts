@@ -1,5 +1,5 @@
-// What was said between an attempt and its models, as lines of JSON: one about the attempt, one for each exchange in the order in which they
-// were begun, one about the end. It holds all that a handler heard, so that it can be run again without anybody being asked.
+// What was said between an attempt and its models and tools, as lines of JSON: one about the attempt, one for each exchange in the order in
+// which they were begun, one about the end. It holds all that a handler heard, so that it can be run again without anybody being asked.
 import { z } from 'zod';
 import { errorCodes } from '#core/errors.ts';
 import { err, ok, type Result } from '#core/result.ts';
@@ -11,8 +11,13 @@ export const recordingName = 'exchanges';
 /** Bytes of a recording at most; a longer one is cut, says so, and cannot be replayed. */
 export const maxRecordingBytes = 4 * 2 ** 20;
 
-/** A request without what is the attempt's: messages, tools, bounds. */
-const request = z.looseObject({ messages: z.array(z.unknown()) });
+/** To a model, without what is the attempt's: messages, tools, bounds. */
+const modelRequest = z.looseObject({ messages: z.array(z.unknown()) });
+
+/** To a program that the handler runs; its answer is one part of text. */
+const toolRequest = z.object({ tool: z.string(), input: z.record(z.string(), z.unknown()) });
+
+const request = z.union([modelRequest, toolRequest]);
 
 const usage = z.object({ inputTokens: z.number(), outputTokens: z.number() });
 const part = z.discriminatedUnion('type', [
@@ -70,6 +75,7 @@ const endLine = z.object({
 
 export type AttemptLine = z.output<typeof attemptLine>;
 export type RecordedRequest = z.output<typeof request>;
+export type ToolRequest = z.output<typeof toolRequest>;
 export type RecordedPart = z.output<typeof part>;
 export type RecordedExchange = z.output<typeof exchangeLine>;
 export type EndLine = z.output<typeof endLine>;

@@ -56,11 +56,14 @@ export class ClientError extends Stop {
   readonly passing: boolean;
   /** How long to wait first, ms; from Retry-After. */
   readonly retryAfter: number | undefined;
+  /** The gateway's HTTP status; undefined: it was no answer of a gateway. */
+  readonly status: number | undefined;
 
-  constructor(message: string, exitCode: number, passing: boolean, retryAfter?: number) {
+  constructor(message: string, exitCode: number, passing: boolean, retryAfter?: number, status?: number) {
     super(message, exitCode);
     this.passing = passing;
     this.retryAfter = retryAfter;
+    this.status = status;
   }
 }
 
@@ -193,7 +196,7 @@ function refusal(gateway: GatewayAddress, response: Response, text: string, hasK
   if (line === '') line = `the gateway answered ${status}`;
   if (status >= 500) line = `the gateway cannot answer now (${status}): ${line}`;
   const passing = status === 429 || status === 502 || status === 503 || status === 504;
-  return new ClientError(line, exitOfStatus(status), passing, retryAfter(response.headers.get('retry-after')));
+  return new ClientError(line, exitOfStatus(status), passing, retryAfter(response.headers.get('retry-after')), status);
 }
 
 function retryAfter(text: string | null): number | undefined {

@@ -31,7 +31,7 @@ async function replay(): Promise<Replayed> {
     .find(({ topic }) => topic === attempt.topic);
   if (definition === undefined) return { problem: `there is no worker for ${attempt.topic} here` };
   try {
-    const outcome = await replayAttempt(definition, { attempt, end }, payload);
+    const outcome = await replayAttempt(definition, { attempt, end }, payload, (use) => models.tool(use));
     return {
       outcome: {
         ...{ status: outcome.status, result: outcome.result ?? null },

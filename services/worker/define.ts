@@ -13,6 +13,7 @@ import type { Fence } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { isTopic } from '#core/protocol/subjects.ts';
 import { parsePayload } from '#core/protocol/payloads.ts';
+import type { ToolRequest } from '#core/model/recording.ts';
 import type { Result } from '#core/result.ts';
 import type { JobRequest } from '#proto/cortex/agent/v1/job_pb.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
@@ -63,8 +64,10 @@ export interface JobContext {
   artifact(name: string, bytes: Uint8Array): Promise<string>;
   /** Hears of what was asked of models: asking.ts tells it. Absent where nobody counts, as in a thread. */
   readonly meter?: Pick<Meter, 'sent'>;
-  /** Keeps what is said to models and by them, where that was asked for: asking.ts tells it. */
+  /** Keeps what is said to models and tools and by them, where that was asked for: asking.ts and tool.ts tell it. */
   readonly recorder?: Pick<Recorder, 'exchange'>;
+  /** In a replay: what a tool answered when it was recorded. */
+  readonly recordedTool?: (use: ToolRequest) => Promise<string>;
   /** Carries job_id, trace_id and tenant. */
   readonly log: Log;
   /** Wall clock, ms since the epoch. */

@@ -1,5 +1,5 @@
-// Records what one attempt says to its models and hears from them, and what its clock told, as an artifact of the job; the lines are those
-// of core/model/recording.ts. Bounded: beyond the bound it keeps nothing more and says that it is cut.
+// Records what one attempt says to its models and tools and hears from them, and what its clock told, as an artifact of the job; the lines are
+// those of core/model/recording.ts. Bounded: beyond the bound it keeps nothing more and says that it is cut.
 import { toJson } from '@bufbuild/protobuf';
 import { toCortexError } from '#core/errors.ts';
 import type { ModelPart } from '#core/model/model.ts';
@@ -10,6 +10,7 @@ import {
   type RecordedExchange,
   recordedPart,
   recordingName,
+  type ToolRequest,
 } from '#core/model/recording.ts';
 import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import type { StoreArtifact } from './artifacts.ts';
@@ -35,7 +36,7 @@ export interface OpenExchange {
 
 export interface Recorder {
   /** Begins an exchange; one that is neither ended nor failed was left by its reader. */
-  exchange(question: Question): OpenExchange;
+  exchange(request: Question | ToolRequest): OpenExchange;
   /** Notes what the handler is told as the time, and answers it. */
   time(ms: number): number;
   /** Whether there is a recording to keep. */
@@ -81,15 +82,15 @@ export function createRecorder(first: AttemptLine, always: boolean): Recorder {
       cut = true; // nested too deep, or in a circle: the job goes on without its recording
       return undefined;
     }
-    kept += encoder.encode(text).length + 64; // and what stands around it
-    if (kept > maxRecordingBytes - 4096) cut = true;
+    kept += encoder.encode(text).length + 1; // a comma or the end of a line; what else is written is counted when all is there
+    if (kept > maxRecordingBytes) cut = true;
     return cut ? undefined : text;
   };
 
   return {
-    exchange(question) {
-      asked = true;
-      const request = keep(question);
+    exchange(asks) {
+      asked ||= 'messages' in asks;
+      const request = keep(asks);
       if (request === undefined) return { part: () => undefined, failed: () => undefined };
       const one: (typeof exchanges)[number] = { request, parts: [], error: undefined };
       exchanges.push(one);

@@ -1,5 +1,5 @@
-// Runs a recorded attempt again: the same handler, the payload that was stored, its clock and its ids as they were. Models are what the
-// caller has made of the recording; keeping the network away is the caller's business too.
+// Runs a recorded attempt again: the same handler, the payload that was stored, its clock and its ids as they were. Models and tools are what
+// the caller has made of the recording; keeping the network away is the caller's business too.
 import { fromJson } from '@bufbuild/protobuf';
 import { CortexError } from '#core/errors.ts';
 import { silentLog } from '#core/log.ts';
@@ -12,16 +12,18 @@ import { prepare } from './execute.ts';
 import { defaultLimits } from './host.ts';
 import { failed, type Outcome, outcomeOf, type Settled } from './outcome.ts';
 
-/** What the attempt comes to. Throws CortexError `unimplemented` for a handler in a thread: it reads what no recording holds. */
+/**
+ * What the attempt comes to. Throws CortexError `unimplemented` for a handler that reads what no recording holds: one in a thread, or one that
+ * reached for what is refused here.
+ */
 export async function replayAttempt(
   definition: WorkerDefinition,
   { attempt, end }: Pick<Recording, 'attempt' | 'end'>,
   payload: string | null,
+  recordedTool: NonNullable<JobContext['recordedTool']>,
 ): Promise<Outcome> {
   const { run, topic } = definition;
-  if (!('here' in run)) {
-    throw new CortexError('unimplemented', `${topic} reads what no recording holds, so it cannot be replayed`);
-  }
+  if (!('here' in run)) throw notRecorded(topic);
   const prepared = prepare(definition, attempt.constraints, payload);
   if (!prepared.ok) return failed(prepared.error);
   const { input, constraints } = prepared.value;
@@ -42,6 +44,7 @@ export async function replayAttempt(
     progress: () => undefined,
     output: () => undefined,
     artifact: (name) => Promise.resolve(formatPointer(`res:${request.jobId}-${name}-${attempt.fence}`)),
+    recordedTool,
     log: silentLog,
     now() {
       // Whoever asks more often than then hears the last one again.
@@ -53,6 +56,7 @@ export async function replayAttempt(
   try {
     settled = { value: await run.here(input, context) };
   } catch (error) {
+    if (isRefused(error)) throw notRecorded(topic);
     settled = { error };
   }
   if (end.deadline) {
@@ -60,4 +64,15 @@ export async function replayAttempt(
     return { status: status as Outcome['status'], retryable: false, result: undefined, errorCode, errorMessage };
   }
   return outcomeOf(settled, definition, limitsUnder(constraints, defaultLimits).resultBytes);
+}
+
+function notRecorded(topic: string): CortexError {
+  return new CortexError('unimplemented', `${topic} reads what no recording holds, so it cannot be replayed`);
+}
+
+/** The right to a file, a program or a thread that the process was started without. */
+function isRefused(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('code' in cause && cause.code === 'ERR_ACCESS_DENIED') return true;
+  return false;
 }

@@ -1,5 +1,6 @@
 // job.code.llm and job.workflow.plan: the real worker process, and a server that speaks the provider's wire format.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from '../helpers/cli.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { type ModelServer, type ModelTurn, startModelServer } from '../helpers/model-server.ts';
 import { type ServiceProcess, startService } from '../helpers/service-process.ts';
@@ -127,6 +128,28 @@ describe('job.code.llm', () => {
       errorMessage: `model ollama gave no patch that can be used, twice: ${reason}`,
     });
     expect(requests).toHaveLength(2);
+  });
+
+  test('a recorded one is replayed to the same bytes, without its model and without git', {
+    timeout: 60_000,
+  }, async () => {
+    server.play(submits({ diff: diff.replace('-  return', '-  retour') }), submits({ diff, summary: 'It adds now.' }));
+    const id = await submit('job.code.llm', job, { record: true });
+    expect(await resultOf(id)).toMatchObject({ repaired: true });
+    const before = server.requests.length;
+    const env = { CORTEX_URL: system.gateway.process.urls['http'] ?? '' };
+    const run = await runCli(['replay', id, '--json'], { env });
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(run.stdout)).toMatchObject({ identical: true, result: await system.store.result(id, 'default') });
+    expect(server.requests).toHaveLength(before);
+    expect(await runCli(['replay', id], { env })).toMatchObject({
+      stdout: 'identical: SUCCEEDED, 2 of 2 exchanges with models, 1 of 1 with tools\n',
+    });
+    const other = await runCli(['replay', id, '--payload', '-'], {
+      env,
+      stdin: JSON.stringify({ context: { ...job, code_snippet: `${code}// end\n` } }),
+    });
+    expect(other).toMatchObject({ code: 1, stdout: expect.stringMatching(/^exchange 1 differs/) as unknown });
   });
 
   test('a model without tools is asked in words', { timeout: 30_000 }, async () => {

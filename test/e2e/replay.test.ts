@@ -125,7 +125,7 @@ test('a job without models is run again as well, and shows what another payload 
 test('what was not recorded, is not there or belongs to somebody else is one line', { timeout: 60_000 }, async () => {
   const id = await system.submit('job.chat.simple', 'hello');
   await system.reach(id, 'SUCCEEDED');
-  const how = 'submit it with "record": true, or set MODEL_RECORD=all for its worker';
+  const how = 'submit it with "record": true to a worker without MODEL_RECORD=off, or set MODEL_RECORD=all there';
   expect(await cortex('replay', id)).toEqual({
     ...{ code: 5, stdout: '', stderr: `cortex: the job has no recording (any more): ${how}\n` },
   });

@@ -16,7 +16,7 @@ export function recordingRoutes({ store }: Pick<GatewayDeps, 'store'>): readonly
     if (found === undefined) throw notFound();
     const { job, payload, result, recording } = found;
     if (recording === null) {
-      const how = 'submit it with "record": true, or set MODEL_RECORD=all for its worker';
+      const how = 'submit it with "record": true to a worker without MODEL_RECORD=off, or set MODEL_RECORD=all there';
       throw new CortexError('not_found', `the job has no recording (any more): ${how}`);
     }
     const read = parseRecording(recording);

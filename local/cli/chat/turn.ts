@@ -3,9 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { Stop } from '../../bootstrap/stop.mjs';
-import type { Client } from '../client.ts';
+import type { Call, Client } from '../client.ts';
 import type { Context } from '../command.ts';
-import { accepted, cancelled, jobDetail, type JobDetail, jobPath } from '../job.ts';
+import { exit } from '../exit.ts';
+import { type Accepted, accepted, cancelled, jobDetail, type JobDetail, jobPath } from '../job.ts';
 import { reconnecting } from '../reconnect.ts';
 import { readEvents, type SseEvent } from '../sse.ts';
 import { oneLine, visible } from '../text.ts';
@@ -28,33 +29,63 @@ const piece = z.object({ offset: z.number(), text: z.string() });
 const step = z.looseObject({ state: z.string().default('') });
 const result = z.looseObject({ response: z.string() });
 
-/** Aborted by `stop` it cancels the job. Throws Stop: refused, the gateway away, interrupted from outside (then the job is cancelled as well). */
+/**
+ * Aborted by `stop` it cancels the job. Throws Stop: refused, the gateway away, not to be cancelled, interrupted from outside (then the job is
+ * cancelled as well).
+ */
 export async function ask(context: Context, client: Client, question: Question, stop: AbortSignal): Promise<Turn> {
   const { out, signal } = context;
   const { topic, prompt, history } = question;
-  const { value } = await client.call({
+  const submit: Call<Accepted> = {
     method: 'POST',
     path: '/api/v1/jobs',
     headers: { 'idempotency-key': randomUUID() },
     body: { topic, prompt, ...(history.length > 0 && { context: { messages: history } }) },
     schema: accepted,
-  });
-  const id = value.job_id;
+  };
+  const either = AbortSignal.any([signal, stop]);
   const printed = createPrinter(context);
+  let id: string | undefined;
   try {
+    ({ job_id: id } = (await context.client(either).call(submit)).value);
     const job = await followJob(context, client, { id, stop, printed });
     return tell(job, printed, context);
   } catch (error) {
-    if (!(error instanceof Stop) || !(stop.aborted || signal.aborted)) throw error;
+    if (!either.aborted || !(error instanceof Stop || error === either.reason)) throw error;
     printed.end();
-    const { value: ended } = await context.client(AbortSignal.timeout(10_000)).call({
-      method: 'POST',
-      path: `${jobPath(id)}/cancel`,
-      schema: cancelled,
-    });
+    const ended = await cancelAsked(context, submit, id);
     out.note(ended.state === 'CANCELLED' ? 'cancelled' : `it had ended before: ${oneLine(ended.state)}`);
-    if (signal.aborted) throw new Stop(`stopped; job ${id} is ${oneLine(ended.state)}`, error.exitCode);
+    if (signal.aborted) throw new Stop(`stopped; job ${ended.id} is ${oneLine(ended.state)}`, exit.interrupted);
     return { state: ended.state, answer: undefined };
+  }
+}
+
+/** How long a gateway may take to cancel, ms. */
+const cancelMs = 10_000;
+
+/** Cancels the job of that submission, `id` where the gateway has said it. Throws Stop that says what goes on. */
+async function cancelAsked(
+  context: Context,
+  submit: Call<Accepted>,
+  known: string | undefined,
+): Promise<{ readonly id: string; readonly state: string }> {
+  const time = AbortSignal.timeout(cancelMs);
+  const client = context.client(time);
+  context.out.progress('cancelling ...', 0);
+  let id = known;
+  try {
+    // It may have been accepted without a word: the same idempotency key leads to the same job.
+    ({ job_id: id } = id === undefined ? (await client.call(submit)).value : { job_id: id });
+    const { value } = await client.call({ method: 'POST', path: `${jobPath(id)}/cancel`, schema: cancelled });
+    return { id, state: value.state };
+  } catch (error) {
+    if (!(error instanceof Stop) && error !== time.reason) throw error;
+    const why = error instanceof Stop ? error.message : `the gateway did not answer within ${cancelMs / 1_000} s`;
+    const job = id === undefined ? 'the job, if there is one,' : `job ${id}`;
+    const code = error instanceof Stop ? error.exitCode : exit.unreachable;
+    throw new Stop(`not cancelled: ${why}; ${job} goes on`, context.signal.aborted ? exit.interrupted : code);
+  } finally {
+    context.out.done();
   }
 }
 

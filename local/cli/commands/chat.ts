@@ -4,6 +4,7 @@ import { createConversation } from '../chat/conversation.ts';
 import { openLines } from '../chat/lines.ts';
 import { Stop } from '../../bootstrap/stop.mjs';
 import { usageError } from '../args.ts';
+import { ClientError } from '../client.ts';
 import { type Command, type Context, gatewayOptions } from '../command.ts';
 import { exit, type ExitCode, exitOfState } from '../exit.ts';
 import { oneLine } from '../text.ts';
@@ -27,7 +28,7 @@ export const chat: Command = {
   },
   notes: [
     'Each line is a question, and each question a job; the answer is printed as it is made. What was said goes along with the next question, the oldest is left out when it grows too long.',
-    'Ctrl-C during an answer cancels its job. Ctrl-C or Ctrl-D at the prompt leaves. Through a pipe each line is a question as well, and the exit code is that of the first one that failed.',
+    'Ctrl-C during an answer cancels its job. Ctrl-C or Ctrl-D at the prompt leaves. Through a pipe each line is a question as well, also behind one that was refused, and the exit code is that of the first one that failed.',
   ],
   examples: [
     ['chat', 'a conversation'],
@@ -50,6 +51,11 @@ export const chat: Command = {
   },
 };
 
+/** Whether the gateway refused what this question says, and not whoever asks. */
+function isItsOwn(error: Stop): boolean {
+  return error instanceof ClientError && [400, 413, 422].includes(error.status ?? 0);
+}
+
 /** Questions until there is none any more. */
 async function converse(
   context: Context,
@@ -68,10 +74,11 @@ async function converse(
         const { state } = await lines.during((stop) => turn(prompt, stop));
         if (failed === exit.ok) failed = exitOfState(state);
       } catch (error) {
-        // At a terminal the conversation goes on when the gateway is there again.
-        if (!lines.interactive || !(error instanceof Stop) || signal.aborted) throw error;
+        // At a terminal the conversation goes on when the gateway is there again; through a pipe, where the next question may do better.
+        if (signal.aborted || !(error instanceof Stop && (lines.interactive || isItsOwn(error)))) throw error;
         out.done();
         out.note(`cortex: ${oneLine(error.message)}`);
+        if (failed === exit.ok) failed = error.exitCode as ExitCode;
       }
     }
   } finally {

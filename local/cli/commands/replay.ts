@@ -1,6 +1,6 @@
 // cortex replay: runs a recorded job again, here and without any network, and shows where it comes to something else.
 import { z } from 'zod';
-import { recordingShape } from '#core/model/recording.ts';
+import { type Recording, recordingShape } from '#core/model/recording.ts';
 import { Stop } from '../../bootstrap/stop.mjs';
 import { runReplay } from '../../replay/run.ts';
 import { usageError } from '../args.ts';
@@ -28,7 +28,7 @@ export const replay: Command = {
     json: { kind: 'flag', help: 'print what it came to as JSON' },
   },
   notes: [
-    'A job is recorded that was submitted with --record, or whose worker has MODEL_RECORD=all. The handler is that of this checkout; models answer as they did then. The exit code is 0 when all is as it was, and 1 when something differs; 2 when the recording is not enough to run it.',
+    'A job is recorded that was submitted with --record, or whose worker has MODEL_RECORD=all; none is where that is off. The handler is that of this checkout; models and programs answer as they did then. The exit code is 0 when all is as it was, and 1 when something differs; 2 when the recording is not enough to run it.',
   ],
   examples: [
     ['replay 0199f0c2-...', 'whether the code of today comes to the same'],
@@ -63,13 +63,18 @@ export const replay: Command = {
       outcome.error_code === before.error_code &&
       outcome.error_message === before.error_message;
     if (args.flag('json')) out.json(JSON.stringify({ identical, ...outcome, divergence: divergence ?? null }));
-    else if (identical)
-      out.print(`identical: ${outcome.status}, ${exchanges.length} of ${exchanges.length} exchanges with models`);
+    else if (identical) out.print(`identical: ${outcome.status}, ${countOf(exchanges)}`);
     else if (divergence !== undefined) out.print(...showDivergence(divergence));
     else out.print(...showOutcomes(before, outcome));
     return identical ? exit.ok : exit.failed;
   },
 };
+
+function countOf(exchanges: Recording['exchanges']): string {
+  const tools = exchanges.filter(({ request }) => 'tool' in request).length;
+  const models = exchanges.length - tools;
+  return `${models} of ${models} exchanges with models${tools === 0 ? '' : `, ${tools} of ${tools} with tools`}`;
+}
 
 /** The payload that was stored, or what is asked for in its place. */
 async function readPayload({ args, sources }: Context, stored: string | null): Promise<string | null> {

@@ -4,6 +4,7 @@ import type { Answer } from '#core/model/model.ts';
 import { type CodeFinding, codeFinding, maxCodeLength } from '#core/protocol/code-payloads.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { blocksOf } from './fences.ts';
+import type { CodeFile } from './patch.ts';
 import { knownLines, looksWhole } from './whole-file.ts';
 
 export const toolName = 'submit_patch';
@@ -16,8 +17,8 @@ export interface Proposal {
   readonly analysis?: readonly CodeFinding[];
 }
 
-/** The proposal; or what is wrong, in words for the model. */
-export function proposalOf(answer: Answer, original: string): Result<Proposal, string> {
+/** The proposal for this file; or what is wrong, in words for the model. */
+export function proposalOf(answer: Answer, file: CodeFile): Result<Proposal, string> {
   if (answer.finish === 'length')
     return err('the answer reached its bound of tokens and is not whole; make it shorter');
   if (answer.finish === 'filtered') return err('the answer was filtered and is not whole');
@@ -25,21 +26,21 @@ export function proposalOf(answer: Answer, original: string): Result<Proposal, s
   if (calls.length > 1) return err(`${toolName} was called ${calls.length} times; call it once, with the whole patch`);
   const [call] = calls;
   if (call !== undefined) return fromFields(call.input) ?? err(`${toolName} was called without a diff or a content`);
-  return fromText(answer.text, original);
+  return fromText(answer.text, file);
 }
 
 /** More blocks than this are no answer, and each is looked at more than once. */
 const mostBlocks = 50;
 
-function fromText(text: string, original: string): Result<Proposal, string> {
-  // A file that is JSON itself may be what JSON in the answer is, too.
-  const isJson = typeof parsedJson(original.trim()) === 'object';
+function fromText(text: string, { path, original }: CodeFile): Result<Proposal, string> {
+  // A file that is JSON itself, or is to become it, may be what JSON in the answer is, too.
+  const isJson = /\.json[c5]?$/i.test(path) || typeof parsedJson(original.trim()) === 'object';
   const whole = fromJson(text, isJson);
   if (whole !== undefined) return whole;
   const blocks = blocksOf(text);
   if (blocks.length > mostBlocks) return err(`there are ${blocks.length} blocks in the answer; give one`);
   for (const { body, open } of blocks) {
-    const said = open ? undefined : fromJson(body, isJson);
+    const said = open || isJson ? undefined : fromJson(body, isJson);
     if (said !== undefined) return said;
   }
   if (blocks.some(({ open }) => open)) return err('a block of code in the answer is not closed');
@@ -52,8 +53,9 @@ function fromText(text: string, original: string): Result<Proposal, string> {
     const from = areDiffs.indexOf(true);
     if (blocks.some(({ language }, i) => i > from && language === '' && areDiffs[i] === false))
       return err('another block follows the diff, which may be a part of it; give one block with the diff alone');
-    // Several ones are parts of one patch, if they are for one file.
-    return ok({ diff: blocks.flatMap(({ body }, i) => (areDiffs[i] === true ? [body] : [])).join('') });
+    // Several ones may be parts of one patch, or one that was thought better of and the one in its place.
+    const [diff = '', ...others] = blocks.flatMap(({ body }, i) => (areDiffs[i] === true ? [body] : []));
+    return others.length === 0 ? ok({ diff }) : err(severalDiffs(others.length + 1));
   }
   const [block, other] = blocks;
   if (other !== undefined) return err('there are several blocks of code, and none of them is a diff');
@@ -61,6 +63,8 @@ function fromText(text: string, original: string): Result<Proposal, string> {
   if (looksWhole(known, text)) return ok({ file: { content: text, isSaid: false } });
   return hasDiff(text) ? ok({ diff: fromFirstHead(text) }) : err('there is no patch in the answer');
 }
+
+const severalDiffs = (count: number): string => `there are ${count} blocks with a diff; give the whole change in one`;
 
 const fieldNames = new Set([
   'diff',
@@ -96,9 +100,10 @@ function fromFields(value: unknown): Result<Proposal, string> | undefined {
   if (diff !== undefined && diff.trim() !== '') {
     if (!diff.isWellFormed() || diff.includes('\0')) return err('the diff holds characters that are no text');
     // Some put a fence around it even here.
-    const [block, other] = blocksOf(diff);
-    const isFenced = block !== undefined && other === undefined && !block.open && /^\s*(`{3}|~{3})/.test(diff);
-    return ok({ ...about, diff: isFenced ? block.body : diff });
+    const isFenced = /^\s*(`{3}|~{3})/.test(diff);
+    const [block, ...others] = isFenced ? blocksOf(diff) : [];
+    if (others.length > 0) return err(severalDiffs(others.length + 1));
+    return ok({ ...about, diff: block === undefined || block.open ? diff : block.body });
   }
   if (content !== undefined && content !== '') return ok({ ...about, file: { content, isSaid: true } });
   if (diff === undefined && content === undefined) return undefined;

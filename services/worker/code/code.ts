@@ -1,6 +1,7 @@
 // job.code.llm: a file and an instruction to the model, a patch back that applies to that file. What the model answers is taken for a
 // proposal: the patch in the result is git's own, between the file as it was and as the proposal makes it. An answer of no use is shown
 // to the model once, with the reason; then the job fails with it.
+import { createHash } from 'node:crypto';
 import { CortexError } from '#core/errors.ts';
 import { oneLine } from '#core/model/fault.ts';
 import type { Answer, ModelMessage } from '#core/model/model.ts';
@@ -11,6 +12,7 @@ import { defineWorker, type JobContext, type WorkerDefinition } from '../define.
 import { maxTokensOf } from '../max-tokens.ts';
 import { noModel } from '../no-model.ts';
 import { structured } from '../structured.ts';
+import { useTool } from '../tool.ts';
 import { type Proposal, proposalOf } from './answer.ts';
 import { gitDiff } from './git-diff.ts';
 import { fileAfter } from './patch.ts';
@@ -96,16 +98,19 @@ function unreadable(error: unknown): Useless {
 async function tryAnswer(
   answer: Answer,
   { file_path: path, code_snippet: original }: CodeContext,
-  { signal, log, constraints }: JobContext,
+  context: JobContext,
   git: string | undefined,
 ): Promise<Tried> {
-  const proposal = proposalOf(answer, original);
+  const proposal = proposalOf(answer, { path, original });
   if (!proposal.ok) return { answer, problem: proposal.error };
   const result = fileAfter(proposal.value, { path, original });
   if (!result.ok) return { answer, problem: result.error };
-  const patch = await gitDiff(
-    { path, original, result: result.value },
-    { signal, log, ...(git !== undefined && { git }) },
+  const { signal, log, constraints } = context;
+  const versions = { path, original, result: result.value };
+  // The original is in the payload already, and may be long.
+  const input = { ...versions, original: createHash('sha256').update(original).digest('hex') };
+  const patch = await useTool(context, { tool: 'git diff', input }, () =>
+    gitDiff(versions, { signal, log, ...(git !== undefined && { git }) }),
   );
   const tooLarge = sizeProblem(constraints, patch);
   if (tooLarge !== undefined) return { answer, problem: tooLarge.message, error: tooLarge };

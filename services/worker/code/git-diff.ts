@@ -37,8 +37,8 @@ export async function gitDiff({ path, original, result }: Versions, tools: DiffT
   const { maxMs = 30_000 } = tools;
   const time = new AbortController();
   const late = new CortexError('deadline_exceeded', `git needed more than ${maxMs / 1000} s for the patch`);
+  const folder = makeFolder('patch', maxMs); // before the timer, which would keep the process alive if there is no room for one
   const timer = setTimeout(() => time.abort(late), maxMs);
-  const folder = makeFolder('patch', maxMs);
   try {
     const home = join(folder, 'home');
     mkdirSync(home);

@@ -3,7 +3,7 @@ import { err, type Result } from '#core/result.ts';
 import type { Proposal } from './answer.ts';
 import { applyHunks } from './place.ts';
 import { linesOf } from './text.ts';
-import { diffLines, parseDiff } from './unified.ts';
+import { diffLines, parseDiff, type Reading } from './unified.ts';
 import { wholeFile } from './whole-file.ts';
 
 export interface CodeFile {
@@ -25,13 +25,16 @@ function afterDiff(diff: string, { path, original }: CodeFile): Result<string, s
   let known: ReadonlySet<string> | undefined; // most diffs raise no such question
   const has = (line: string): boolean =>
     (known ??= new Set(linesOf(original).lines.map((one) => one.trimEnd()))).has(line.trimEnd());
-  // As git reads it, and when that leads nowhere by the marks of the lines.
-  let reason: Result<string, string> = err('the patch is empty');
-  for (const reading of ['counted', 'marked'] as const) {
-    const hunks = parseDiff(lines, reading, { path, has });
-    const result = hunks.ok ? applyHunks(original, hunks.value) : hunks;
-    if (result.ok) return result;
-    reason = result;
-  }
-  return reason;
+  const read = (reading: Reading): { readonly result: Result<string, string>; readonly trailed: boolean } => {
+    const { hunks, trailed } = parseDiff(lines, reading, { path, has });
+    return { result: hunks.ok ? applyHunks(original, hunks.value) : hunks, trailed };
+  };
+  // As git reads it, and when its counts lead nowhere by the marks of the lines. Where that could make code of words, it has a veto and no more.
+  const { result, trailed } = read('counted');
+  if (result.ok ? !trailed : trailed) return result;
+  const other = read('marked').result;
+  if (!trailed || !result.ok) return other;
+  return other.ok && other.value !== result.value
+    ? err('the lines behind its last hunk may be words or lines of it; give the right counts and nothing behind them')
+    : result;
 }

@@ -1,7 +1,7 @@
 // Reads a unified diff for one file as models write it: with a head or without, in a foreign dialect of the head, with counts that are
 // wrong or missing. Two readings of the same text: `counted` believes the counts of each hunk, as git does, and is right where they are,
-// even if a changed line looks like the head of a diff; `marked` goes by the first character of each line. Anything but changed lines of
-// this one file is refused. What is not known is not guessed: where a hunk belongs, and whether its lines are there, is place.ts.
+// even if a changed line looks like the head of a diff; `marked` goes by the first character of each line, words behind the diff included,
+// and so it is for counts that are wrong, never for counts that hold. Anything but changed lines of this one file is refused. What is not known is not guessed: where a hunk belongs, and whether its lines are there, is place.ts.
 import { err, ok, type Result } from '#core/result.ts';
 import { isNameOf, isNothing, isPairOf } from './names.ts';
 
@@ -21,6 +21,13 @@ export interface Hunk {
 }
 
 export type Reading = 'counted' | 'marked';
+
+export interface Parsed {
+  /** The hunks that change something; or what is wrong, in words for whoever wrote it. */
+  readonly hunks: Result<readonly Hunk[], string>;
+  /** Marked lines stand behind what the counts cover: words, or lines that the counts forgot. */
+  readonly trailed: boolean;
+}
 
 export interface DiffOf {
   readonly path: string;
@@ -60,8 +67,27 @@ export function diffLines(text: string): readonly string[] {
   return whole ? lines.map((line) => line.slice(indent.length)) : lines;
 }
 
-/** The hunks that change something; or what is wrong, in words for whoever wrote it. */
-export function parseDiff(lines: readonly string[], reading: Reading, file: DiffOf): Result<readonly Hunk[], string> {
+/** Reads the lines of a diff for this file. */
+export function parseDiff(lines: readonly string[], reading: Reading, file: DiffOf): Parsed {
+  const behind: Behind = { blank: false, marked: false, words: false };
+  const hunks = hunksOf(lines, reading, file, behind);
+  return { hunks, trailed: behind.marked };
+}
+
+/** What stands behind the lines that a hunk's counts cover. */
+interface Behind {
+  /** Of the newest hunk. One that the hunk keeps would have a blank as its mark. */
+  blank: boolean;
+  marked: boolean;
+  words: boolean;
+}
+
+function hunksOf(
+  lines: readonly string[],
+  reading: Reading,
+  file: DiffOf,
+  behind: Behind,
+): Result<readonly Hunk[], string> {
   const hunks: Hunk[] = [];
   /** What follows `diff --git`, until names have been seen. */
   let pair: string | undefined;
@@ -71,6 +97,8 @@ export function parseDiff(lines: readonly string[], reading: Reading, file: Diff
     const line = lines[i] ?? '';
     const why = refused.find(([pattern]) => pattern.test(line))?.[1];
     if (why !== undefined) return err(why);
+    if (behind.words && (line.startsWith('@@') || isHeadPair(lines, i)))
+      return err('words stand between its hunks; give one diff, and nothing else');
     const pairHere = /^diff --git (.*)$/.exec(line)?.[1];
     const named = /^\*\*\* (?:Update|Add) File: (.*)$/.exec(line)?.[1];
     if (pairHere !== undefined) {
@@ -86,22 +114,29 @@ export function parseDiff(lines: readonly string[], reading: Reading, file: Diff
       isNamed = true;
       i += 2;
       // A head and then lines, without any `@@`.
-      if (reading === 'marked' && /^[ +-]/.test(lines[i] ?? '')) i = takeMarked(lines, i, undefined, file, hunks);
+      if (reading === 'marked' && /^[ +-]/.test(lines[i] ?? ''))
+        i = takeMarked(lines, i, undefined, file, hunks, behind);
     } else if (line.startsWith('@@')) {
       if (pair !== undefined && !isPairOf(pair, file.path)) return err(otherFile(pair, file.path));
       const numbers = header.exec(line);
       const start = numbers?.[1] === undefined ? undefined : Number(numbers[1]);
-      if (reading === 'marked') i = takeMarked(lines, i + 1, start, file, hunks);
+      if (reading === 'marked') i = takeMarked(lines, i + 1, start, file, hunks, behind);
       else {
         const next = takeCounted(lines, i + 1, start, numbers, hunks);
         if (next === undefined) return err(`hunk ${hunks.length + 1}: its counts are not those of its lines`);
         i = next;
+        behind.blank = false;
       }
       if (i < 0) return err(`hunk ${hunks.length}: a line of it may also be the head of a diff; give the right counts`);
     } else {
-      // Words around the diff. Right behind a hunk they would be lines that its counts do not cover.
-      if (reading === 'counted' && hunks.length > 0 && /^[+-]/.test(line)) {
-        return err(`hunk ${hunks.length}: its counts are not those of its lines`);
+      // Words around the diff, as git has it. Without a blank line before them they may be lines that the counts forgot.
+      if (reading === 'counted' && hunks.length > 0) {
+        if (/^[+-]/.test(line)) {
+          behind.marked = true;
+          if (!behind.blank) return err(`hunk ${hunks.length}: its counts are not those of its lines`);
+        }
+        behind.blank ||= /^\r?$/.test(line);
+        behind.words ||= isWords(line, file);
       }
       i++;
     }
@@ -111,6 +146,13 @@ export function parseDiff(lines: readonly string[], reading: Reading, file: Diff
   if (changes.length > 0) return ok(changes);
   return err(hunks.length > 0 ? 'it changes nothing' : 'there is no hunk in it');
 }
+
+/** Nothing that belongs to a diff or to its way here, and no line of the file that has lost its mark. */
+const isWords = (line: string, { has }: DiffOf): boolean =>
+  /^[^\s\\]/.test(line) &&
+  !/^(index |new file mode |similarity index |`{3}|~{3})/.test(line) &&
+  !isPatchWord(line) &&
+  !has(line);
 
 /** The place behind the hunk; undefined when its counts are wrong or missing. */
 function takeCounted(
@@ -143,8 +185,9 @@ function takeMarked(
   lines: readonly string[],
   from: number,
   start: number | undefined,
-  { has }: DiffOf,
+  file: DiffOf,
   hunks: Hunk[],
+  behind: Behind,
 ): number {
   const taken: HunkLine[] = [];
   let i = from;
@@ -153,7 +196,7 @@ function takeMarked(
     const raw = lines[i] ?? '';
     if (/^(@@|diff --git )/.test(raw) || isPatchWord(raw) || isRefused(raw)) break;
     if (isHeadPair(lines, i) && lines[i + 2]?.startsWith('@@') === true) {
-      unclear = has(raw.slice(1));
+      unclear = file.has(raw.slice(1));
       break;
     }
     if (!take(raw, taken)) break;
@@ -161,6 +204,7 @@ function takeMarked(
   // What follows the last marked line is blank, or words.
   for (let last = taken.at(-1); last !== undefined; last = taken.at(-1)) {
     if (last.kind !== 'keep' || last.noNewline || (last.raw !== '' && last.text !== last.raw)) break;
+    behind.words ||= isWords(last.raw, file);
     taken.pop();
   }
   hunks.push({ start, lines: taken });

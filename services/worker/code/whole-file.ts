@@ -10,9 +10,9 @@ const leftOut =
 const leavesOut = (line: string): boolean => line.length < 200 && leftOut.test(line);
 
 /**
- * The file that is meant, its lines ended as the original's are; or why it cannot be one. `isSaid`: the model said that this is the
- * whole file; otherwise two thirds of
- * the original's lines must be in it, and it must not begin or end in the midst of them.
+ * The file that is meant, its lines ended as the original's are; or why it cannot be one. Two thirds of the original's lines must be in it,
+ * and it must not begin or end in the midst of them. `isSaid`: the model said that this is the whole file; then it may be another text
+ * of at least half as many lines, and lack up to three lines at its beginning and at its end.
  */
 export function wholeFile(original: string, content: string, isSaid: boolean): Result<string, string> {
   const before = linesOf(original);
@@ -21,7 +21,7 @@ export function wholeFile(original: string, content: string, isSaid: boolean): R
   const gap = after.lines.find((line) => leavesOut(line.trim()) && !known.has(line.trim()));
   if (gap !== undefined) return err(`${shown(gap)} leaves code out; give the whole file, or a diff`);
   if (content.trim() === '' && original.trim() !== '') return err('the file in it is empty');
-  if (!isSaid && isPart(before.lines, after.lines)) {
+  if (isPart(before.lines, after.lines, isSaid)) {
     return err('the code in it is a part of the file alone; give a diff, or the whole file');
   }
   const ends = lineEndsOf(before);
@@ -34,14 +34,18 @@ export function wholeFile(original: string, content: string, isSaid: boolean): R
   return result === original ? err('it changes nothing') : ok(result);
 }
 
-function isPart(before: readonly string[], after: readonly string[]): boolean {
+function isPart(before: readonly string[], after: readonly string[], isSaid: boolean): boolean {
   const [was, is] = [before, after].map((lines) => lines.flatMap((line) => line.trim() || []));
   if (was === undefined || is === undefined || was.length < 2) return false;
   const [known, there] = [new Set(was), new Set(is)];
-  if (was.filter((line) => there.has(line)).length * 3 < was.length * 2) return true;
+  const lacks = was.filter((line) => there.has(line)).length * 3 < was.length * 2;
+  if (lacks && (!isSaid || is.length * 2 < was.length)) return true;
   // Where it begins or ends with a line of the original, that should be no later or earlier one than the original's own.
-  const cutAt = (end: 0 | -1): boolean => known.has(is.at(end) ?? '') && !there.has(was.at(end) ?? '');
-  return cutAt(0) || cutAt(-1);
+  const [first = '', last = ''] = [is[0], is.at(-1)];
+  const most = isSaid ? 3 : 0;
+  const cutAt = (theirs: string, own: string | undefined, gone: number): boolean =>
+    known.has(theirs) && !there.has(own ?? '') && gone > most;
+  return cutAt(first, was[0], was.indexOf(first)) || cutAt(last, was.at(-1), was.length - 1 - was.lastIndexOf(last));
 }
 
 /** Whether a text without any mark of code is the file and nothing else: it begins and ends with lines of the original. */

@@ -41,6 +41,11 @@ const ways: Readonly<Record<string, (port: number) => unknown>> = {
 export const wayNames = Object.keys(ways);
 
 export const workers = {
+  writing: () =>
+    defineWorker({
+      ...{ topic: 'job.write', pool: 'write', parallel: 1, input: z.unknown() },
+      handle: () => writeFileSync('/tmp/cortex-replay-wrote', 'x'),
+    }),
   reaching: () =>
     defineWorker({
       ...{ topic: 'job.reach', pool: 'reach', parallel: 1, input: z.object({ port: z.number() }) },

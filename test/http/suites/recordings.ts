@@ -46,7 +46,7 @@ export function testRecordings(make: MakeGateway): void {
 
     test('of a job without one is 404, and says how to get one; so is that of another tenant', async () => {
       const { job_id } = await submitted(gateway(), {}, as('submitter'));
-      await expectProblem(await get(job_id), 404, { detail: /"record": true/ });
+      await expectProblem(await get(job_id), 404, { detail: /"record": true to a worker without MODEL_RECORD=off/ });
       await expectProblem(await get('never-there'), 404, { detail: 'job not found' });
       const handOut = await start(gateway(), job_id);
       await store(handOut, [attempt, end].map((line) => JSON.stringify(line)).join('\n'));

@@ -53,6 +53,12 @@ test.each([
   expect(await runReplay(task(topic, '{}'), { checkout, signal })).toEqual({ problem });
 });
 
+test('a handler that fails over what is refused here cannot be replayed', { timeout: 30_000 }, async () => {
+  expect(await runReplay(task('job.write', '{}'), { checkout, signal, workers })).toEqual({
+    problem: 'job.write reads what no recording holds, so it cannot be replayed',
+  });
+});
+
 test('a payload that the handler does not take is the outcome of that', { timeout: 30_000 }, async () => {
   expect(await runReplay(task('job.reach', '{}'), { checkout, signal, workers })).toMatchObject({
     outcome: { status: 'FAILED', error_code: 'invalid_argument' },

@@ -46,6 +46,23 @@ test('other words are a divergence, the first one is told, and from then on noth
   });
 });
 
+test('a tool answers what it answered then, or fails as it failed, and other input is a divergence', async () => {
+  const use = { tool: 'git diff', input: { path: 'a', result: 'one\n' } };
+  const said: RecordedExchange = { type: 'exchange', request: use, parts: [{ type: 'text', text: 'the diff' }] };
+  const error = { code: 'unavailable', message: 'no git' } as const;
+  const { recorded, ask } = setUp(answered('a', 'one'), said, { ...said, parts: [], error }, said);
+  await ask(asked('a'));
+  expect(await recorded.tool(use)).toBe('the diff');
+  await expect(recorded.tool(use)).rejects.toMatchObject(error);
+  await expect(recorded.tool({ ...use, input: { path: 'a', result: 'two\n' } })).rejects.toMatchObject({
+    code: 'failed_precondition',
+  });
+  expect(recorded.divergence(true)).toEqual({
+    ...{ exchange: 4, kind: 'request' },
+    difference: { path: 'input.result', recorded: 'one\n', replayed: 'two\n', at: 0 },
+  });
+});
+
 test('so is an exchange more', async () => {
   const { recorded, ask } = setUp();
   await expect(ask(asked('a'))).rejects.toMatchObject({ code: 'failed_precondition' });

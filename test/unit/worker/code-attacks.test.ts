@@ -22,6 +22,11 @@ interface Attack {
   readonly ends: string | RegExp;
 }
 
+const verse = 'one\ntwo\nthree\nfour\nfive\n\nsix\n';
+const loud = verse.replace('two', 'TWO');
+const toFive = '@@ -1,5 +1,5 @@\n one\n-two\n+TWO\n three\n four\n five\n';
+const shouted = `${head}${toFive}\n+ Now it is in capitals\n`;
+const functions = Array.from({ length: 30 }, (_, i) => `function f${i}() {\n  return ${i};\n}\n`).join('');
 const twice = 'a\nb\nc\na\nb\nc\n';
 const script = '# Use\n\n```js\none();\n```\n\nEnd\n';
 const ofDiffs = 'x\n--- a/old\n+++ b/old\n@@ -1 +1 @@\n-- a/src/a.ts\ny\n';
@@ -42,7 +47,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   },
   'two blocks, one of another file': {
     turn: says(`\`\`\`diff\n${head}${good}\`\`\`\n\`\`\`diff\n--- a/b\n+++ b/b\n${good}\`\`\``),
-    ends: /it is for "a\/b"/,
+    ends: /there are 2 blocks with a diff/,
   },
   'hunks of another file behind ours, without names': {
     turn: diff(`${head}${good}diff --git a/b.ts b/b.ts\n@@ -1 +1 @@\n-one\n+x\n`),
@@ -174,6 +179,24 @@ const attacks: Readonly<Record<string, Attack>> = {
     turn: diff(`${head}@@\n one\n-two\n+TWO\n\nWhat I did:\n- made it louder\n`),
     ends: /is no line of the file/,
   },
+  'words with a mark behind right counts': { turn: diff(shouted), ends: done },
+  'words with a mark behind right counts, in a text': { turn: says(shouted), ends: done },
+  'words with a mark behind right counts, in a fence': { turn: fenced(shouted, 'diff'), ends: done },
+  'words with a mark where the file has a blank line': { turn: diff(shouted), code: verse, ends: /may be words or/ },
+  'words with a mark where it has one, in a text': { turn: says(shouted), code: verse, ends: /may be words or/ },
+  'words with a mark where it has one, in a fence': {
+    turn: fenced(shouted, 'diff'),
+    ...{ code: verse, ends: /may be words or/ },
+  },
+  'a rule behind right counts': { turn: diff(`${head}${toFive}\n-\n`), code: verse, ends: loud },
+  'words with a mark right behind the counts': {
+    turn: diff(`${head}${toFive}+ Now it is in capitals\n`),
+    ...{ code: verse, ends: /hunk 1: its counts are not those of its lines/ },
+  },
+  'words with a mark between hunks, the second with wrong counts': {
+    turn: diff(`${head}${toFive}\n- and the end:\n@@ -7,9 +7,9 @@\n-six\n+6\n`),
+    ...{ code: verse, ends: /words stand between its hunks/ },
+  },
   'a mark for no newline where there is one': {
     turn: diff(`${head}@@ -6 +6 @@\n-six\n\\ No newline at end of file\n+6\n\\ No newline at end of file\n`),
     ends: code.replace('six', '6'),
@@ -229,6 +252,18 @@ const attacks: Readonly<Record<string, Attack>> = {
     turn: says(`\`\`\`ts\n${done}\`\`\`\nor\n\`\`\`ts\n${code}x\n\`\`\``),
     ends: /several blocks/,
   },
+  'a diff and the one in its place': {
+    turn: says(`\`\`\`diff\n${head}${good}\`\`\`\nNo, use this:\n\`\`\`diff\n${head}@@ -4 +4 @@\n-four\n+4\n\`\`\``),
+    ends: /there are 2 blocks with a diff/,
+  },
+  'a diff and the one in its place, by the tool': {
+    turn: diff(`\`\`\`diff\n${head}${good}\`\`\`\nNo, use this:\n\`\`\`diff\n${head}@@ -4 +4 @@\n-four\n+4\n\`\`\``),
+    ends: /there are 2 blocks with a diff/,
+  },
+  'a diff and the one in its place, without fences': {
+    turn: says(`${head}${good}\nNo, use this:\n\n${head}@@ -4 +4 @@\n-four\n+4\n`),
+    ends: /words stand between its hunks/,
+  },
   'JSON that is the new file': {
     turn: fenced('{"content": "evil", "diff": "x"}\n', 'json'),
     ...{ code: '{"content": "evil"}\n', ends: '{"content": "evil", "diff": "x"}\n' },
@@ -238,6 +273,16 @@ const attacks: Readonly<Record<string, Attack>> = {
   // A part of the file.
   'a part of the file': { turn: fenced('three\nfour\n', 'ts'), ends: /part of the file alone/ },
   'the end of the file': { turn: fenced('two\nthree\nfour\nfive\nSIX\n', 'ts'), ends: /part of the file alone/ },
+  'a part of the file that is said to be all of it': {
+    turn: file('function f7() {\n  return 77;\n}\n'),
+    ...{ code: functions, ends: /part of the file alone/ },
+  },
+  'the end of a file that is said to be all of it': {
+    turn: file(functions.slice(functions.indexOf('function f20'))),
+    ...{ code: functions, ends: /part of the file alone/ },
+  },
+  'another text in place of all of it': { turn: file('1\n2\n3\n4\n'), ends: '1\n2\n3\n4\n' },
+  'a file without its first line': { turn: file(code.slice(4)), ends: code.slice(4) },
   'a file that leaves code out': {
     turn: file('one\nTWO\n// ... rest of the code stays the same\n'),
     ends: /leaves code out/,

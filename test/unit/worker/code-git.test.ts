@@ -127,6 +127,18 @@ test('settings, hooks and attributes of this machine and of a repository around 
   }
 });
 
+test('without room for a folder it fails at once, and leaves no timer that keeps the process alive', async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  vi.stubEnv('TMPDIR', join(folder, 'nowhere'));
+  try {
+    await expect(gitDiff({ path: 'a', original: 'a', result: 'b' }, tools())).rejects.toThrow('ENOENT');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(timers()).toBe(before);
+});
+
 test('without git the worker says so, in one line', async () => {
   const empty = join(folder, 'empty');
   mkdirSync(empty);

@@ -88,6 +88,12 @@ const blanks: Damage = (diff, random) =>
   );
 const transport: Damage = (diff) => diff.replaceAll('\n', '\r\n');
 const unended: Damage = (diff) => diff.replace(/\n$/, '');
+/** Words behind it, some of which look like lines of it, most of them behind a blank line. */
+const trailing: Damage = (diff, random) => {
+  const some = ['+ item', '- item', '-', '+', '- }', '+return x;', 'Done.', '-- ', '', '* item'];
+  const said = Array.from({ length: 1 + random.below(3) }, () => `${random.pick(some) ?? ''}\n`).join('');
+  return `${diff}${random.chance(0.8) ? '\n' : ''}${said}`;
+};
 const indented: Damage = (diff) => diff.replaceAll(/^(?=.)/gm, '    ');
 
 /** All lines of the file are different from each other: then even a diff without line numbers has one place to go. */
@@ -103,6 +109,7 @@ const kinds: Readonly<Record<string, { damages: readonly Damage[]; distinct: boo
   'no line numbers': { damages: [numbers], distinct: true, whole: false },
   'no line numbers, heads and blanks': { damages: [numbers, heads, blanks], distinct: true, whole: false },
   indented: { damages: [indented], distinct: false, whole: true },
+  'words behind it': { damages: [trailing], distinct: false, whole: false },
   'unended and counts': { damages: [counts, unended], distinct: false, whole: false },
 };
 

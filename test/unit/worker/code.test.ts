@@ -76,6 +76,14 @@ describe('an answer', () => {
     expect(await run(job)).toMatchObject(patchOf());
   });
 
+  test('that is JSON for a file of JSON is the file, not a proposal', async () => {
+    const { model, run } = codeRig();
+    const page = '{\n  "summary": "About us",\n  "content": "Hello"\n}\n';
+    model.play(says(`\`\`\`json\n${page}\`\`\``));
+    const { patch } = await run({ ...job, file_path: 'page.json', code_snippet: '' });
+    expect(applied('page.json', '', patch.content)).toBe(page);
+  });
+
   test('of no use is shown to the model once, with the reason, and the usage is that of both', async () => {
     const { model, run } = codeRig();
     const wrong = diff.replace('-two', '-deux');

@@ -3,11 +3,12 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
 import { createMemoryModel, says } from '#core/model/memory.ts';
-import { maxRecordingBytes, parseRecording } from '#core/model/recording.ts';
+import { type AttemptLine, maxRecordingBytes, parseRecording } from '#core/model/recording.ts';
 import type { Models } from '#core/model/serve.ts';
 import { asking } from '../../../services/worker/asking.ts';
 import { defineWorker } from '../../../services/worker/define.ts';
-import type { Recording } from '../../../services/worker/recorder.ts';
+import { createRecorder, type Recording } from '../../../services/worker/recorder.ts';
+import { useTool } from '../../../services/worker/tool.ts';
 import type { SteppedStage } from '../../helpers/worker-rig.ts';
 import { useStage } from '../../helpers/worker-rig.ts';
 
@@ -38,12 +39,18 @@ async function setUp(of: Recording['of'] = 'asked') {
 
 const asked = { record: 'true' };
 
+function readRecording(text: string) {
+  const read = parseRecording(text);
+  if (!read.ok) throw new Error(read.error);
+  return read.value;
+}
+
+const readBytes = (bytes: Uint8Array) => readRecording(new TextDecoder().decode(bytes));
+
 async function recordingOf(stage: SteppedStage, id: string) {
   const found = await stage.store.recording(id, 'default');
   if (found?.recording === undefined || found.recording === null) return undefined;
-  const read = parseRecording(found.recording);
-  if (!read.ok) throw new Error(read.error);
-  return { ...read.value, payload: found.payload, result: found.result };
+  return { ...readRecording(found.recording), payload: found.payload, result: found.result };
 }
 
 test('holds what was asked and answered, the clock, the job and the end', async () => {
@@ -153,6 +160,40 @@ test('says that it is cut when there is too much to keep, and stays small', asyn
   await stage.clock.during(stage.seen('committed', id));
   expect(await stage.view(id)).toMatchObject({ state: 'SUCCEEDED' });
   expect(await recordingOf(stage, id)).toMatchObject({ exchanges: [], end: { status: 'SUCCEEDED', cut: true } });
+});
+
+const first: AttemptLine = {
+  ...{ type: 'attempt', version: 1, topic: 'job.test', tenant: 'default', trace_id: 't', worker: 'w', fence: '1' },
+  ...{ attempt: 1, request: {}, constraints: '', model: 'fast' },
+};
+const end = { status: 'SUCCEEDED', error_code: '', error_message: '', deadline: false };
+
+test('counts what it writes: many small pieces have the same 4 MiB, to the byte', () => {
+  const bytesOf = (ask: string): [number, boolean] => {
+    const recorder = createRecorder(first, true);
+    const exchange = recorder.exchange({ messages: [{ role: 'user', content: ask }] });
+    for (let i = 0; i < 130_000; i++) exchange.part({ type: 'text', text: 'word' }, undefined);
+    const bytes = recorder.bytes(end, maxRecordingBytes);
+    return [bytes.length, readBytes(bytes).end.cut];
+  };
+  const [length, isCut] = bytesOf('');
+  expect(isCut).toBe(false);
+  const rest = maxRecordingBytes - length;
+  expect(bytesOf('x'.repeat(rest))).toEqual([maxRecordingBytes, false]);
+  expect(bytesOf('x'.repeat(rest + 1))).toEqual([expect.any(Number), true]);
+});
+
+test('keeps what a tool answered, or that it failed', async () => {
+  const recorder = createRecorder(first, true);
+  const use = { tool: 'git diff', input: { path: 'a' } };
+  expect(await useTool({ recorder }, use, () => Promise.resolve('the diff'))).toBe('the diff');
+  const error = new CortexError('unavailable', 'no git');
+  await expect(useTool({ recorder }, use, () => Promise.reject(error))).rejects.toBe(error);
+  const { exchanges } = readBytes(recorder.bytes(end));
+  expect(exchanges).toEqual([
+    { type: 'exchange', request: use, parts: [{ type: 'text', text: 'the diff' }] },
+    { type: 'exchange', request: use, parts: [], error: { code: 'unavailable', message: 'no git' } },
+  ]);
 });
 
 test('keeps to the bytes of the policy, and says that it is cut', async () => {
