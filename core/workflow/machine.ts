@@ -1,8 +1,9 @@
 // Runs a workflow's generator: fibers, what each of them waits for, and what ends whose waiting. Data in, data out: it is told events and
 // says commands, the same for the same events. Nothing here knows where a run is kept (advance.ts) or who carries commands out.
-import { CortexError, toCortexError } from '#core/errors.ts';
+import { toCortexError } from '#core/errors.ts';
 import type { Command, Effect, Outcome, WorkflowEvent } from './effects.ts';
 import { isSignalName, isStepKey } from './run.ts';
+import { undoAll, withUndone } from './undo.ts';
 
 /** A generator under way. */
 interface Fiber {
@@ -380,24 +381,4 @@ export function createMachine(
       return signals;
     },
   };
-}
-
-/** The last first; one that fails does not keep the others. Gives what went wrong. */
-function* undoAll(undos: readonly (() => Generator<Effect, unknown, unknown>)[]): Generator<Effect, string[], unknown> {
-  const left: string[] = [];
-  for (const undo of undos) {
-    try {
-      yield* undo();
-    } catch (error) {
-      left.push(toCortexError(error).message);
-    }
-  }
-  return left;
-}
-
-/** The failure, and what of its undoing failed as well. */
-function withUndone(failure: unknown, left: readonly string[]): unknown {
-  if (left.length === 0) return failure;
-  const error = toCortexError(failure);
-  return new CortexError(error.code, `${error.message}; not undone: ${left.join('; ')}`, { cause: failure });
 }

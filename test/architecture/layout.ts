@@ -16,7 +16,7 @@ export const isPure = matcher(
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/planning/**',
   'core/scheduling/**',
-  'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline}.ts',
+  'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline,undo}.ts',
   'core/context/{window,tokens,rank,chunk}.ts',
   'core/model/{budget,fault,models,recording}.ts',
 );
