@@ -44,6 +44,21 @@ test('no function reaches Node', () => {
   expect(functionBundles(tree)).toEqual([]);
 });
 
+/** The tables of the tokenizer are megabytes, which no function is to read. */
+const tables: Rule = (tree) =>
+  functionRoots(tree).flatMap((entry) =>
+    [...reachable(tree, entry)]
+      .filter(([target]) => packageName(target) === 'gpt-tokenizer')
+      .map(([, way]) => `tables of tokens in a function: ${way.join(' -> ')}`),
+  );
+
+test('no function reads the tables of the tokenizer', () => {
+  expect(tables(tree)).toEqual([]);
+  expect(tables(deep("const load = () => import('gpt-tokenizer/bpeRanks/o200k_base');"))).toEqual([
+    expect.stringContaining('core/planted/b.ts'),
+  ]);
+});
+
 test('no process holds both NATS transports', () => {
   expect(transports(tree)).toEqual([]);
 });

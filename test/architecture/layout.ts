@@ -17,7 +17,7 @@ export const isPure = matcher(
   'core/planning/**',
   'core/scheduling/**',
   'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline,undo}.ts',
-  'core/context/{window,tokens,rank,chunk}.ts',
+  'core/context/{account,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,window}.ts',
   'core/model/{budget,fault,models,recording}.ts',
 );
 
