@@ -179,7 +179,7 @@ function chunkScores(index: RepoIndex, ranked: Ranked, ranking: Ranking, limit: 
       return hit ? 2 : share;
     });
     // A file found by its path or its links alone has no chunk of its own merit: its beginning stands for it.
-    if (own.every((share) => share === 0)) own[0] = 0.5;
+    if (!own.some((share) => share > 0)) own[0] = 0.5;
     for (const i of best(own, ranking.perFile)) {
       scores[first + i] = (ranked.scores[file] as number) * (0.5 + 0.5 * Math.min(2, own[i] as number));
     }

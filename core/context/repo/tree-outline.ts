@@ -8,7 +8,8 @@ import { type Defined, type DefinitionKind, definitionKinds, type Outline, type 
 /** Calls of a parser's progress (one in 100 operations) before it gives up; a megabyte of ordinary code takes a tenth of them. */
 const MAX_STEPS = 100_000;
 
-const MAX_MS = 5_000;
+/** Milliseconds for one file, beside a few hundredths of that for a long one of ordinary code. */
+const MAX_MS = 2_000;
 
 /** Open brackets. The query takes time by the square of them where a file never closes what it opens. */
 const MAX_DEPTH = 400;
