@@ -17,20 +17,23 @@ export interface Ranking {
   readonly hits: number;
   /** Factors by kind of file. */
   readonly kinds: Readonly<Record<FileKind, number>>;
+  /** How much a long file or chunk pays for its length, the b of BM25. */
+  readonly length: number;
   /** Chunks of one file among the results. */
   readonly perFile: number;
 }
 
 export const defaultRanking: Ranking = {
   file: 1,
-  chunk: 1,
+  chunk: 0.5,
   definitions: 0.5,
   path: 0.5,
   nearest: 1,
   mention: 3,
-  links: 0.3,
+  links: 1,
   hits: 20,
   kinds: { source: 1, test: 0.6, docs: 0.7, generated: 0.3, vendored: 0.2, lock: 0.05 },
+  length: 0.35,
   perFile: 3,
 };
 
@@ -42,5 +45,6 @@ export const plainRanking: Ranking = {
   path: 0,
   mention: 0,
   links: 0,
+  length: 0.75,
   kinds: { source: 1, test: 1, docs: 1, generated: 1, vendored: 1, lock: 1 },
 };

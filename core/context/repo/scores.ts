@@ -48,7 +48,9 @@ export interface FieldLengths {
 /** Paths are short and of like length, so theirs hardly counts; so is a list of names. */
 const FLAT: Bm25 = { k1: 1.2, b: 0.3 };
 
-export function fieldLengths(index: RepoIndex): FieldLengths {
+/** `b` is that of texts. */
+export function fieldLengths(index: RepoIndex, b: number): FieldLengths {
+  const text = { k1: plain.k1, b };
   const files = new Float64Array(index.files.length);
   for (let c = 0; c < index.lengths.length; c++) {
     const file = index.fileOf[c] as number;
@@ -65,8 +67,8 @@ export function fieldLengths(index: RepoIndex): FieldLengths {
     named[file] = (named[file] as number) + (index.paths.counts[i] as number);
   }
   return {
-    chunk: lengthTerms(index.lengths, plain),
-    file: lengthTerms(files, plain),
+    chunk: lengthTerms(index.lengths, text),
+    file: lengthTerms(files, text),
     definitions: lengthTerms(defined, FLAT),
     paths: lengthTerms(named, FLAT),
   };

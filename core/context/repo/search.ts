@@ -3,7 +3,7 @@ import { type CortexError, invalid } from '#core/errors.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { headerOf } from './chunk.ts';
 import { addRanks, addScores, best } from './fusion.ts';
-import { graphOf } from './graph.ts';
+import { type Graph, graphOf } from './graph.ts';
 import { type FileKind, kindOf } from './kind.ts';
 import { type Mention, mentionsIn, pathEnds } from './mentions.ts';
 import { pageRank } from './pagerank.ts';
@@ -58,11 +58,14 @@ export interface RepoSearch {
 }
 
 /** Makes an index ready for questions; takes some milliseconds, so once for many. */
-export function openSearch(index: RepoIndex, ranking: Ranking = defaultRanking): RepoSearch {
+export function openSearch(
+  index: RepoIndex,
+  ranking: Ranking = defaultRanking,
+  graph: Graph = graphOf(index),
+): RepoSearch {
   const paths = index.files.map(({ path }) => path);
-  const lengths = fieldLengths(index);
+  const lengths = fieldLengths(index, ranking.length);
   const ends = pathEnds(paths);
-  const graph = graphOf(index);
   const kinds = paths.map((path): FileKind => kindOf(path));
 
   function rank(query: Query): Ranked {

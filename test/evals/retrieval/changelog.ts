@@ -11,9 +11,11 @@ export function changesByVersion(text: string): Map<string, string[]> {
       if (!versions.has(version)) versions.set(version, lines);
       continue;
     }
+    // Names of people are no question.
+    if (/^#+ .*contributors/i.test(line)) lines = [];
     const [, said = ''] = /^ {0,2}[*+-] +(.+)$/.exec(line) ?? [];
     const words = plainWords(said);
-    if (words !== '' && !said.startsWith('<')) lines.push(words);
+    if (words !== '' && !/^(<|!\[)/.test(said)) lines.push(words);
   }
   return versions;
 }

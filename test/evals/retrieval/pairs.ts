@@ -20,14 +20,14 @@ const MOST_CHANGED = 10;
 /** The pairs of one package, in the order of its versions. */
 export async function* pairsOf(chosen: PinnedPackage, folder: string): AsyncGenerator<Pair> {
   const { name, versions, source } = chosen;
-  let before: { version: string; files: Map<string, Uint8Array> } | undefined;
+  let before: Version | undefined;
   for (const pinned of versions) {
     const all = await readVersion(folder, name, pinned);
     const files = new Map([...all].filter(([path]) => path.startsWith(source)));
     const [, log] = [...all].find(([path]) => /^(changelog|history)(\.md)?$/i.test(path)) ?? [];
     const lines = log === undefined ? [] : (changesByVersion(new TextDecoder().decode(log)).get(pinned[0]) ?? []);
     if (before !== undefined && lines.length > 0) {
-      const changed = differing(before.files, files);
+      const changed = differing(before, { version: pinned[0], files });
       if (changed.length > 0 && changed.length <= MOST_CHANGED) {
         const searched = Array.from(before.files, ([path, bytes]) => ({ path, bytes }));
         yield { name, version: before.version, text: lines.join('\n'), changed, files: searched };
@@ -37,10 +37,18 @@ export async function* pairsOf(chosen: PinnedPackage, folder: string): AsyncGene
   }
 }
 
-function differing(before: ReadonlyMap<string, Uint8Array>, after: ReadonlyMap<string, Uint8Array>): string[] {
-  return [...before].flatMap(([path, bytes]) => {
-    const now = after.get(path);
+interface Version {
+  readonly version: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What people changed: not what was generated, and not what differs by the number of the version alone. */
+function differing(before: Version, after: Version): string[] {
+  const told = (bytes: Uint8Array, { version }: Version): string =>
+    Buffer.from(bytes).toString('latin1').replaceAll(version, 'VERSION');
+  return [...before.files].flatMap(([path, bytes]) => {
+    const now = after.files.get(path);
     const written = !/(^|\/)generated\/|\.json$/.test(path);
-    return written && now !== undefined && Buffer.compare(bytes, now) !== 0 ? [path] : [];
+    return written && now !== undefined && told(bytes, before) !== told(now, after) ? [path] : [];
   });
 }
