@@ -4,6 +4,7 @@ const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) =
   path: async () => (await import('./path/run.ts')).benchPath,
   edge: async () => (await import('./edge/run.ts')).benchEdge,
   workflow: async () => (await import('./workflow/run.ts')).benchWorkflow,
+  'context-repo': async () => (await import('./context/repo.ts')).benchRepo,
   store: async () => (await import('./store/run.ts')).benchStore,
 };
 

@@ -106,7 +106,8 @@ function decode(blob: Uint8Array): RepoIndex {
   const terms = readTerms(from);
   const files = Array.from({ length: from.count() }, () => readFile(from));
   for (let f = 1; f < files.length; f++) {
-    if ((files[f - 1] as IndexedFile).path >= (files[f] as IndexedFile).path) throw corrupt('its files are out of order');
+    if ((files[f - 1] as IndexedFile).path >= (files[f] as IndexedFile).path)
+      throw corrupt('its files are out of order');
   }
   const firstChunk = new Uint32Array(files.length + 1);
   for (const [f, file] of files.entries()) firstChunk[f + 1] = (firstChunk[f] as number) + file.chunks.length;

@@ -79,7 +79,14 @@ function cut(starts: Uint32Array, lines: readonly string[], definitions: readonl
     }
     const start = starts[from] as number;
     const end = starts[to + 1] as number;
-    chunks.push({ from: from + 1, to: to + 1, start, end, scopes: scopesAt(lines, definitions, from), definitions: inside });
+    chunks.push({
+      from: from + 1,
+      to: to + 1,
+      start,
+      end,
+      scopes: scopesAt(lines, definitions, from),
+      definitions: inside,
+    });
     from = to + 1;
   }
   return chunks;

@@ -12,7 +12,10 @@ const kinds: readonly (readonly [FileKind, RegExp])[] = [
     'generated',
     /(^|\/)(dist|build|out|gen|generated|__generated__)\/|[._-](min|bundle|generated|gen|pb)\.[a-z]+$|_pb2?(_grpc)?\.[a-z]+$|\.(map|snap)$/,
   ],
-  ['test', /(^|\/)(tests?|__tests__|spec|specs|e2e|fixtures?|testdata|__mocks__)\/|[._-](test|spec|tests)\.[a-z]+$|(^|\/)test_[^/]+\.py$|_test\.go$/],
+  [
+    'test',
+    /(^|\/)(tests?|__tests__|spec|specs|e2e|fixtures?|testdata|__mocks__)\/|[._-](test|spec|tests)\.[a-z]+$|(^|\/)test_[^/]+\.py$|_test\.go$/,
+  ],
   ['docs', /\.(md|mdx|markdown|rst|adoc|txt)$|(^|\/)(docs?|examples?|LICENSE|NOTICE|CHANGELOG)(\/|$)/],
 ];
 

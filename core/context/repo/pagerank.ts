@@ -4,9 +4,15 @@ import type { Graph } from './graph.ts';
 
 /** How often the walker goes on rather than starts again. Low: two or three steps from a hit nothing is about the question any more. */
 const DAMPING = 0.5;
-const ROUNDS = 8;
+const ROUNDS = 4;
 
-/** The rank of each file; they sum up to 1 if `restart` does. A file without edges sends its walker back to the start. */
+/** Less than this goes no further: it would not change an order, and most of the time goes into it. */
+const LEAST = 1e-4;
+
+/**
+ * The rank of each file; what a file has too little of to pass on, and what one without edges has,
+ * goes back to the start, so that they sum up to 1 if `restart` does.
+ */
 export function pageRank({ starts, targets, weights }: Graph, restart: Float64Array): Float64Array {
   const count = restart.length;
   let rank = restart.slice();
@@ -19,7 +25,10 @@ export function pageRank({ starts, targets, weights }: Graph, restart: Float64Ar
       const end = starts[from + 1] as number;
       let at = starts[from] as number;
       if (mass === 0) continue;
-      if (at === end) lost += mass;
+      if (at === end || mass < LEAST) {
+        lost += mass;
+        continue;
+      }
       for (; at < end; at++) {
         const to = targets[at] as number;
         next[to] = (next[to] as number) + mass * (weights[at] as number);

@@ -8,7 +8,7 @@ const MOST = 4;
 
 /** Of a file, or of one of its chunks. */
 export function reasonsOf(index: RepoIndex, ranked: Ranked, file: number, chunk?: number): string {
-  const first = chunk ?? (index.firstChunk[file] as number);
+  const first = chunk ?? index.firstChunk[file] ?? 0;
   const end = chunk === undefined ? (index.firstChunk[file + 1] as number) : chunk + 1;
   const reasons: string[] = [];
   const named = ranked.mentions.filter((mention) => mention.file === file);

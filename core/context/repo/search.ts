@@ -10,7 +10,7 @@ import { pageRank } from './pagerank.ts';
 import { defaultRanking, type Ranking } from './ranking.ts';
 import { reasonsOf } from './reasons.ts';
 import { chunkAt, type IndexedFile, type RepoIndex } from './repo-index.ts';
-import { fieldLengths, type FieldScores, type QueryTerm, queryTerms, scoreFields } from './scores.ts';
+import { fieldLengths, type FieldScores, find, type QueryTerm, queryTerms, scoreFields } from './scores.ts';
 
 /** Characters of a question that are read, and different terms of it. */
 export const MAX_TEXT = 20_000;
@@ -23,7 +23,7 @@ export interface Query {
   readonly limit: number;
   /** Only files whose path begins with one of these. */
   readonly paths?: readonly string[];
-  /** Factors by path, 0 to 1,000: what else the caller knows about a file. */
+  /** Factors by path, 0 to 1,000: what else the caller knows about a file. 0 leaves it out. */
   readonly boosts?: Readonly<Record<string, number>>;
   /** Numbers of chunks, the nearest first, from somebody who compares meanings: one more list to fuse, see embeddings.ts. */
   readonly nearest?: readonly number[];
@@ -51,7 +51,7 @@ export interface FoundChunk extends FoundFile {
 
 export interface RepoSearch {
   readonly index: RepoIndex;
-  /** Chunks, best first; at most `perFile` of one file. `invalid_argument` names the field that is wrong. */
+  /** Chunks, best first; at most three of one file (`perFile` of ranking.ts). `invalid_argument` names the field that is wrong. */
   search(query: Query): Result<readonly FoundChunk[]>;
   /** Files, best first. */
   files(query: Query): Result<readonly FoundFile[]>;
@@ -83,17 +83,32 @@ export function openSearch(
       addRanks(scores, new Set(nearest.map((chunk) => index.fileOf[chunk] ?? -1)), ranking.nearest);
       addRanks(fields.chunk, nearest, fields.chunk.reduce((a, b) => Math.max(a, b), 0) || 1);
     }
-    for (const { file } of mentions) scores[file] = (scores[file] as number) + ranking.mention;
-    for (const [file, kind] of kinds.entries()) {
-      const path = paths[file] as string;
-      const inside = query.paths?.some((prefix) => path.startsWith(prefix)) ?? true;
-      const boost = query.boosts !== undefined && Object.hasOwn(query.boosts, path) ? query.boosts[path] : 1;
-      // A file that the question names is meant, whatever its kind.
-      const kindFactor = mentions.some((mention) => mention.file === file) ? 1 : ranking.kinds[kind];
-      scores[file] = inside ? (scores[file] as number) * kindFactor * (boost as number) : 0;
+    // A file that the question names is meant, whatever its kind.
+    const named = new Set(mentions.map(({ file }) => file));
+    for (const file of named) scores[file] = (scores[file] as number) + ranking.mention;
+    for (let file = 0; file < paths.length; file++) {
+      if (!named.has(file)) scores[file] = (scores[file] as number) * ranking.kinds[kinds[file] as FileKind];
     }
+    for (const [path, boost] of Object.entries(query.boosts ?? {})) {
+      const file = find(paths, path);
+      if (file >= 0) scores[file] = (scores[file] as number) * boost;
+    }
+    keepInside(scores, query);
     const linked = ranking.links > 0 ? addLinks(scores, query) : new Float64Array(paths.length);
     return { terms, fields, mentions, scores, linked };
+  }
+
+  /** Takes out what is not asked for: other paths, and what the caller weighs with nothing. */
+  function keepInside(scores: Float64Array, { paths: prefixes, boosts = {} }: Query): void {
+    if (prefixes !== undefined) {
+      for (const [file, path] of paths.entries()) {
+        if (!prefixes.some((prefix) => path.startsWith(prefix))) scores[file] = 0;
+      }
+    }
+    for (const [path, boost] of Object.entries(boosts)) {
+      const file = boost === 0 ? find(paths, path) : -1;
+      if (file >= 0) scores[file] = 0;
+    }
   }
 
   /** The walk begins at the best files alone: a thousand files that hold one common word lead everywhere. */
@@ -103,10 +118,10 @@ export function openSearch(
     const sum = hits.reduce((total, file) => total + (scores[file] as number), 0);
     for (const file of hits) restart[file] = (scores[file] as number) / sum;
     const linked = pageRank(graph, restart);
-    for (const [file, path] of paths.entries()) {
-      const inside = query.paths?.some((prefix) => path.startsWith(prefix)) ?? true;
-      linked[file] = inside ? (linked[file] as number) * ranking.kinds[kinds[file] as FileKind] : 0;
+    for (let file = 0; file < paths.length; file++) {
+      linked[file] = (linked[file] as number) * ranking.kinds[kinds[file] as FileKind];
     }
+    keepInside(linked, query);
     addScores(scores, linked, ranking.links);
     return linked;
   }

@@ -109,7 +109,8 @@ function take(found: Found, captures: readonly { readonly name: string; readonly
     const kind = kinds.get(capture.name);
     if (kind !== undefined) around = { kind, node: capture.node };
     else if (capture.name === 'name') name = capture.node.text.slice(0, MAX_NAME);
-    else if (capture.name === 'import') found.imports.add(capture.node.text.slice(0, MAX_NAME).replaceAll(/["'`<>]/g, ''));
+    else if (capture.name === 'import')
+      found.imports.add(capture.node.text.slice(0, MAX_NAME).replaceAll(/["'`<>]/g, ''));
   }
   if (name === undefined || around === undefined) return;
   const { node, kind } = around;

@@ -23,7 +23,9 @@ export function changesByVersion(text: string): Map<string, string[]> {
 /** A line of Markdown without what points somewhere else. */
 export function plainWords(line: string): string {
   return line
-    .replaceAll(/\(?\[[^\]]*\]\(https?:[^)]*\)\)?/g, (link) => (/#\d|[0-9a-f]{7}|@/.test(link.split('](')[0] ?? '') ? '' : link))
+    .replaceAll(/\(?\[[^\]]*\]\(https?:[^)]*\)\)?/g, (link) =>
+      /#\d|[0-9a-f]{7}|@/.test(link.split('](')[0] ?? '') ? '' : link,
+    )
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replaceAll(/https?:\S+/g, '')
     .replaceAll(/\(?(?:fixes|closes|refs|see)? *#\d+\)?/gi, '')

@@ -11,9 +11,15 @@ export interface PinnedPackage {
   readonly versions: readonly (readonly [string, string])[];
 }
 
-const rows = JSON.parse(readFileSync(new URL('packages.json', import.meta.url), 'utf8')) as readonly (Omit<PinnedPackage, 'versions'> & {
+const rows = JSON.parse(readFileSync(new URL('packages.json', import.meta.url), 'utf8')) as readonly (Omit<
+  PinnedPackage,
+  'versions'
+> & {
   readonly versions: Readonly<Record<string, string>>;
 })[];
 
 /** In the order of the file. */
-export const packages: readonly PinnedPackage[] = rows.map((row) => ({ ...row, versions: Object.entries(row.versions) }));
+export const packages: readonly PinnedPackage[] = rows.map((row) => ({
+  ...row,
+  versions: Object.entries(row.versions),
+}));

@@ -15,10 +15,21 @@ let files: { path: string; bytes: Uint8Array }[];
 beforeAll(async () => {
   outliner = await loadOutliner(['typescript']);
   const folder = 'core/context/repo';
-  files = readdirSync(folder).slice(0, 12).map((name) => ({ path: `${folder}/${name}`, bytes: readFileSync(`${folder}/${name}`) }));
+  files = readdirSync(folder)
+    .slice(0, 12)
+    .map((name) => ({ path: `${folder}/${name}`, bytes: readFileSync(`${folder}/${name}`) }));
 });
 
-const words = ['chunk', 'parseHTTPHeader', 'Zebra', 'naïve', '日本', 'outline_of', 'const a = 1;', 'export function zed() {}'];
+const words = [
+  'chunk',
+  'parseHTTPHeader',
+  'Zebra',
+  'naïve',
+  '日本',
+  'outline_of',
+  'const a = 1;',
+  'export function zed() {}',
+];
 const change = fc.record({
   file: fc.nat(60),
   kind: fc.constantFrom('remove', 'edit', 'edit', 'new', 'empty', 'binary'),
@@ -27,25 +38,31 @@ const change = fc.record({
 
 test('random histories', () => {
   fc.assert(
-    fc.property(fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 }), (commits) => {
-      const now = new Map<string, Uint8Array>(files.map(({ path, bytes }) => [path, bytes]));
-      let blob = encodeIndex(indexFiles(files, outliner));
-      for (const commit of commits) {
-        const changes = commit.map((one) => changed(now, one));
-        for (const { path, bytes } of changes) {
-          if (bytes === undefined) now.delete(path);
-          else now.set(path, bytes);
+    fc.property(
+      fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 }),
+      (commits) => {
+        const now = new Map<string, Uint8Array>(files.map(({ path, bytes }) => [path, bytes]));
+        let blob = encodeIndex(indexFiles(files, outliner));
+        for (const commit of commits) {
+          const changes = commit.map((one) => changed(now, one));
+          for (const { path, bytes } of changes) {
+            if (bytes === undefined) now.delete(path);
+            else now.set(path, bytes);
+          }
+          blob = encodeIndex(updateIndex(unwrap(decodeIndex(blob)), changes, outliner));
         }
-        blob = encodeIndex(updateIndex(unwrap(decodeIndex(blob)), changes, outliner));
-      }
-      const anew = Array.from(now, ([path, bytes]) => ({ path, bytes })).reverse();
-      expect(Buffer.compare(blob, encodeIndex(indexFiles(anew, outliner)))).toBe(0);
-    }),
+        const anew = Array.from(now, ([path, bytes]) => ({ path, bytes })).reverse();
+        expect(Buffer.compare(blob, encodeIndex(indexFiles(anew, outliner)))).toBe(0);
+      },
+    ),
     { numRuns: 15 },
   );
 });
 
-function changed(now: ReadonlyMap<string, Uint8Array>, { file, kind, word }: { file: number; kind: string; word: string }): Change {
+function changed(
+  now: ReadonlyMap<string, Uint8Array>,
+  { file, kind, word }: { file: number; kind: string; word: string },
+): Change {
   const paths = [...now.keys()];
   const path = paths[file % Math.max(1, paths.length)] ?? 'a.ts';
   if (kind === 'remove') return { path };
@@ -58,7 +75,11 @@ function changed(now: ReadonlyMap<string, Uint8Array>, { file, kind, word }: { f
 
 test('everything removed is nothing, and holds no term', () => {
   const all = indexFiles(files, outliner);
-  const gone = updateIndex(all, files.map(({ path }) => ({ path })), outliner);
+  const gone = updateIndex(
+    all,
+    files.map(({ path }) => ({ path })),
+    outliner,
+  );
   expect(Buffer.compare(encodeIndex(gone), encodeIndex(emptyIndex))).toBe(0);
 });
 

@@ -43,7 +43,10 @@ test('a name that a file defines', () => {
 test('the bytes of a result are lines of the file', () => {
   for (const chunk of unwrap(search.search({ text: 'cut a file into chunks of whole lines', limit: 20 }))) {
     const bytes = readFileSync(chunk.path);
-    const lines = bytes.toString().split('\n').slice(chunk.from - 1, chunk.to);
+    const lines = bytes
+      .toString()
+      .split('\n')
+      .slice(chunk.from - 1, chunk.to);
     expect(bytes.subarray(chunk.start, chunk.end).toString()).toBe(`${lines.join('\n')}\n`);
   }
 });
@@ -97,10 +100,12 @@ test('a name that another file defines is a link without an import', () => {
 
 test('only paths that begin so, and factors of the caller', () => {
   const text = 'redis retry';
-  expect(pathsOf(search, { text, paths: ['core/scheduling/'] }).every((p) => p.startsWith('core/scheduling/'))).toBe(true);
+  expect(pathsOf(search, { text, paths: ['core/scheduling/'] }).every((p) => p.startsWith('core/scheduling/'))).toBe(
+    true,
+  );
   const [top = '', second = ''] = pathsOf(search, { text });
   expect(pathsOf(search, { text, boosts: { [top]: 0.01, [second]: 5 } })[0]).toBe(second);
-  expect(pathsOf(search, { text, boosts: { [top]: 0 }, paths: [top] })).toEqual([]);
+  expect(pathsOf(search, { text, boosts: { [top]: 0 } })).not.toContain(top);
 });
 
 test.each([
@@ -110,7 +115,10 @@ test.each([
   [{ boosts: { 'a.ts': -1 } }, 'boosts.a.ts'],
   [{ boosts: { 'a.ts': Number.NaN } }, 'boosts.a.ts'],
 ])('refuses %o', (wrong, field) => {
-  for (const answer of [search.search({ text: 'a', limit: 5, ...wrong }), search.files({ text: 'a', limit: 5, ...wrong })]) {
+  for (const answer of [
+    search.search({ text: 'a', limit: 5, ...wrong }),
+    search.files({ text: 'a', limit: 5, ...wrong }),
+  ]) {
     expect(answer).toMatchObject({ ok: false, error: { code: 'invalid_argument', field } });
   }
 });
@@ -140,7 +148,12 @@ test('meanings are one more list: what no word finds comes in', async () => {
     'src/both.ts': 'export const animal = 1;\n',
   });
   // A vector with one place for each idea.
-  const ideas: Readonly<Record<string, readonly number[]>> = { kitten: [1, 0], feline: [1, 0], hound: [0, 1], animal: [1, 1] };
+  const ideas: Readonly<Record<string, readonly number[]>> = {
+    kitten: [1, 0],
+    feline: [1, 0],
+    hound: [0, 1],
+    animal: [1, 1],
+  };
   const embeddings: Embeddings = {
     embed: async (texts) =>
       texts.map((text) => {
@@ -149,7 +162,7 @@ test('meanings are one more list: what no word finds comes in', async () => {
       }),
   };
   const options = { signal: new AbortController().signal };
-  const chunks = repo.index.files.map(({ path }) => `${readText(path)}`);
+  const chunks = repo.index.files.map(({ path }) => readText(path));
   const vectors = await embeddings.embed(chunks, options);
   const query = { text: 'kitten', limit: 5 };
   expect(unwrap(repo.search(query))).toEqual([]);
