@@ -25,16 +25,22 @@ export function createResolver(paths: readonly string[]): Resolver {
       const target = join(path.slice(0, Math.max(0, path.lastIndexOf('/'))), specifier);
       return target === undefined ? -1 : (exact.get(target) ?? exact.get(bare(target)) ?? -1);
     }
-    const parts = bare(specifier.replace(/^[#@~]\/?/, ''))
-      .split(/[/\\.]|::/)
-      .filter((part) => part !== '' && part !== 'crate' && part !== 'super');
-    for (let n = Math.min(4, parts.length); n > 0; n--) {
-      const found = ends.get(parts.slice(-n).join('/'));
-      // A single name means a file only if the whole import is one: `fs` of `node:fs/promises` is not ours.
-      if (found !== undefined && found >= 0 && (n > 1 || parts.length === 1)) return found;
-    }
-    return -1;
+    const name = specifier.replace(/^[#@~]\/?/, '');
+    // `pkg.mod` is a module and `list.h` a file: the whole name first, then without what may be an extension.
+    const found = longestEnd(ends, name);
+    return found >= 0 ? found : longestEnd(ends, bare(name));
   };
+}
+
+function longestEnd(ends: ReadonlyMap<string, number>, name: string): number {
+  const parts = name.split(/[/\\.]|::/).filter((part) => part !== '' && part !== 'crate' && part !== 'super');
+  // A single name means a file only if the whole import is one: `promises` of `node:fs/promises` is not ours.
+  const least = parts.length === 1 ? 1 : 2;
+  for (let n = Math.min(4, parts.length); n >= least; n--) {
+    const found = ends.get(parts.slice(-n).join('/'));
+    if (found !== undefined && found >= 0) return found;
+  }
+  return -1;
 }
 
 /** What an import may call a file: its path, the path without its extension, and the folder that it is the index of. */

@@ -39,13 +39,22 @@ export function termsOf(word: string): string[] {
   const whole = word.replaceAll('$', '').toLowerCase();
   const terms: string[] = [];
   if (isTerm(whole)) terms.push(stem(whole));
-  const parts = word.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\0-\x7f]+/g) ?? [];
+  const parts = word.match(isAscii(word) ? ASCII_PARTS : PARTS) ?? [];
   if (parts.length < 2) return terms;
   for (const part of parts) {
     const lower = part.toLowerCase();
     if (isTerm(lower)) terms.push(stem(lower));
   }
   return terms;
+}
+
+// Capitals in a row, a word that may begin with one, figures, and whatever knows no capitals.
+const ASCII_PARTS = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+/g;
+const PARTS = /\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]+|\p{N}+|[^\p{Lu}\p{Ll}\p{N}_$]+/gu;
+
+function isAscii(word: string): boolean {
+  for (let i = 0; i < word.length; i++) if (word.charCodeAt(i) >= 128) return false;
+  return true;
 }
 
 function isTerm(word: string): boolean {
@@ -64,13 +73,4 @@ export function termsOfText(text: string): string[] {
   const terms: string[] = [];
   eachWord(text, (word) => terms.push(...termsOf(word)));
   return terms;
-}
-
-/** The identifiers that a text uses, each once, as written. Comments and strings count: a mention is a reference too. */
-export function identifiersIn(text: string): string[] {
-  const found = new Set<string>();
-  eachWord(text, (word) => {
-    if (/^[A-Za-z_$]/.test(word) && !STOP.has(word.toLowerCase())) found.add(word);
-  });
-  return [...found];
 }

@@ -27,7 +27,7 @@ export function plainWords(line: string): string {
       /#\d|[0-9a-f]{7}|@/.test(link.split('](')[0] ?? '') ? '' : link,
     )
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll(/https?:\S+/g, '')
+    .replaceAll(/https?:\/\/\S+/g, '')
     .replaceAll(/\(?(?:fixes|closes|refs|see)? *#\d+\)?/gi, '')
     .replaceAll(/[*`]/g, '')
     .replaceAll(/\s+/g, ' ')
