@@ -18,6 +18,7 @@ export const isPure = matcher(
   'core/scheduling/**',
   'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline,undo}.ts',
   'core/context/{account,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,window}.ts',
+  'core/context/repo/!(tree-outline|embeddings|*.node).ts',
   'core/model/{budget,fault,models,recording}.ts',
 );
 
