@@ -64,7 +64,7 @@ describe.each(['hung', 'deaf'] as const)('%s', (mode) => {
   test(
     'at its first call, at its second, and so on',
     async () => {
-      const step = long ? 1 : 3;
+      const step = long ? 1 : 4;
       for (let n = 1; ; n += step) {
         const here = await setUp();
         const { world } = here;

@@ -126,7 +126,7 @@ describe('a blob that nobody wrote', () => {
 
   // The checksum is no secret: a forged body must be refused by what it says, or give an index that can be searched.
   test('a forged body with a checksum that fits', () => {
-    const seen = new Set<string>();
+    let refused = 0;
     fc.assert(
       fc.property(
         fc.array(fc.record({ at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), byte: fc.nat(255) }), {
@@ -138,14 +138,16 @@ describe('a blob that nobody wrote', () => {
           for (const { at, byte } of edits) forged[9 + Math.floor(at * (forged.length - 9))] = byte;
           new DataView(forged.buffer).setUint32(5, crc32(forged.subarray(9)), true);
           const decoded = decodeIndex(forged);
-          seen.add(decoded.ok ? 'ok' : decoded.error.code);
           if (decoded.ok) expect(openSearch(decoded.value).search({ text: 'chunk of a file', limit: 5 }).ok).toBe(true);
-          else expect(decoded.error.code).toBe('data_loss');
+          else {
+            refused++;
+            expect(decoded.error.code).toBe('data_loss');
+          }
         },
       ),
       { numRuns: 400 },
     );
-    expect([...seen].sort()).toEqual(['data_loss', 'ok']);
+    expect(refused).toBeGreaterThan(100);
   });
 
   test('nothing but large numbers asks for no memory', () => {
