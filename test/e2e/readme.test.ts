@@ -54,7 +54,7 @@ const known: readonly Known[] = [
     command: /^curl .*\/cortex\.agent\.v1\.SafetyKernel\/Check -H .* -d /,
     expects: (out) => expect(JSON.parse(out)).toMatchObject({ decision: 'DECISION_TYPE_ALLOW' }),
   },
-  { command: /^npm run cortex -- review \.$/, expects: (out) => expect(out).toMatch(/^ +typescript +\d+ files/m) },
+  { command: /^npm run cortex -- review \.$/, expects: (out) => expect(out).toMatch(/^ +typescript +[\d,]+ files/m) },
   {
     command: /^curl .*\/api\/v1\/repo-review .*"local_path":"\/path\/to\/checkout"/,
     async expects(out) {
