@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRedisJournal } from '#core/jobs/redis-journal.ts';
 import { isEnd } from '#core/jobs/state.ts';
+import { long } from '../helpers/long.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { type ServiceProcess, startService } from '../helpers/service-process.ts';
 import { until } from '../helpers/until.ts';
@@ -43,10 +44,13 @@ test('orchestrators are killed, one after the other, and the run goes on as if n
 }, async () => {
   const journal = createRedisJournal({ redis: system.db });
   let holder = await orchestrate('o-0');
-  const id = await system.submit('job.workflow.long');
+  // More deaths than a job survives, in the long version.
+  const [deaths, rounds] = long ? [5, 8] : [2, 4];
+  const submitted = await system.http('POST', '/api/v1/jobs', { topic: 'job.workflow.long', context: { rounds } });
+  const id = (submitted.body as { job_id: string }).job_id;
   const length = async (): Promise<number> => (await journal.lines({ id, tenant: 'default' }))?.length ?? 0;
   // More often than any job may lose its worker: the run gets on in between.
-  for (let i = 1; i <= 4; i++) {
+  for (let i = 1; i <= deaths; i++) {
     const before = await length();
     await until(async () => (await length()) > before, { timeout: 20_000, message: 'the run to get on' });
     const next = orchestrate(`o-${i}`);
@@ -55,16 +59,16 @@ test('orchestrators are killed, one after the other, and the run goes on as if n
   }
   await system.http('POST', `/api/v1/workflows/${id}/signals/enough`, 7);
   const run = await system.reach(id, 'SUCCEEDED', 60_000);
-  expect(run.losses).toBe(4);
+  expect(run.losses).toBe(deaths);
   const { body } = await system.http('GET', `/api/v1/jobs/${id}`);
-  const expected = Array.from({ length: 24 }, (_, i) => `${id}.r-${Math.floor(i / 3)}-${i % 3}.1`);
+  const expected = Array.from({ length: rounds * 3 }, (_, i) => `${id}.r-${Math.floor(i / 3)}-${i % 3}.1`);
   expect(body).toMatchObject({ result: { ids: expected, said: 7 } });
   const made = await children(id);
   expect(made.map((job) => job.id).toSorted()).toEqual(expected.toSorted());
   for (const job of made) expect(job).toMatchObject({ state: 'SUCCEEDED', attempts: 1 });
   const shown = (await system.http('GET', `/api/v1/workflows/${id}`)).body as { steps: unknown[] };
   expect(shown).toMatchObject({ workflow: 'long', state: 'SUCCEEDED', signals: [{ name: 'enough' }] });
-  expect(shown.steps).toHaveLength(24);
+  expect(shown.steps).toHaveLength(rounds * 3);
   await kill(holder);
 });
 

@@ -10,11 +10,11 @@ const echo = defineTask({
 
 /** Steps one after the other, each with some side by side, until a signal says that it is enough. */
 const long = defineWorkflow({
-  ...{ name: 'long', topic: 'job.workflow.long', input: z.unknown() },
+  ...{ name: 'long', topic: 'job.workflow.long', input: z.object({ rounds: z.int() }) },
   output: z.object({ ids: z.array(z.string()), said: z.number() }),
-  *run(_, w) {
+  *run({ rounds }, w) {
     const ids: string[] = [];
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < rounds; round++) {
       const some = yield* w.map([0, 1, 2], { limit: 2 }, (n) => w.run(`r-${round}-${n}`, echo, { round, n }));
       ids.push(...some.map(({ value }) => value.job_id));
       yield* w.sleep(`s-${round}`, 1000);
