@@ -2,7 +2,7 @@
 // we add is optional or comes with every result.
 import { z } from 'zod';
 import { filePathProblem } from '#core/protocol/file-path.ts';
-import { modelUsage } from '#core/protocol/payloads.ts';
+import { modelUsage, spreadContext } from '#core/protocol/payloads.ts';
 
 /** UTF-16 units of one file. Larger ones could not be answered: a result holds the file and its patch. */
 export const maxCodeLength = 3_000_000;
@@ -28,15 +28,6 @@ const codeFields = z.object({
  */
 export const codeContext = z.preprocess(spreadContext, codeFields);
 export type CodeContext = z.output<typeof codeFields>;
-
-/** A payload whose fields stand in its `context`, as the gateway writes it, with these beside its own. Anything else as it is. */
-export function spreadContext(payload: unknown): unknown {
-  if (!isRecord(payload) || !isRecord(payload['context'])) return payload;
-  return { ...payload['context'], ...payload };
-}
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const severities = ['low', 'medium', 'high'] as const;
 

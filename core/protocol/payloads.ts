@@ -20,6 +20,15 @@ export function parsePayload<S extends z.ZodType>(schema: S, value: unknown, at 
   return err(invalid(field, issue?.message ?? 'is not valid'));
 }
 
+/** A payload whose fields stand in its `context`, as the gateway writes it, with these beside its own. Anything else as it is. */
+export function spreadContext(payload: unknown): unknown {
+  if (!isRecord(payload) || !isRecord(payload['context'])) return payload;
+  return { ...payload['context'], ...payload };
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /** Seconds precision, UTC, as the original writes times. */
 const time = z.string();
 

@@ -1,8 +1,7 @@
 // Payloads of job.workflow.plan: the files of a repository in the order in which to look at them; or, without files, the steps for one
 // file. Field names are the original's; what we add comes beside them.
 import { z } from 'zod';
-import { spreadContext } from '#core/protocol/code-payloads.ts';
-import { modelUsage } from '#core/protocol/payloads.ts';
+import { modelUsage, spreadContext } from '#core/protocol/payloads.ts';
 
 const count = z.number().int().min(0);
 /** 0 leaves the choice to the worker. */

@@ -31,14 +31,7 @@ export function usageDays({ from, to }: z.output<typeof usageQuery>, today: stri
   return daysBetween(first, last);
 }
 
-interface Sums {
-  readonly requests: number;
-  readonly unmetered: number;
-  readonly unpriced: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly cost: number;
-}
+type Sums = Omit<UsageRow, 'date' | 'model'>;
 
 /** The answer: one item for each day and model, and what they are together. */
 export function usageJson(days: readonly string[], rows: readonly UsageRow[]) {

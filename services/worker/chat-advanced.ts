@@ -1,10 +1,9 @@
 // job.chat.advanced: a conversation with the model, whose answer is given out as it is made. It needs a model: without one, and when the
 // model fails, the job fails and says so.
-import { CortexError } from '#core/errors.ts';
 import type { Models } from '#core/model/serve.ts';
 import { chatAdvancedContext } from '#core/protocol/conversation.ts';
 import { chatResult } from '#core/protocol/payloads.ts';
-import { asking } from './asking.ts';
+import { answerOf } from './answer.ts';
 import { defineWorker, type WorkerDefinition } from './define.ts';
 import { harmless } from './harmless.ts';
 import { maxTokensOf } from './max-tokens.ts';
@@ -23,15 +22,10 @@ export function chatAdvanced(models: Models | undefined): WorkerDefinition {
     output: chatResult,
     async handle({ prompt, history }, context) {
       const { job, worker, now } = context;
-      const bound = maxTokensOf(job);
+      maxTokensOf(job); // what is wrong with the job comes before what is wrong here
       if (models === undefined) throw noModel();
-      if (prompt.trim() === '') throw new CortexError('invalid_argument', 'prompt: is empty', { field: 'prompt' });
-      const asked = asking(models, context);
-      const messages = [...history, { role: 'user' as const, content: prompt }];
-      const { text, model, finish } = await asked.ask({ messages, ...bound }, (piece) => context.output(piece));
-      if (text === '') throw new CortexError('internal', `model ${model} answered without a text (${finish})`);
-      const about = { job_id: job.id, prompt, processed_by: worker, completed_at: utcSeconds(now()) };
-      return { ...about, response: text, model, finish, ...asked.used() };
+      const said = await answerOf(models, { prompt, history, onText: (piece) => context.output(piece) }, context);
+      return { job_id: job.id, prompt, processed_by: worker, completed_at: utcSeconds(now()), ...said };
     },
   });
 }

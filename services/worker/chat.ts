@@ -1,12 +1,10 @@
 // job.chat.simple: the prompt to the model, the model's text back. Without any model configured it answers as the original did, so that the
 // default topic works everywhere; a configured model that fails is a failure, never an echo.
-import { CortexError } from '#core/errors.ts';
 import type { Models } from '#core/model/serve.ts';
 import { chatContext, chatResult } from '#core/protocol/payloads.ts';
-import { asking } from './asking.ts';
-import { defineWorker, type JobContext, type WorkerDefinition } from './define.ts';
+import { answerOf } from './answer.ts';
+import { defineWorker, type WorkerDefinition } from './define.ts';
 import { harmless } from './harmless.ts';
-import { maxTokensOf } from './max-tokens.ts';
 import { utcSeconds } from './utc.ts';
 
 export function chat(models: Models | undefined): WorkerDefinition {
@@ -22,19 +20,10 @@ export function chat(models: Models | undefined): WorkerDefinition {
     async handle({ prompt }, context) {
       const { job, worker, now } = context;
       const said =
-        models === undefined ? { response: `Echo: ${prompt}`, model: 'echo' } : await ask(models, prompt, context);
+        models === undefined
+          ? { response: `Echo: ${prompt}`, model: 'echo' }
+          : await answerOf(models, { prompt }, context);
       return { job_id: job.id, prompt, processed_by: worker, completed_at: utcSeconds(now()), ...said };
     },
   });
-}
-
-async function ask(models: Models, prompt: string, context: JobContext) {
-  if (prompt.trim() === '') throw new CortexError('invalid_argument', 'prompt: is empty', { field: 'prompt' });
-  const asked = asking(models, context);
-  const { text, model, finish } = await asked.ask({
-    messages: [{ role: 'user', content: prompt }],
-    ...maxTokensOf(context.job),
-  });
-  if (text === '') throw new CortexError('internal', `model ${model} answered without a text (${finish})`);
-  return { response: text, model, finish, ...asked.used() };
 }
