@@ -52,14 +52,14 @@ export function redisStage(): RedisStage {
   };
 }
 
-/** Makes stores on what two connections lead to: an emptied Redis. */
-export function makeOn(at: (connection: 0 | 1) => Redis): MakeStore {
+/** Makes stores on what two connections lead to: an emptied Redis. What tests do past the stores goes by `direct`. */
+export function makeOn(at: (connection: 0 | 1) => Redis, direct: () => Redis = () => at(0)): MakeStore {
   return async ({ keys, ...options }) => {
-    const redis = at(0);
+    const redis = direct();
     await redis.run(flush, [], []);
     const of = (tenant: string, key: string): string => `${keys.prefix(keys.ofTenant(tenant))}${key}`;
     return {
-      store: createRedisStore({ redis, keys, ...options }),
+      store: createRedisStore({ redis: at(0), keys, ...options }),
       other: createRedisStore({ redis: at(1), keys, ...options }),
       books: async () => redisBooks(await dump(redis), keys),
       snapshot: async (coarse) => textOf(await dump(redis), coarse),

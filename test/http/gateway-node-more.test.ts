@@ -1,0 +1,5 @@
+// The gateway as a process: the second half of its suites.
+import { testGateway } from './gateway.ts';
+import { makeOnNode } from './gateway-on-node.ts';
+
+testGateway('on Node', makeOnNode, {}, 'second');
