@@ -1,7 +1,8 @@
 // What a window holds and what it does not, entry by entry, for whoever asks why: `cortex context explain`, a test, a person with a bill.
 import type { ModelMessage } from '#core/model/model.ts';
 import type { Edge } from './cut.ts';
-import type { Candidate, Chosen, Filled } from './fill.ts';
+import type { Choice } from './choose.ts';
+import type { Candidate, Chosen } from './fill.ts';
 import { type Given, type Lines, linesOf } from './piece.ts';
 import type { Turn, Turns, Unsendable } from './turns.ts';
 
@@ -28,8 +29,8 @@ export type Part = Place & {
   readonly cut: Edge | undefined;
 };
 
-/** `no_room`: others were newer or better, or it is larger than what was left. */
-export type LeftOutWhy = 'no_room' | 'duplicate' | Unsendable;
+/** `no_room`: others were newer or better, or it is larger than what was left. `in_history`: the history says it already. */
+export type LeftOutWhy = 'no_room' | 'duplicate' | 'in_history' | Unsendable;
 
 export type LeftOut = Place & {
   readonly why: LeftOutWhy;
@@ -61,7 +62,7 @@ export interface Leftovers {
   readonly doubled: readonly Given[];
   readonly history: readonly Candidate<Turn>[];
   readonly pieces: readonly Candidate<Given>[];
-  readonly chosen: Filled<Turn, Given>;
+  readonly chosen: Choice;
   readonly tokens: (messages: readonly ModelMessage[]) => number | undefined;
 }
 
@@ -69,6 +70,7 @@ export interface Leftovers {
 export function leftOutOf({ sent, unsendable, doubled, history, pieces, chosen, tokens }: Leftovers): LeftOut[] {
   const turns = new Set(chosen.history.map(({ from }) => from));
   const taken = new Set(chosen.pieces.map(({ from }) => from));
+  const repeated = new Set(chosen.repeated.map(({ from }) => from));
   const unchosen = history
     .filter(({ from }) => !turns.has(from))
     .flatMap(({ from }) => from.messages.map((_, i) => ({ index: from.index + i, why: 'no_room' as const })));
@@ -80,7 +82,8 @@ export function leftOutOf({ sent, unsendable, doubled, history, pieces, chosen, 
     ...pieces
       .filter(({ from }) => !taken.has(from))
       .map(({ from, messages }): LeftOut => {
-        return { ...placeOf(from), why: 'no_room', tokens: tokens(messages) };
+        const why = repeated.has(from) ? 'in_history' : 'no_room';
+        return { ...placeOf(from), why, tokens: tokens(messages) };
       }),
     ...doubled.map((from): LeftOut => ({ ...placeOf(from), why: 'duplicate', tokens: undefined })),
   ];

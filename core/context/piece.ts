@@ -22,6 +22,8 @@ export interface Piece {
   readonly text: string;
   /** Comes again with the next request, as a repository's overview does; stands before the history, so that the prompt begins the same. */
   readonly lasting?: boolean | undefined;
+  /** It repeats what stands in the history from this place on, and is left out where that is in the window whole. */
+  readonly repeats?: number | undefined;
 }
 
 /** A piece and its place among those that were given. */

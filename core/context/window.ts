@@ -11,7 +11,8 @@ import { CortexError, invalid } from '#core/errors.ts';
 import type { ModelMessage } from '#core/model/model.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import { type Entry, type LeftOut, leftOutOf, type Part, pieceEntries, turnEntries } from './account.ts';
-import { exceeds, fill } from './fill.ts';
+import { choose } from './choose.ts';
+import { exceeds } from './fill.ts';
 import { bySource, type Lines, type Piece, pieceCandidate, uniquePieces } from './piece.ts';
 import { add, nothing, type Size, type Tokenizer } from './tokens.ts';
 import { turnCandidate, turnsOf } from './turns.ts';
@@ -72,7 +73,7 @@ export function buildWindow(input: WindowInput, tokenizer: Tokenizer): Result<Wi
   const history = turns.toReversed().map(turnCandidate);
   const pieces = unique.map((piece) => pieceCandidate(piece, pieceRole));
   const share = budget.historyShare ?? 0.5;
-  const chosen = fill({ history, pieces, fixed: fixed.value, limit, historyShare: share, tokenizer });
+  const chosen = choose({ history, pieces, fixed: fixed.value, limit, historyShare: share, tokenizer });
 
   const lasting = chosen.pieces.filter(({ from }) => from.lasting === true);
   const passing = chosen.pieces.filter(({ from }) => from.lasting !== true);
@@ -133,8 +134,10 @@ function problemOf({ budget, pieces }: WindowInput): CortexError | undefined {
     return invalid('max_input_tokens', 'must be a whole number above 0');
   if (!Number.isSafeInteger(reserve) || reserve < 0) return invalid('reserve', 'must be a whole number, 0 or more');
   if (!(historyShare >= 0 && historyShare <= 1)) return invalid('history_share', 'must be a number from 0 to 1');
-  for (const [i, { score, lines }] of pieces.entries()) {
+  for (const [i, { score, lines, repeats }] of pieces.entries()) {
     if (!Number.isFinite(score)) return invalid(`pieces.${i}.score`, 'must be a number');
+    if (repeats !== undefined && !(Number.isSafeInteger(repeats) && repeats >= 0))
+      return invalid(`pieces.${i}.repeats`, 'must be a place in the history');
     if (lines !== undefined && !areLines(lines))
       return invalid(`pieces.${i}.lines`, 'must be whole numbers from 1, the first not above the last');
   }

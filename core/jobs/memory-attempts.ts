@@ -14,6 +14,7 @@ import {
   slotsOf,
   textAt,
 } from './memory-state.ts';
+import { remember } from './memory-log.ts';
 import type { Fence } from './job.ts';
 import { mostPayloadBytes } from './scripts/attempt.ts';
 import { isEnd, mayGo } from './state.ts';
@@ -137,6 +138,9 @@ export function commitJob(memory: Memory, item: Commit): Committed {
       record.resultKey += `:sealed:${record.fence}`;
       memory.values.set(record.resultKey, kept);
     }
+  }
+  if (item.remember !== undefined && item.status === 'SUCCEEDED') {
+    remember(memory, { tenant: record.tenant, key: item.id, job: item.id, ...item.remember });
   }
   return commit(memory, record, item);
 }

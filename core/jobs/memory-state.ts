@@ -1,5 +1,7 @@
 // What the twin of the Redis store keeps, in plain maps, and the few moves that all its operations are made of: an event, an end, a job
 // back in the queue. The rules are those of state.ts.
+import { type MemoryLimits, memoryLimits as usualLimits } from '#core/context/memory/log.ts';
+import type { KeptMemory } from './memory-log.ts';
 import { type EndState, isEnd, type JobState } from './state.ts';
 import type { JobEnd, JobEvent, PolicyVersion, PriorityRank } from './job.ts';
 import { createReadyQueue, type ReadyQueue } from './memory-queue.ts';
@@ -19,6 +21,8 @@ export interface MemoryStoreOptions {
   readonly dataTtlMs?: number;
   /** How long the sums of a day are kept, ms. Default 400 days. */
   readonly usageTtlMs?: number;
+  /** What memories may take; defaults in core/context/memory/log.ts. */
+  readonly memoryLimits?: Partial<MemoryLimits>;
 }
 
 export interface JobRecord {
@@ -109,7 +113,9 @@ export interface WorkerRecord {
 }
 
 export interface Memory {
-  readonly options: Required<Omit<MemoryStoreOptions, 'onEvents'>>;
+  readonly options: Required<Omit<MemoryStoreOptions, 'onEvents' | 'memoryLimits'>> & {
+    readonly memoryLimits: MemoryLimits;
+  };
   readonly records: Map<string, JobRecord>;
   /** Payloads, results, artifacts: `ctx:<id>`, `res:<id>`. Clients and workers that speak the bus alone write here as well. */
   readonly values: Map<string, Stored<string | Uint8Array>>;
@@ -124,6 +130,8 @@ export interface Memory {
   readonly usage: Map<string, Stored<Map<string, UsageRow>>>;
   /** By job and attempt: the requests that were counted. */
   readonly metered: Map<string, Stored<Set<number>>>;
+  /** By tenant, by name: what was said. */
+  readonly memories: Map<string, Map<string, KeptMemory>>;
   /** Steps that were not reported yet. */
   steps: JobEvent[];
 }
@@ -142,10 +150,11 @@ export function createMemory({
   metaTtlMs = 7 * aDay,
   dataTtlMs = aDay,
   usageTtlMs = usageMs,
+  memoryLimits,
   ...rest
 }: MemoryStoreOptions): Memory {
   return {
-    options: { ...rest, metaTtlMs, dataTtlMs, usageTtlMs },
+    options: { ...rest, metaTtlMs, dataTtlMs, usageTtlMs, memoryLimits: { ...usualLimits, ...memoryLimits } },
     records: new Map(),
     values: new Map(),
     idempotency: new Map(),
@@ -156,6 +165,7 @@ export function createMemory({
     streams: new Map(),
     usage: new Map(),
     metered: new Map(),
+    memories: new Map(),
     steps: [],
   };
 }

@@ -2,6 +2,7 @@
 import { CortexError } from '#core/errors.ts';
 import { type Arg, type BinaryRedis, list, type Redis, type Reply, type Script, text } from '#core/redis/redis.ts';
 import { requestBytes } from '#core/redis/request-size.ts';
+import type { MemoryLimits } from '#core/context/memory/log.ts';
 import type { JobEvent } from './job.ts';
 import type { Keys } from './keys.ts';
 import { eventsOf } from './redis-record.ts';
@@ -19,6 +20,8 @@ export interface RedisStoreOptions {
   readonly dataTtlMs?: number;
   /** How long the sums of a day are kept, ms. Default 400 days. */
   readonly usageTtlMs?: number | undefined;
+  /** What memories may take; defaults in core/context/memory/log.ts. */
+  readonly memoryLimits?: Partial<MemoryLimits> | undefined;
   /** Unguessable text for attempt ids, [0-9a-f], at least 8 characters. */
   readonly random: () => string;
   /** For tests: ms since the epoch instead of Redis TIME. */

@@ -7,6 +7,7 @@ import { formatPolicy, type NewJob } from './job.ts';
 import { approvals } from './redis-approvals.ts';
 import { createCalls, type RedisStoreOptions } from './redis-calls.ts';
 import { outputs } from './redis-output.ts';
+import { limitsOf, rememberText } from './redis-log.ts';
 import { reads } from './redis-reads.ts';
 import { dueOf, endAt, endOf, maybeState, stateOf, stopReasonOf } from './redis-record.ts';
 import { fits, stagePayload, unstaged } from './redis-staging.ts';
@@ -51,6 +52,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
   const calls = createCalls(options);
   const { redis, keys, run, each, byTenant, partitionOf } = calls;
   const horizonMs = calls.metaTtlMs + defaultDeadlineMs;
+  const limits = limitsOf(options.memoryLimits);
 
   const packNew = (j: NewJob, args: Arg[], staged?: string): void => {
     const came = j.payload === undefined ? (j.payloadExpected === true ? 2 : 0) : staged === undefined ? 1 : 3;
@@ -188,6 +190,7 @@ export function createRedisStore(options: RedisStoreOptions): JobStore {
             c.result ?? '',
             Math.round(c.execMs),
             `${c.errorCode}|${short(c.errorMessage)}`,
+            c.remember === undefined ? '' : rememberText(c.remember, limits),
           );
         },
         committedOf,

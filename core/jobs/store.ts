@@ -8,6 +8,7 @@
 // - Every operation may be repeated: the same call again does nothing twice. It answers the same, or that the job has moved on.
 // - Steps are reported to `onEvents` after they are stored, in order.
 // Throws CortexError `unavailable` when the store cannot be reached: the step may or may not have happened; repeat it.
+import type { Saying } from '#core/context/memory/log.ts';
 import type { Approve, Approved } from './approval.ts';
 import type { ForeignProgress, ForeignResult } from './foreign.ts';
 import type { Fence, JobEnd, JobEvent, JobView, NewJob, PolicyVersion } from './job.ts';
@@ -210,6 +211,13 @@ export interface Commit extends JobKey, Fence {
   readonly execMs: number;
   readonly errorCode: string;
   readonly errorMessage: string;
+  /** With SUCCEEDED: what a memory keeps of the job, in the same step, so that nothing else is ever remembered. */
+  readonly remember?: Remember | undefined;
+}
+
+export interface Remember {
+  readonly memory: string;
+  readonly said: readonly Saying[];
 }
 
 export interface Committed {

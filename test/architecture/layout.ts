@@ -17,7 +17,8 @@ export const isPure = matcher(
   'core/planning/**',
   'core/scheduling/**',
   'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline,undo}.ts',
-  'core/context/{account,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,window}.ts',
+  'core/context/{account,choose,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,window}.ts',
+  'core/context/memory/{entry,facts,recall,recalled-pieces,speech}.ts',
   'core/context/repo/!(tree-outline|embeddings|*.node).ts',
   'core/model/{budget,fault,models,recording}.ts',
 );

@@ -14,7 +14,7 @@ import type { Postings } from './postings.ts';
 import type { IndexedFile, RepoIndex } from './repo-index.ts';
 
 /** Of the format and of everything that decides what is in an index: a blob of another version is made anew. */
-export const BLOB_VERSION = 1;
+export const BLOB_VERSION = 2;
 
 const MAGIC = [0x43, 0x58, 0x52, 0x49];
 const HEAD = 9;
@@ -45,7 +45,7 @@ function writeFile(out: ByteWriter, file: IndexedFile): void {
   out.text(file.path);
   out.text(file.language);
   out.number(file.bytes);
-  for (const half of [file.fingerprint.slice(0, 8), file.fingerprint.slice(8)]) out.number(Number.parseInt(half, 16));
+  for (let i = 0; i < 32; i += 8) out.number(Number.parseInt(file.fingerprint.slice(i, i + 8), 16));
   out.number(skips.indexOf(file.skipped));
   writeTexts(out, file.imports);
   out.number(file.chunks.length);
@@ -139,7 +139,7 @@ function readFile(from: ByteReader): IndexedFile {
   const path = from.text();
   const language = from.text();
   const bytes = from.number();
-  const fingerprint = [from.number(), from.number()].map((half) => half.toString(16).padStart(8, '0')).join('');
+  const fingerprint = Array.from({ length: 4 }, () => from.number().toString(16).padStart(8, '0')).join('');
   const skip = from.number();
   if (skip >= skips.length) throw corrupt('a file is left out for an unknown reason');
   const imports = readTexts(from);

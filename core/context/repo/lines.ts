@@ -1,5 +1,7 @@
 // Lines of a file, by bytes: a line ends with its line feed, the last one with the file. A chunk is whole lines, so its bytes are
 // a slice of the file's, whatever the encoding and the ends of lines.
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 
 /** Why a file has no chunks. */
 export type Skipped = 'binary' | 'too_large' | 'long_line';
@@ -32,15 +34,7 @@ export function skipReason(bytes: Uint8Array, starts: Uint32Array): Skipped | un
   return undefined;
 }
 
-/** 64 bits of the bytes as 16 hex digits: tells whether bytes at hand are those that were indexed. No defence against a forger. */
+/** The first 128 bits of the bytes' SHA-256, in hex: what a file is kept by, and how bytes at hand are known to be those that were indexed. */
 export function fingerprint(bytes: Uint8Array): string {
-  let a = 0x811c9dc5;
-  let b = 0x9e3779b9;
-  for (const byte of bytes) {
-    a = Math.imul(a ^ byte, 0x01000193);
-    b = Math.imul(b ^ byte, 0x85ebca6b);
-    b ^= b >>> 15;
-  }
-  const hex = (n: number): string => (n >>> 0).toString(16).padStart(8, '0');
-  return hex(a) + hex(b);
+  return bytesToHex(sha256(bytes).subarray(0, 16));
 }

@@ -1,14 +1,15 @@
 // The end of an attempt: commit (our own hosts, fenced) and commitForeign (bus-only workers, by the rules of design.md "CAP").
+import { memoryLua } from './memory-log.ts';
 import { jobScript } from './prelude.ts';
 
-export const commitStride = 10;
+export const commitStride = 11;
 
 // The result and the end, or the retry, in one step; the slot is free afterwards. A lease that ran out does not matter as long as
 // nobody else got the job: the fence is the judge.
 export const commit = jobScript(
   'commit',
-  /* lua */ `
-return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors)
+  /* lua */ `${memoryLua}
+return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,retryable,backoff,has,result,exec,errors,memory)
   local rk=P..'job:meta:'..id
   local m=record(id,'attempt','error_code','committed','worker','topic','trace','arts','result_ptr','fh',unpack(REST))
   local st,tenant=m[1],m[2]
@@ -50,6 +51,10 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
     h[#h+1]='error_code' h[#h+1]=code h[#h+1]='error' h[#h+1]=message
   end
   call('ZREM',slots,id)
+  if memory~='' and to=='SUCCEEDED' then
+    local r=cjson.decode(memory)
+    remember(tenant,r.memory,id,id,r.said,r.limits)
+  end
   local told={id,to,tenant,m[8] or '',m[9] or '',m[7],ptr,exec,code,message,m[10] or ''}
   return {'committed',to,finish(id,tenant,to,fence,h,told,{unpack(m,13,12+#REST)})}
 end)`,

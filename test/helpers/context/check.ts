@@ -2,6 +2,7 @@
 import { cutMark } from '#core/context/cut.ts';
 import { encodingOf } from '#core/context/encoding-of.ts';
 import type { LeftOut, Part } from '#core/context/account.ts';
+import { turnsOf } from '#core/context/turns.ts';
 import type { Window, WindowInput } from '#core/context/window.ts';
 import type { CortexError } from '#core/errors.ts';
 import type { ModelMessage } from '#core/model/model.ts';
@@ -51,6 +52,7 @@ export function checkWindow({ model, input }: Given, built: Result<Window>, orac
   checkSources(input, window);
   checkPairs(window.messages);
   checkComplete(input, window);
+  checkRepeats(input, window);
   const unused = window.leftOut.some((one) => one.why === 'no_room' && !isOfTools(input, one));
   const scarce = unused || window.parts.some(({ cut }) => cut !== undefined);
   return { tokens, limit, refused: false, scarce };
@@ -138,6 +140,23 @@ function checkComplete(input: WindowInput, { parts, leftOut }: Window): void {
     (one) => one.kind === 'history' && one.why === 'no_room' && one.index > first && !isOfTools(input, one),
   );
   if (late) throw new Error('a newer message is left out and an older one is not');
+}
+
+/** A piece that repeats the history stands beside nothing that it repeats, and has not gone without that either. */
+function checkRepeats(input: WindowInput, { parts, leftOut }: Window): void {
+  const cut = new Map(parts.flatMap((part) => (part.kind === 'history' ? [[part.index, part.cut] as const] : [])));
+  const whole = turnsOf(input.history).turns.filter(({ index, messages }) =>
+    messages.every((_, i) => cut.has(index + i) && cut.get(index + i) === undefined),
+  );
+  const oldest = Math.min(...whole.map(({ index }) => index));
+  for (const part of parts) {
+    if (part.kind === 'piece' && (input.pieces[part.index]?.repeats ?? -1) >= oldest)
+      throw new Error(`piece ${part.index} says what the history says`);
+  }
+  for (const one of leftOut) {
+    if (one.kind === 'piece' && one.why === 'in_history' && !((input.pieces[one.index]?.repeats ?? -1) >= oldest))
+      throw new Error(`piece ${one.index} was left out for a history that is not there`);
+  }
 }
 
 function isOfTools(input: WindowInput, one: LeftOut): boolean {

@@ -28,7 +28,7 @@ export function randomWindow(seed: number): RandomWindow {
   const huge = random.chance(0.05);
   const system = Array.from({ length: random.below(3) }, () => randomText(random, random.below(budget / 4 + 1)));
   const history = randomHistory(random, material * random.next(), huge);
-  const pieces = randomPieces(random, material * random.next());
+  const pieces = randomPieces(random, material * random.next(), history.length);
   const user = randomText(random, random.chance(0.02) ? budget * 5 : random.below(budget / 2 + 1));
   return {
     model: random.weighted({ 'gpt-4o': 4, 'gpt-4': 3, 'some-other-model': 2 }),
@@ -81,7 +81,7 @@ function randomHistory(random: Random, length: number, huge: boolean): ModelMess
   return history;
 }
 
-function randomPieces(random: Random, length: number): Piece[] {
+function randomPieces(random: Random, length: number, said: number): Piece[] {
   const pieces: Piece[] = [];
   for (let left = length; left > 0 && pieces.length < 40; ) {
     const text = randomText(random, Math.min(left, 20 + random.below(random.chance(0.2) ? 4_000 : 900)));
@@ -95,6 +95,7 @@ function randomPieces(random: Random, length: number): Piece[] {
       reason: 'found by words',
       text,
       lasting: random.chance(0.15),
+      repeats: said > 0 && random.chance(0.15) ? random.below(said) : undefined,
     });
     if (random.chance(0.03)) pieces.push(pieces[random.below(pieces.length)] as Piece);
   }

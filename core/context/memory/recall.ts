@@ -1,0 +1,209 @@
+// What of a log bears on a question: BM25 over its entries, the newer the better, and what stands beside a hit. It grows as the log does,
+// and answers as of any point of it: a window of the past can be explained as it was.
+import { idf, plain, saturate } from '../repo/bm25.ts';
+import { type Entry, type Exchange, exchangesOf } from './entry.ts';
+import { createFactList, type Fact } from './facts.ts';
+import { termsOfSpeech } from './speech.ts';
+
+export interface Recalled {
+  readonly exchange: Exchange;
+  /** From 0 to 1, 1 being the best of this question. */
+  readonly score: number;
+  readonly reason: string;
+}
+
+export interface RecalledFact {
+  readonly fact: Fact;
+  readonly score: number;
+  readonly reason: string;
+}
+
+export interface Question {
+  readonly text: string;
+  /** Entries from this number on are not there yet; undefined: all are. */
+  readonly before?: number | undefined;
+  /** Most exchanges. */
+  readonly limit: number;
+}
+
+export interface Recall {
+  /** The log from its oldest entry that is left. */
+  readonly entries: readonly Entry[];
+  /** Entries that follow what is there. Throws RangeError for a number out of turn. */
+  add(entries: readonly Entry[]): void;
+  /** Exchanges that bear on the question, best first; same log, same question, same answer. */
+  exchanges(question: Question): readonly Recalled[];
+  /** Facts that hold: those that bear on the question first, then the newest. */
+  facts(question: Question): readonly RecalledFact[];
+}
+
+/** Entries after which an entry counts three quarters of what it would count at the end; in the long run it is a half. */
+const halfAge = 40;
+
+/** What an exchange gets of its neighbours' scores. */
+const beside = 0.25;
+
+/** Terms of a question. */
+const mostTerms = 200;
+
+/** The b of BM25: an entry pays half for its length, since a long answer says more. */
+const lengthShare = 0.5;
+
+/** Facts that are given even if no word of theirs is asked for, and what the newest of them count. */
+const newestFacts = 20;
+const newestScore = 0.2;
+
+export function createRecall(): Recall {
+  const entries: Entry[] = [];
+  const exchanges: Exchange[] = [];
+  /** Terms up to and with each entry. */
+  const lengths: number[] = [];
+  const postings = new Map<string, { readonly at: number[]; readonly counts: number[] }>();
+  const facts = createFactList();
+
+  const first = (): number => entries[0]?.number ?? 0;
+
+  function index(entry: Entry): void {
+    const at = entries.length;
+    entries.push(entry);
+    facts.add(entry);
+    const terms = entry.role === 'fact' ? [] : termsOfSpeech(entry.content);
+    lengths.push((lengths.at(-1) ?? 0) + terms.length);
+    const counts = new Map<string, number>();
+    for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
+    for (const [term, count] of counts) {
+      const list = postings.get(term);
+      if (list === undefined) postings.set(term, { at: [at], counts: [count] });
+      else {
+        list.at.push(at);
+        list.counts.push(count);
+      }
+    }
+  }
+
+  /** Scores by entry, and what each has of the question. */
+  function scores(text: string, count: number): { readonly score: Float64Array; readonly terms: readonly string[][] } {
+    const score = new Float64Array(count);
+    const found: string[][] = Array.from({ length: count }, () => []);
+    const average = (lengths[count - 1] ?? 0) / Math.max(1, count) || 1;
+    for (const [term, times] of countedTerms(text)) {
+      const list = postings.get(term);
+      const holding = list === undefined ? 0 : lowerBound(list.at, count);
+      if (list === undefined || holding === 0) continue;
+      const worth = idf(count, holding) * saturate(times, 1, 1);
+      for (let i = 0; i < holding; i++) {
+        const at = list.at[i] as number;
+        const length = (lengths[at] as number) - (at === 0 ? 0 : (lengths[at - 1] as number));
+        const lengthTerm = plain.k1 * (1 - lengthShare + (lengthShare * length) / average);
+        score[at] = (score[at] as number) + worth * saturate(list.counts[i] as number, lengthTerm, plain.k1);
+        found[at]?.push(term);
+      }
+    }
+    return { score, terms: found };
+  }
+
+  return {
+    entries,
+    add(more) {
+      for (const entry of more) {
+        const due = entries.at(-1);
+        if (due !== undefined && entry.number !== due.number + 1)
+          throw new RangeError(`entry ${entry.number} came where ${due.number + 1} was due`);
+        index(entry);
+      }
+      // The last exchange may have got its answer.
+      const open = exchanges.pop();
+      const from = open === undefined ? 0 : open.first - first();
+      exchanges.push(...exchangesOf(entries.slice(from)));
+    },
+
+    exchanges({ text, before = Number.POSITIVE_INFINITY, limit }) {
+      const count = Math.min(entries.length, Math.max(0, before - first()));
+      const { score, terms } = scores(text, count);
+      const seen = exchangesBefore(exchanges, before);
+      const own = seen.map(({ entries: said }) => {
+        const of = said.map(({ number }) => number - first());
+        const sum = of.reduce((total, at) => total + (score[at] as number), 0);
+        const words = [...new Set(of.flatMap((at) => terms[at] ?? []))];
+        return { worth: sum * recency(count - 1 - (of.at(-1) as number)), words };
+      });
+      const worth = own.map(({ worth: mine }, i) => {
+        return mine + beside * Math.max(own[i - 1]?.worth ?? 0, own[i + 1]?.worth ?? 0);
+      });
+      const most = worth.reduce((a, b) => Math.max(a, b), 0);
+      return seen
+        .map((exchange, i): Recalled => {
+          const words = own[i]?.words ?? [];
+          const age = count + first() - 1 - exchange.last;
+          const reason = words.length === 0 ? 'beside what says so' : `says ${words.slice(0, 6).join(', ')}`;
+          return { exchange, score: (worth[i] as number) / most, reason: `${reason}; ${age} entries ago` };
+        })
+        .filter(({ score: mine }) => mine > 0)
+        .sort((a, b) => b.score - a.score || b.exchange.first - a.exchange.first)
+        .slice(0, limit);
+    },
+
+    facts({ text, before = Number.POSITIVE_INFINITY, limit }) {
+      const held = facts.hold(first(), before);
+      const asked = new Set(countedTerms(text).keys());
+      const having = new Map<string, number>();
+      const termsOf = held.map((fact) => new Set(termsOfSpeech(fact.text)));
+      for (const terms of termsOf) for (const term of terms) having.set(term, (having.get(term) ?? 0) + 1);
+      const worth = termsOf.map((terms) =>
+        [...terms].reduce((sum, term) => sum + (asked.has(term) ? idf(held.length, having.get(term) ?? 0) : 0), 0),
+      );
+      const most = worth.reduce((a, b) => Math.max(a, b), 0) || 1;
+      return held
+        .map((fact, i): RecalledFact => {
+          const words = [...(termsOf[i] ?? [])].filter((term) => asked.has(term));
+          const newness = Math.max(0, 1 - (held.length - 1 - i) / newestFacts) * newestScore;
+          const score = Math.max((worth[i] as number) / most, fact.how === 'said' ? newness : newestScore + newness);
+          const why = words.length === 0 ? 'among the newest' : `says ${words.slice(0, 6).join(', ')}`;
+          return { fact, score, reason: `a fact ${howTold[fact.how]}; ${why}` };
+        })
+        .filter(({ score }) => score > 0)
+        .sort((a, b) => b.score - a.score || b.fact.number - a.fact.number)
+        .slice(0, limit);
+    },
+  };
+}
+
+const howTold: Readonly<Record<Fact['how'], string>> = {
+  noted: 'that was noted',
+  told: 'that the user asked to remember',
+  said: 'that the user said',
+};
+
+function recency(age: number): number {
+  return 0.5 + 0.5 * 0.5 ** (age / halfAge);
+}
+
+function countedTerms(text: string): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const term of termsOfSpeech(text)) {
+    if (times.size === mostTerms && !times.has(term)) break;
+    times.set(term, (times.get(term) ?? 0) + 1);
+  }
+  return times;
+}
+
+/** Exchanges as they were: one whose answer was not there yet has its question alone. */
+function exchangesBefore(all: readonly Exchange[], before: number): readonly Exchange[] {
+  if (before === Number.POSITIVE_INFINITY) return all;
+  return all.flatMap((exchange) => {
+    if (exchange.last < before) return [exchange];
+    return exchange.first < before ? exchangesOf(exchange.entries.filter(({ number }) => number < before)) : [];
+  });
+}
+
+/** How many of the ascending numbers are below the bound. */
+function lowerBound(ascending: readonly number[], bound: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] as number) < bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
