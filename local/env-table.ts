@@ -7,6 +7,7 @@ import { gatewayEnv, gatewayMetricsPort } from '../functions/gateway/config.ts';
 import { gatewayEdgeEnv } from '../functions/gateway/edge-config.ts';
 import { safetyEnv, safetyMetricsPort } from '../functions/safety/config.ts';
 import { safetyEdgeEnv } from '../functions/safety/edge-config.ts';
+import { contextEngineEnv, contextMetricsPort } from '../services/context-engine/config.ts';
 import { orchestratorEnv, orchestratorMetricsPort } from '../services/orchestrator/config.ts';
 import { schedulerEnv, schedulerMetricsPort } from '../services/scheduler/config.ts';
 import { workerEnv, workerMetricsPort } from '../services/worker/config.ts';
@@ -26,6 +27,7 @@ export const readers: readonly Reader[] = [
   reader('gateway', { ...processEnv(gatewayMetricsPort), ...gatewayEnv }),
   reader('safety kernel', { ...processEnv(safetyMetricsPort), ...safetyEnv }),
   reader('scheduler', { ...processEnv(schedulerMetricsPort), ...schedulerEnv }),
+  reader('context engine', { ...processEnv(contextMetricsPort), ...contextEngineEnv }),
   reader('worker', { ...processEnv(workerMetricsPort), ...workerEnv }),
   reader('orchestrator', { ...processEnv(orchestratorMetricsPort), ...orchestratorEnv }),
   reader('Redis by REST', { ...processEnv(redisRestMetricsPort), ...redisRestEnv }),

@@ -10,6 +10,7 @@
 //   GATEWAY_HTTP_ADDR        gateway: REST and Connect
 //   GATEWAY_RPC_ADDR         gateway: gRPC and Connect on one port
 //   SAFETY_KERNEL_ADDR       the kernel listens on it, everybody else dials it
+//   CONTEXT_ENGINE_ADDR      the context engine listens on it, workers dial it
 //   REDIS_REST_ADDR REDIS_REST_TOKEN   with --edge: Redis by REST, and its token
 //   NATS_WS_URL                        with --edge: the bus over WebSocket
 //   SAFETY_POLICY_PATH POOL_CONFIG_PATH TIMEOUT_CONFIG_PATH
@@ -22,7 +23,14 @@
 // `announceListening(<name of the port below>, <url>)` of core/process/announce.node.ts. SIGTERM drains
 // it; a second SIGTERM or SIGINT ends it at once. Its log is JSON lines on stdout with a `level`.
 
-export type ServiceName = 'redis-rest' | 'safety' | 'scheduler' | 'worker' | 'orchestrator' | 'gateway';
+export type ServiceName =
+  | 'redis-rest'
+  | 'safety'
+  | 'scheduler'
+  | 'context-engine'
+  | 'worker'
+  | 'orchestrator'
+  | 'gateway';
 
 export interface ServicePort {
   /** What the process announces it as. */
@@ -82,6 +90,23 @@ export const services: readonly (Service & { readonly name: ServiceName })[] = [
     entry: 'services/scheduler/node.ts',
     ports: [metrics('scheduler', 9090)],
     needs: ['safety'],
+    health: 'metrics',
+  },
+  {
+    name: 'context-engine',
+    entry: 'services/context-engine/node.ts',
+    ports: [
+      {
+        name: 'rpc',
+        env: 'CONTEXT_ENGINE_ADDR',
+        variable: 'CONTEXT_ENGINE_ADDR',
+        default: 50070,
+        purpose: 'context engine',
+        url: 'context_engine',
+      },
+      metrics('context-engine', 9094),
+    ],
+    needs: [],
     health: 'metrics',
   },
   {

@@ -19,6 +19,8 @@ export interface Piece {
   readonly score: number;
   /** Why it was found, for people. */
   readonly reason: string;
+  /** What it stands inside of, for the model: the signatures around a part of a file. One line. */
+  readonly within?: string | undefined;
   readonly text: string;
   /** Comes again with the next request, as a repository's overview does; stands before the history, so that the prompt begins the same. */
   readonly lasting?: boolean | undefined;
@@ -81,8 +83,9 @@ export function linesOf({ lines, text }: Piece, kept: string): Lines | undefined
   return { first: lines.first, last: Math.min(lines.last, lines.first + kept.split('\n').length - 1) };
 }
 
-function headOf({ source }: Piece, lines: Lines | undefined): string {
-  return lines === undefined ? source : `${source}:${lines.first}-${lines.last}`;
+function headOf({ source, within }: Piece, lines: Lines | undefined): string {
+  const place = lines === undefined ? source : `${source}:${lines.first}-${lines.last}`;
+  return within === undefined ? place : `${place} in ${within}`;
 }
 
 function byText(a: string, b: string): number {

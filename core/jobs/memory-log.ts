@@ -58,9 +58,14 @@ export function remember(memory: Memory, { tenant, memory: name, said, key, job 
     const { number: _, ...stored } = entry;
     kept.entries.push({ entry, bytes: encoder.encode(JSON.stringify(stored)).length });
   }
-  const bytes = (): number => kept.entries.reduce((sum, one) => sum + one.bytes, 0);
-  while (kept.entries.length > 1 && (kept.entries.length > memoryLimits.entries || bytes() > memoryLimits.bytes))
-    kept.entries.shift();
+  const isOver = (entries: number, most: number): boolean => {
+    return kept.entries.length > entries || kept.entries.reduce((sum, { bytes }) => sum + bytes, 0) > most;
+  };
+  const { entries, bytes } = memoryLimits;
+  if (isOver(entries, bytes)) {
+    const lower = [entries - Math.floor(entries / 10), bytes - Math.floor(bytes / 10)] as const;
+    while (kept.entries.length > 1 && isOver(...lower)) kept.entries.shift();
+  }
   if (key !== '') kept.keys.set(key, kept.next);
   const first = kept.entries[0]?.entry.number ?? kept.next;
   for (const [other, behind] of kept.keys) if (behind <= first) kept.keys.delete(other);

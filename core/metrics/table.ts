@@ -100,6 +100,18 @@ export const metricTable = {
   },
   cortex_safety_checks_total: { type: 'counter', labels: ['decision'], help: 'Jobs judged, by decision.' },
 
+  cortex_context_calls_total: {
+    type: 'counter',
+    labels: ['method', 'code'],
+    help: 'Calls of the context engine that ended, by method and by ok or the code of their error.',
+  },
+  cortex_context_call_seconds: {
+    type: 'histogram',
+    labels: ['method'],
+    buckets: workBuckets,
+    help: 'From a call of the context engine to its end.',
+  },
+
   cortex_worker_jobs_total: { type: 'counter', labels: ['topic', 'status'], help: 'Jobs that a handler finished.' },
   cortex_worker_job_seconds: { type: 'histogram', labels: ['topic'], buckets: workBuckets, help: 'Time in a handler.' },
   cortex_worker_active_jobs: { type: 'gauge', labels: ['topic'], help: 'Jobs in a handler now.' },

@@ -16,6 +16,8 @@ import { withSlots } from './slots.ts';
 export interface Models {
   /** The one that answers, with its fallbacks. */
   readonly default: Model;
+  /** As its provider calls it, by which tokens are counted. */
+  readonly providerModel?: string;
   /** Requests that it takes at once. */
   readonly concurrency: number;
   /** US dollars; undefined when the model's price is not known. */
@@ -43,6 +45,7 @@ export function serveModels({ entries, default: first }: ModelsConfig, deps: Ser
       others.map((entry) => serveOne(entry, deps)),
       deps.log,
     ),
+    providerModel: chosen.model,
     concurrency: chosen.concurrency,
     cost(name, usage) {
       const price = entries.get(name)?.price;

@@ -2,6 +2,7 @@
 // The drivers are handed in: an entry chooses them.
 import type { BusConnection } from '#core/bus/bus.ts';
 import { abortable } from '#core/deadline.ts';
+import type { MemoryLimits } from '#core/context/memory/log.ts';
 import type { CortexError } from '#core/errors.ts';
 import type { JobEvent } from '#core/jobs/job.ts';
 import { createKeys, type Keys } from '#core/jobs/keys.ts';
@@ -33,6 +34,7 @@ export interface PlantDrivers {
     readonly dataTtlMs: number;
     readonly metaTtlMs: number;
     readonly usageTtlMs: number | undefined;
+    readonly memoryLimits: MemoryLimits | undefined;
   }) => JobStore;
 }
 
@@ -61,6 +63,8 @@ export interface PlantOptions {
   readonly commandTimeoutMs?: number;
   /** How long the sums of what models took are kept, ms; for a process that adds to them. */
   readonly usageTtlMs?: number;
+  /** What memories may take; for a process whose jobs are remembered. */
+  readonly memoryLimits?: MemoryLimits;
 }
 
 /**
@@ -69,7 +73,7 @@ export interface PlantOptions {
  */
 export async function openPlant(
   { config, log, clock, metrics, health, resources, stopping: signal, fail }: ProcessContext<PlantConfig>,
-  { name, drivers, commandTimeoutMs, usageTtlMs }: PlantOptions,
+  { name, drivers, commandTimeoutMs, usageTtlMs, memoryLimits }: PlantOptions,
 ): Promise<Plant> {
   const onError = (error: unknown): void => log.warn('trouble with a connection', { error });
   /** A driver waits for a server that is not there; who stops the process does not. */
@@ -114,6 +118,7 @@ export async function openPlant(
       random: () => ids.random().replaceAll('-', '').slice(16),
       ...storeTtls(config),
       usageTtlMs,
+      memoryLimits,
     });
   return {
     ...{ bus, redis, keys, ids },

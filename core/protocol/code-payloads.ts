@@ -2,7 +2,7 @@
 // we add is optional or comes with every result.
 import { z } from 'zod';
 import { filePathProblem } from '#core/protocol/file-path.ts';
-import { modelUsage, spreadContext } from '#core/protocol/payloads.ts';
+import { modelUsage, spreadContext, windowSummary } from '#core/protocol/payloads.ts';
 
 /** UTF-16 units of one file. Larger ones could not be answered: a result holds the file and its patch. */
 export const maxCodeLength = 3_000_000;
@@ -35,6 +35,10 @@ export const severities = ['low', 'medium', 'high'] as const;
 export const codeFinding = z.object({ severity: z.enum(severities), description: z.string().max(2000) });
 export type CodeFinding = z.output<typeof codeFinding>;
 
+/** What stood around the file, or why nothing did. */
+const codeWindow = z.union([windowSummary, z.object({ memory_id: z.string(), error: z.string() })]);
+export type CodeWindow = z.output<typeof codeWindow>;
+
 export const codeResult = z.object({
   file_path: z.string(),
   original_code: z.string(),
@@ -50,5 +54,7 @@ export const codeResult = z.object({
   repaired: z.boolean(),
   summary: z.string().max(4000).optional(),
   analysis: z.array(codeFinding).max(50).optional(),
+  /** Where a memory was spoken with. */
+  context: codeWindow.optional(),
 });
 export type CodeResult = z.output<typeof codeResult>;

@@ -63,6 +63,31 @@ export const modelUsage = z.object({
 });
 export type ModelUsage = z.output<typeof modelUsage>;
 
+/** The window that an answer came from: `cortex context explain JOB` shows all of it. */
+export const windowSummary = z.object({
+  memory_id: z.string(),
+  mode: z.enum(['raw', 'chat', 'rag']),
+  messages: z.int(),
+  input_tokens: z.int(),
+  limit: z.int(),
+  /** The model's encoding is not known. */
+  estimated: z.boolean(),
+  /** The memory as it was: entries before this one. */
+  before: z.int(),
+  repository: z.string().optional(),
+  commit: z.string().optional(),
+  sources: z.array(
+    z.object({
+      source: z.string(),
+      lines: z.object({ first: z.int(), last: z.int() }).optional(),
+      score: z.number(),
+      reason: z.string(),
+      tokens: z.int(),
+    }),
+  ),
+});
+export type WindowSummary = z.output<typeof windowSummary>;
+
 export const chatResult = z.object({
   job_id: z.string(),
   prompt: z.string(),
@@ -74,4 +99,6 @@ export const chatResult = z.object({
   /** `length`: the model reached its bound, and the response is not whole. */
   finish: z.enum(['stop', 'length', 'tool_calls', 'filtered', 'other']).optional(),
   usage: modelUsage.optional(),
+  /** Where a memory was spoken with. */
+  context: windowSummary.optional(),
 });

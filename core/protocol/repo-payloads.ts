@@ -126,6 +126,13 @@ export const repoScanResult = z.object({
     .record(z.string(), count)
     .nullish()
     .transform((counts) => counts ?? {}),
+  /** Ours: the index that the context engine made of it, or why there is none. */
+  index: z
+    .union([
+      z.object({ repository: z.string(), commit: z.string(), files: count, chunks: count }),
+      z.object({ repository: z.string(), error: z.string() }),
+    ])
+    .optional(),
 });
 export type RepoScanResult = z.infer<typeof repoScanResult>;
 

@@ -8,11 +8,11 @@ import { Hono } from 'hono';
 import { CortexError, toCortexError } from '#core/errors.ts';
 import { mountConnect, type Routes, type RpcServerOptions } from '#core/http/connect.ts';
 import { httpStatus, problemResponse } from '#core/http/errors.ts';
+import { requireToken } from '#core/http/token.ts';
 import { unservedCall } from '#core/http/unserved.ts';
 import { formatPolicy } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { type KernelDeps, kernelRoutes } from './kernel.ts';
-import { requireToken } from './token.ts';
 
 export interface SafetyDeps extends KernelDeps {
   readonly log: Log;
@@ -32,7 +32,9 @@ export function createSafety({ log, token, ...deps }: SafetyDeps): Safety {
   const app = new Hono();
   const routes = kernelRoutes(deps);
   const options: RpcServerOptions = {
-    ...(token === undefined ? {} : { admit: requireToken(token) }),
+    ...(token === undefined
+      ? {}
+      : { admit: requireToken(token, 'the safety kernel wants SAFETY_KERNEL_TOKEN as a bearer token') }),
     onError(error, method) {
       // A policy that cannot be used was logged by its source when that was found out.
       const known = error instanceof CortexError;

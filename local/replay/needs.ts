@@ -15,5 +15,6 @@ export function replayNeeds(models: Models | undefined): WorkerNeeds {
     ...{ localRoots: undefined, minScanFiles: config.minScanFiles, fetch: fetchSettings(config), models },
     archives: { read: missing, drop: missing },
     readResult: missing,
+    engine: { window: missing, ingest: missing },
   };
 }

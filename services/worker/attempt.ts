@@ -82,11 +82,11 @@ export function beginAttempt(worker: HostedWorker, handOut: HandOut, deps: Attem
     const { pool } = worker.definition;
     events.emit({ type: 'accepted', ...about, pool, attempt: accepted.attempts, waitedMs: accepted.waitedMs });
     deps.onLeased(attempt);
-    const { outcome, execMs, meter } = await execute(attempt, accepted, askedAt, deps);
+    const { outcome, execMs, meter, remember } = await execute(attempt, accepted, askedAt, deps);
     attempt.phase = 'concluding';
     freeSlot();
     await meter?.tried();
-    await conclude(attempt, outcome, { execMs, number: accepted.attempts }, deps);
+    await conclude(attempt, outcome, { execMs, number: accepted.attempts, remember }, deps);
     await meter?.over();
   };
 

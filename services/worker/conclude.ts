@@ -1,5 +1,5 @@
 // The last step of an attempt: what the store is told, by the reason for which the handler returned.
-import type { Commit } from '#core/jobs/store.ts';
+import type { Commit, Remember } from '#core/jobs/store.ts';
 import type { Attempt, AttemptDeps } from './hosted.ts';
 import { backoffMs, type Outcome } from './outcome.ts';
 import { persist } from './retry.ts';
@@ -8,6 +8,8 @@ interface Facts {
   readonly execMs: number;
   /** The attempt's number, from 1. */
   readonly number: number;
+  /** What a memory is to keep if it succeeded. */
+  readonly remember: Remember | undefined;
 }
 
 /** Every call is repeated while the store is away and the lease lasts; what cannot be told then, the reconciler finds out. */
@@ -43,8 +45,11 @@ export async function conclude(attempt: Attempt, outcome: Outcome, facts: Facts,
 async function commit(attempt: Attempt, outcome: Outcome, facts: Facts, deps: AttemptDeps): Promise<boolean> {
   const { about, worker } = attempt;
   const { status } = outcome;
-  const { execMs } = facts;
-  const item: Commit = { ...attempt.key, worker: worker.id, backoffMs: backoffMs(facts.number), execMs, ...outcome };
+  const { execMs, remember } = facts;
+  const item: Commit = {
+    ...{ ...attempt.key, worker: worker.id, backoffMs: backoffMs(facts.number), execMs, ...outcome },
+    ...(status === 'SUCCEEDED' && { remember }),
+  };
   try {
     const committed = await untilLeaseEnd(attempt, deps, () => deps.calls.commit(item));
     if (committed.outcome === 'committed' || committed.outcome === 'retry') {

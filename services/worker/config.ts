@@ -1,4 +1,6 @@
 // The worker process's configuration, from its environment.
+import { contextEnv } from '#core/context/engine-env.ts';
+import { memoryEnv } from '#core/context/memory/limits-env.ts';
 import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
 import { baseUrlProblems, type ModelsConfig, parseModels } from '#core/model/models.ts';
 import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
@@ -29,6 +31,8 @@ const hosted: EnvVar<readonly WorkerName[]> = {
 
 export const workerEnv = {
   ...storeEnv,
+  ...contextEnv,
+  ...memoryEnv,
   ...repoEnv,
   natsUrl: url('NATS_URL', 'nats://localhost:4222', 'the bus', ['nats', 'tls']),
   redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),

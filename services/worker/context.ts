@@ -1,5 +1,8 @@
 // What a handler gets beside its input: facts about the attempt, and the ways in which it may speak before it ends.
 import { CortexError } from '#core/errors.ts';
+import { maxSaid } from '#core/context/memory/log.ts';
+import { cutEntry } from '#core/context/memory/saying.ts';
+import type { Remember } from '#core/jobs/store.ts';
 import { maxOutputBytes } from '#core/jobs/output.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
@@ -26,6 +29,8 @@ export interface OpenContext {
   readonly context: JobContext;
   /** What it asked of models. */
   readonly meter: Meter;
+  /** What a memory is to keep of it, by the handler's word. */
+  readonly remembered: () => Remember | undefined;
   /** Stores an artifact of the host's own. */
   readonly storeLast: StoreArtifact;
   /** The handler has returned: its last progress and text go out, and what it still says is refused. Never throws. */
@@ -56,6 +61,7 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       },
     });
 
+  let remembered: Remember | undefined;
   const meter = createMeter(attempt, deps);
   let output: OutputTexts | undefined;
   const startOutput = (): OutputTexts =>
@@ -117,6 +123,10 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
         if (open && !signal.aborted) (progress ??= startProgress()).report(percent, message);
       },
       artifact: artifacts.store,
+      remember(memory, said) {
+        const kept = said.slice(0, maxSaid).map(({ role, content }) => ({ role, content: cutEntry(content.trim()) }));
+        remembered = { memory, said: kept.filter(({ content }) => content !== '') };
+      },
       meter,
       ...(recorder !== undefined && { recorder }),
       output: (text) => {
@@ -128,6 +138,7 @@ export function createContext(attempt: Attempt, facts: ContextFacts, deps: Attem
       now: () => recorder?.time(deps.clock.now()) ?? deps.clock.now(),
     },
     meter,
+    remembered: () => remembered,
     storeLast: artifacts.storeLast,
     async close() {
       open = false;

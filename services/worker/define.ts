@@ -9,6 +9,7 @@
 // `internal`, and worth another attempt while the topic has retries left.
 import type { z } from 'zod';
 import type { CortexError } from '#core/errors.ts';
+import type { Saying } from '#core/context/memory/log.ts';
 import type { Fence } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { isTopic } from '#core/protocol/subjects.ts';
@@ -62,6 +63,10 @@ export interface JobContext {
    * the handler has returned, `unavailable`.
    */
   artifact(name: string, bytes: Uint8Array): Promise<string>;
+  /**
+   * What the memory keeps of the job, once, if this attempt is the one that succeeds: it is written with its outcome. Absent in a thread.
+   */
+  readonly remember?: (memory: string, said: readonly Saying[]) => void;
   /** Hears of what was asked of models: asking.ts tells it. Absent where nobody counts, as in a thread. */
   readonly meter?: Pick<Meter, 'sent'>;
   /** Keeps what is said to models and tools and by them, where that was asked for: asking.ts and tool.ts tell it. */
@@ -104,7 +109,7 @@ export interface WorkerDefinition {
   readonly check: (result: unknown) => Result<unknown, CortexError>;
   readonly run:
     | { readonly here: Handler<unknown, unknown> }
-    | { readonly thread: URL; readonly load: Handler<unknown, unknown> };
+    | { readonly thread: URL; readonly load: Handler<unknown, unknown>; readonly finish: Finish };
 }
 
 interface WorkerSpec<S extends z.ZodType, O> {
@@ -129,7 +134,11 @@ interface ThreadSpec<S extends z.ZodType, O> extends WorkerSpec<S, O> {
   readonly thread: URL;
   /** Runs before it, in the host: fetches what a thread cannot, and answers what the thread gets for its input. */
   readonly load?: Handler<z.output<S>, unknown>;
+  /** Runs behind it, in the host: what becomes of its result. */
+  readonly finish?: (result: O, input: z.output<S>, context: JobContext) => O | Promise<O>;
 }
+
+type Finish = (result: unknown, input: unknown, context: JobContext) => unknown;
 
 const same = (input: unknown): unknown => input;
 
@@ -151,7 +160,11 @@ export function defineWorker<S extends z.ZodType, O>(spec: HereSpec<S, O> | Thre
     // The input has been through the schema by the time the handler sees it.
     run:
       'thread' in spec
-        ? { thread: spec.thread, load: (spec.load ?? same) as Handler<unknown, unknown> }
+        ? {
+            thread: spec.thread,
+            load: (spec.load ?? same) as Handler<unknown, unknown>,
+            finish: (spec.finish ?? same) as Finish,
+          }
         : { here: spec.handle as Handler<unknown, unknown> },
   };
 }

@@ -1,6 +1,6 @@
 // Runs the handler of an accepted attempt under its deadline, unless something stands against it before.
 import { CortexError } from '#core/errors.ts';
-import type { Accepted } from '#core/jobs/store.ts';
+import type { Accepted, Remember } from '#core/jobs/store.ts';
 import type { Result } from '#core/result.ts';
 import { err, ok } from '#core/result.ts';
 import type { PolicyConstraints } from '#proto/cortex/agent/v1/safety_pb.ts';
@@ -19,6 +19,8 @@ export interface Executed {
   readonly execMs: number;
   /** Of what was asked of models; undefined when the handler never ran. */
   readonly meter?: Meter;
+  /** What a memory is to keep if it succeeded. */
+  readonly remember?: Remember | undefined;
 }
 
 /** `askedAt`: the moment (monotonic) before acceptance, from which the attempt's time is counted. Never throws. */
@@ -39,7 +41,7 @@ export async function execute(
   const runMs = runtimeUnder(constraints, accepted.remainingMs);
   const recorder = startRecorder(attempt, accepted.attempts, deps);
   const facts = { number: accepted.attempts, constraints, ...limits, recorder };
-  const { context, meter, storeLast, close } = createContext(attempt, facts, deps);
+  const { context, meter, remembered, storeLast, close } = createContext(attempt, facts, deps);
   const cancelDeadline = clock.after(Math.max(0, askedAt + runMs - clock.monotonic()), () => attempt.stop('deadline'));
   events.emit({ type: 'started', ...about });
   const startedAt = clock.monotonic();
@@ -64,7 +66,7 @@ export async function execute(
           ({ result }) => result?.length ?? 0,
         );
   if (recorder !== undefined) await keepRecording(attempt, recorder, outcome, storeLast, deps);
-  return { outcome, execMs, meter };
+  return { outcome, execMs, meter, remember: remembered() };
 }
 
 interface Prepared {

@@ -139,7 +139,9 @@ export function createHost(options: HostOptions): WorkerHost {
     leaseMs: timing.leaseMs,
     turns: createTurns(),
     run: async ({ run }, input, context) =>
-      'here' in run ? run.here(input, context) : threads.run(run.thread, await run.load(input, context), context),
+      'here' in run
+        ? run.here(input, context)
+        : run.finish(await threads.run(run.thread, await run.load(input, context), context), input, context),
     onLeased: leases.watch,
     onDoubt: leases.ask,
     onSlot(worker) {

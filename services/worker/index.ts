@@ -1,4 +1,5 @@
 // The workers that one image holds, by the short names of WORKERS. What each one needs from configuration, it is made with.
+import type { Engine } from '#core/context/engine.ts';
 import type { Models } from '#core/model/serve.ts';
 import { chat } from './chat.ts';
 import { codeLlm } from './code/code.ts';
@@ -18,6 +19,8 @@ export interface WorkerNeeds {
   readonly fetch: FetchSettings;
   readonly archives: ReadArchives;
   readonly readResult: ReadResult;
+  /** Memories and repositories. */
+  readonly engine: Engine;
   /** undefined: no model is configured. */
   readonly models: Models | undefined;
 }
@@ -26,11 +29,11 @@ export interface WorkerNeeds {
 export const workers = {
   echo: () => echo,
   chat: ({ models }) => chat(models),
-  'code-llm': ({ models }) => codeLlm(models),
+  'code-llm': ({ models, engine }) => codeLlm(models, engine),
   planner: ({ models }) => planner(models),
-  'chat-advanced': ({ models }) => chatAdvanced(models),
-  'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives }) =>
-    repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives),
+  'chat-advanced': ({ models, engine }) => chatAdvanced(models, engine),
+  'repo-scan': ({ localRoots = [], minScanFiles, fetch, archives, engine }) =>
+    repoScan({ roots: localRoots, minFiles: minScanFiles, fetch }, archives, engine),
   'repo-report': ({ readResult }) => repoReport(readResult),
 } as const satisfies Readonly<Record<string, (needs: WorkerNeeds) => WorkerDefinition>>;
 export type WorkerName = keyof typeof workers;

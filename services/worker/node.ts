@@ -1,5 +1,7 @@
 // The worker host as a Node process: any set of workers on NATS and Redis over TCP.
 import { hostname } from 'node:os';
+import { createRpcEngine } from '#core/context/rpc-engine.ts';
+import { memoryLimitsOf } from '#core/context/memory/limits-env.ts';
 import { createRedisArchives } from '#core/archives/redis-archives.ts';
 import { connectBus } from '#core/bus/nats-tcp.node.ts';
 import { createRedisStore } from '#core/jobs/redis-store.ts';
@@ -8,6 +10,7 @@ import { anthropic } from '#core/model/anthropic.ts';
 import { ollama } from '#core/model/ollama.ts';
 import { openAiCompatible } from '#core/model/openai-compatible.ts';
 import { serveModels } from '#core/model/serve.ts';
+import { addressUrl } from '#core/process/address.ts';
 import { findFile } from '#core/process/config-file.node.ts';
 import { openPlant, plantMetrics } from '#core/process/plant.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
@@ -41,6 +44,7 @@ await runProcess({
       drivers,
       commandTimeoutMs: callTimeoutMs,
       usageTtlMs: config.usageTtlMs,
+      memoryLimits: memoryLimitsOf(config),
     });
     const leases = await also('redis for leases', renewalTimeoutMs);
     const archives = createRedisArchives({ redis, keys });
@@ -49,7 +53,19 @@ await runProcess({
       ...{ clock, log, key: config.modelKey },
     });
     if (models !== undefined) log.info('a model is configured', { model: models.default.name });
-    const needs = { ...config, fetch: fetchSettings(config), archives, readResult: store.result.bind(store), models };
+    const { contextAddr, contextToken } = config;
+    const engine = createRpcEngine({
+      baseUrl: addressUrl(contextAddr),
+      ...(contextToken !== undefined && { token: contextToken }),
+    });
+    const needs = {
+      ...config,
+      engine,
+      fetch: fetchSettings(config),
+      archives,
+      readResult: store.result.bind(store),
+      models,
+    };
     const host = createHost({
       workers: Array.from(workerIds(config, hostname(), ids.random()), ([short, id]) => ({
         id,

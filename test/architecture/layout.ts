@@ -17,7 +17,7 @@ export const isPure = matcher(
   'core/planning/**',
   'core/scheduling/**',
   'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline,undo}.ts',
-  'core/context/{account,choose,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,window}.ts',
+  'core/context/{account,choose,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,user-message,window}.ts',
   'core/context/memory/{entry,facts,recall,recalled-pieces,speech}.ts',
   'core/context/repo/!(tree-outline|embeddings|*.node).ts',
   'core/model/{budget,fault,models,recording}.ts',
@@ -36,13 +36,13 @@ export const isDriver = matcher(
   'core/payloads/{memory,redis,r2,s3}*.ts',
   'core/policy/{memory,rpc}-*.ts',
   'core/workflow/{memory,redis}-*.ts',
-  'core/context/{memory,redis}-*.ts',
+  'core/context/{memory,redis,rpc}-*.ts',
   'core/model/{anthropic,memory,ollama,openai-compatible,recorded,sdk}.ts',
   'core/!(process|http)/**/*.node.ts',
 );
 
-/** Where a process or a function begins: reads the environment, chooses drivers. */
-export const isEntry = matcher('functions/*/{worker,node}.ts', 'services/*/node.ts');
+/** Where a process, a thread or a function begins: reads the environment, chooses drivers. */
+export const isEntry = matcher('functions/*/{worker,node}.ts', 'services/*/node.ts', 'services/*/*.thread.ts');
 
 /** May be given drivers by name: the entries, and what stands outside the product. */
 export const mayCompose = (path: string): boolean => isEntry(path) || /^(local|test)\//.test(path);

@@ -110,7 +110,7 @@ const original: Readonly<Record<string, { readonly default: string } | { readonl
   REDIS_DATA_TTL_SECONDS: { default: 'none' },
   JOB_META_TTL: { default: '`168h`' },
   JOB_META_TTL_SECONDS: { default: 'none' },
-  CONTEXT_ENGINE_ADDR: { notReadYet: 'the context engine and its callers' },
+  CONTEXT_ENGINE_ADDR: { default: '`localhost:50070`' },
   OLLAMA_URL: { default: 'none' }, // `http://ollama:11434` there: here a machine without Ollama answers `Echo:`
   OLLAMA_MODEL: { default: 'none' }, // `llama3` there, and here once OLLAMA_URL is set
   USE_PLANNER: { default: '`false`' },

@@ -63,7 +63,7 @@ export interface MemoryLog {
   list(item: { readonly tenant: string; readonly limit: number }): Promise<readonly MemoryInfo[]>;
 }
 
-/** What memories may take. Beyond it the oldest entries of a memory go, and the memories of a tenant that were not written for longest. */
+/** What memories may take. Beyond it the oldest entries of a memory go, a tenth more than must, and the memories of a tenant that were not written for longest. */
 export interface MemoryLimits {
   readonly entries: number;
   /** Of one memory's entries as they are stored. */

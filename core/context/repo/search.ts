@@ -45,6 +45,8 @@ export interface FoundChunk extends FoundFile {
   readonly end: number;
   /** Path, lines and the signatures around it. */
   readonly header: string;
+  /** Those signatures, the outermost first. */
+  readonly scopes: readonly string[];
   /** Of the file's bytes when they were indexed. */
   readonly fingerprint: string;
 }
@@ -164,6 +166,7 @@ export function openSearch(
       score: ranked.chunkScores?.[number] ?? 0,
       reason: reasonsOf(index, ranked, index.fileOf[number] as number, number),
       header: headerOf(file.path, chunk),
+      scopes: chunk.scopes,
       fingerprint: file.fingerprint,
     };
   }

@@ -47,10 +47,14 @@ local function remember(tenant,memory,key,job,said,limits)
     bytes=bytes+#text
   end
   n=n or call('LLEN',L)
-  while n>1 and (n>num(limits[1]) or bytes>num(limits[2])) do
-    bytes=bytes-#(call('LPOP',L))
-    n=n-1
-    first=first+1
+  -- A tenth more than must go, so that readers who keep what they read need not begin anew each time.
+  local entries,size=num(limits[1]),num(limits[2])
+  if n>entries or bytes>size then
+    while n>1 and (n>entries-math.floor(entries/10) or bytes>size-math.floor(size/10)) do
+      bytes=bytes-#(call('LPOP',L))
+      n=n-1
+      first=first+1
+    end
   end
   call('HSET',head,'first',f0(first),'bytes',f0(bytes))
   if key~='' then

@@ -3,6 +3,7 @@
 // to the model once, with the reason; then the job fails with it.
 import { createHash } from 'node:crypto';
 import { CortexError } from '#core/errors.ts';
+import type { Engine } from '#core/context/engine.ts';
 import { oneLine } from '#core/model/fault.ts';
 import type { Answer, ModelMessage } from '#core/model/model.ts';
 import type { Models } from '#core/model/serve.ts';
@@ -10,17 +11,19 @@ import { type CodeContext, codeContext, type CodeResult, codeResult } from '#cor
 import { asking } from '../asking.ts';
 import { defineWorker, type JobContext, type WorkerDefinition } from '../define.ts';
 import { maxTokensOf } from '../max-tokens.ts';
+import { memoryOf } from '../memory.ts';
 import { noModel } from '../no-model.ts';
 import { structured } from '../structured.ts';
 import { useTool } from '../tool.ts';
 import { type Proposal, proposalOf } from './answer.ts';
+import { aroundOf } from './around.ts';
 import { gitDiff } from './git-diff.ts';
 import { fileAfter } from './patch.ts';
 import { firstMessages, inWords, patchTool, repairMessages } from './prompt.ts';
 import { checkRules, honoured, sizeProblem } from './rules.ts';
 
 /** undefined: no model is configured, and every job fails with what to set. `git`: where git is looked for, in place of the usual places. */
-export function codeLlm(models: Models | undefined, git?: string): WorkerDefinition {
+export function codeLlm(models: Models | undefined, engine: Engine, git?: string): WorkerDefinition {
   return defineWorker({
     topic: 'job.code.llm',
     pool: 'code-llm',
@@ -32,16 +35,21 @@ export function codeLlm(models: Models | undefined, git?: string): WorkerDefinit
     output: codeResult,
     handle(input, context) {
       if (models === undefined) throw noModel();
-      return patchFor(input, models, context, git);
+      return patchFor(input, { models, engine, git }, context);
     },
   });
 }
 
+interface PatchNeeds {
+  readonly models: Models;
+  readonly engine: Engine;
+  readonly git: string | undefined;
+}
+
 async function patchFor(
   input: CodeContext,
-  models: Models,
+  { models, engine, git }: PatchNeeds,
   context: JobContext,
-  git: string | undefined,
 ): Promise<CodeResult> {
   const { file_path, code_snippet, instruction } = input;
   const { constraints, job, progress } = context;
@@ -49,7 +57,11 @@ async function patchFor(
   const bound = maxTokensOf(job);
   const asked = asking(models, context);
   const form = structured(asked);
-  const messages = firstMessages(input, constraints?.diff?.maxLines ?? 0);
+  const memory = memoryOf(job, 'rag');
+  const [rules, task] = firstMessages(input, constraints?.diff?.maxLines ?? 0);
+  const around =
+    memory === undefined ? undefined : await aroundOf(engine, memory, { rules, task, input, models }, context);
+  const messages = [rules, ...(around?.messages ?? []), task];
 
   const ask = (more: readonly ModelMessage[]): Promise<Answer> =>
     form.ask({ messages: [...messages, ...more], tool: patchTool, inWords, ...bound });
@@ -68,6 +80,12 @@ async function patchFor(
   }
   if ('problem' in last) throw last.error ?? useless(last.answer, last.problem);
   const { answer, patch, proposal } = last;
+  if (memory !== undefined) {
+    context.remember?.(memory.memory, [
+      { role: 'user', content: `${file_path}: ${instruction}` },
+      { role: 'assistant', content: patch },
+    ]);
+  }
   const { summary, analysis } = proposal;
   return {
     ...{ file_path, original_code: code_snippet, instruction },
@@ -75,6 +93,7 @@ async function patchFor(
     ...{ model: answer.model, finish: answer.finish, ...asked.used(), repaired: last !== first },
     ...(summary !== undefined && { summary }),
     ...(analysis !== undefined && { analysis: [...analysis] }),
+    ...(around !== undefined && { context: around.told }),
   };
 }
 

@@ -41,7 +41,10 @@ const rules = [
 ];
 
 /** `maxLines`: lines that the patch may change; 0: any number. */
-export function firstMessages({ file_path, code_snippet, instruction }: CodeContext, maxLines: number): ModelMessage[] {
+export function firstMessages(
+  { file_path, code_snippet, instruction }: CodeContext,
+  maxLines: number,
+): readonly [rules: ModelMessage, task: ModelMessage] {
   const fence = '`'.repeat(Math.max(3, longestRun(code_snippet) + 1));
   const code = code_snippet === '' ? 'The file is empty.' : `${fence}\n${ended(code_snippet)}${fence}`;
   const open = code_snippet === '' || code_snippet.endsWith('\n') ? '' : '\n(Its last line has no newline at its end.)';

@@ -1,10 +1,12 @@
 // job.repo.scan: which files a repository has, and an archive of them for the steps that follow, wherever they run.
 import { CortexError } from '#core/errors.ts';
+import type { Engine } from '#core/context/engine.ts';
 import type { Archives } from '#core/archives/archives.ts';
 import { noArchive, parseArchivePointer } from '#core/protocol/archive-pointer.ts';
 import { type RepoScanContext, repoScanContext, repoScanResult } from '#core/protocol/repo-payloads.ts';
 import { unwrap } from '#core/result.ts';
 import { defineWorker, type WorkerDefinition } from '../define.ts';
+import { indexOf } from './index-repo.ts';
 import { scanLimits, type ScanSettings } from './scanner.ts';
 
 /** What goes to the thread. */
@@ -21,6 +23,7 @@ export type ReadArchives = Pick<Archives, 'read' | 'drop'>;
 export function repoScan(
   settings: Pick<ScanSettings, 'roots' | 'minFiles' | 'fetch'>,
   archives: ReadArchives,
+  engine: Engine,
 ): WorkerDefinition {
   return defineWorker({
     topic: 'job.repo.scan',
@@ -42,6 +45,9 @@ export function repoScan(
     async load(task, { job, signal }) {
       const { archive_ptr } = task.request;
       return archive_ptr === '' ? task : { ...task, archive: await open(archive_ptr, job.tenant, archives, signal) };
+    },
+    async finish(result, { request }, context) {
+      return { ...result, index: await indexOf(engine, request, result, context) };
     },
   });
 }

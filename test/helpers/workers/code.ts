@@ -9,6 +9,7 @@ import { codeResult, type CodeResult } from '#core/protocol/code-payloads.ts';
 import { unwrap } from '#core/result.ts';
 import { codeLlm } from '../../../services/worker/code/code.ts';
 import type { JobContext } from '../../../services/worker/define.ts';
+import { noEngine } from '../context/no-engine.ts';
 import { jobContext } from './context.ts';
 
 export interface CodeRig {
@@ -19,7 +20,7 @@ export interface CodeRig {
 
 export function codeRig(git?: string): CodeRig {
   const model = createMemoryModel();
-  const definition = codeLlm({ default: model, concurrency: 3, cost: () => 0.5 }, git);
+  const definition = codeLlm({ default: model, concurrency: 3, cost: () => 0.5 }, noEngine, git);
   return {
     model,
     async run(payload, context = {}) {

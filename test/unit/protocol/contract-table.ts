@@ -2,6 +2,8 @@
 // description of the wire and never from our .proto files, so that those cannot drift unnoticed. `name number type`;
 // no type means string, `[]` repeated, `{}` a map from string to string.
 
+import { contextMessages, contextMethods } from './context-table.ts';
+
 const agent = 'cortex.agent.v1.';
 const own = 'cortex.v1.';
 
@@ -69,14 +71,7 @@ export const messages: Readonly<Record<string, string>> = {
   [`${own}SubmitJobResponse`]: 'job_id 1, trace_id 2',
   [`${own}GetJobStatusRequest`]: 'job_id 1',
   [`${own}GetJobStatusResponse`]: 'job_id 1, status 2, result_ptr 3',
-  [`${own}BuildWindowRequest`]: `memory_id 1, mode 2 ${own}ContextMode, model 3, logical_payload 4 bytes, max_input_tokens 5 int32,
-    max_output_tokens 6 int32`,
-  [`${own}BuildWindowResponse`]: `messages 1 ${own}ModelMessage[], input_tokens 2 int32, output_tokens 3 int32`,
-  [`${own}ModelMessage`]: 'role 1, content 2',
-  [`${own}UpdateMemoryRequest`]: `memory_id 1, logical_payload 2 bytes, model_response 3 bytes, mode 4 ${own}ContextMode`,
-  [`${own}UpdateMemoryResponse`]: '',
-  [`${own}IngestRepoRequest`]: 'memory_id 1, repo_root 2, scan_result 3 bytes',
-  [`${own}IngestRepoResponse`]: '',
+  ...contextMessages,
 };
 
 /** Prefix and names, numbered from 0. */
@@ -100,9 +95,7 @@ export const methods: Readonly<Record<string, string>> = {
   '/cordum.agent.v1.SafetyKernel/Check': 'cortex.agent.v1.PolicyCheckRequest cortex.agent.v1.PolicyCheckResponse',
   '/cortex.v1.CortexApi/SubmitJob': 'cortex.v1.SubmitJobRequest cortex.v1.SubmitJobResponse',
   '/cortex.v1.CortexApi/GetJobStatus': 'cortex.v1.GetJobStatusRequest cortex.v1.GetJobStatusResponse',
-  '/cortex.v1.ContextEngine/BuildWindow': 'cortex.v1.BuildWindowRequest cortex.v1.BuildWindowResponse',
-  '/cortex.v1.ContextEngine/UpdateMemory': 'cortex.v1.UpdateMemoryRequest cortex.v1.UpdateMemoryResponse',
-  '/cortex.v1.ContextEngine/IngestRepo': 'cortex.v1.IngestRepoRequest cortex.v1.IngestRepoResponse',
+  ...contextMethods,
   '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo':
     'grpc.reflection.v1.ServerReflectionRequest grpc.reflection.v1.ServerReflectionResponse',
   '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo':

@@ -6,10 +6,11 @@ import * as heartbeat from '#proto/cortex/agent/v1/heartbeat_pb.ts';
 import * as job from '#proto/cortex/agent/v1/job_pb.ts';
 import * as packet from '#proto/cortex/agent/v1/packet_pb.ts';
 import * as safety from '#proto/cortex/agent/v1/safety_pb.ts';
-import * as context from '#proto/cortex/v1/context_pb.ts';
+import { file_cortex_v1_context } from '#proto/cortex/v1/context_pb.ts';
 import * as gateway from '#proto/cortex/v1/gateway_pb.ts';
 import * as coretexSafety from '#proto/coretex/agent/v1/safety_pb.ts';
 import * as cordumSafety from '#proto/cordum/agent/v1/safety_pb.ts';
+import { contextFixtures } from './context-fixtures.ts';
 
 /** Every file of the protocol; a file that is missing here is found by the contract test. */
 export const files = [
@@ -19,7 +20,7 @@ export const files = [
   safety.file_cortex_agent_v1_safety,
   alert.file_cortex_agent_v1_alert,
   gateway.file_cortex_v1_gateway,
-  context.file_cortex_v1_context,
+  file_cortex_v1_context,
   coretexSafety.file_coretex_agent_v1_safety,
   cordumSafety.file_cordum_agent_v1_safety,
 ];
@@ -142,8 +143,6 @@ const policyAnswer = {
   remediations: [remediation],
 };
 
-const window = { role: 'user', content: 'What does this do?' };
-
 /** The fixtures of each message. */
 export const fixtures: readonly (readonly [DescMessage, readonly JsonObject[]])[] = [
   [
@@ -197,29 +196,5 @@ export const fixtures: readonly (readonly [DescMessage, readonly JsonObject[]])[
   [gateway.SubmitJobResponseSchema, [{ job_id: 'job-1', trace_id: 'trace-1' }]],
   [gateway.GetJobStatusRequestSchema, [{ job_id: 'job-1' }]],
   [gateway.GetJobStatusResponseSchema, [{ job_id: 'job-1', status: 'RUNNING', result_ptr: 'redis://res:job-1' }]],
-  [context.ModelMessageSchema, [window]],
-  [
-    context.BuildWindowRequestSchema,
-    [
-      {
-        memory_id: 'session:1',
-        mode: 'CONTEXT_MODE_RAG',
-        model: 'code',
-        logical_payload: 'eyJwcm9tcHQiOiJIaSJ9',
-        max_input_tokens: -1,
-        max_output_tokens: 1024,
-      },
-    ],
-  ],
-  [
-    context.BuildWindowResponseSchema,
-    [{ messages: [window, { role: 'system' }], input_tokens: 5, output_tokens: 1024 }],
-  ],
-  [
-    context.UpdateMemoryRequestSchema,
-    [{ memory_id: 'session:1', logical_payload: 'e30=', model_response: 'SGk=', mode: 'CONTEXT_MODE_CHAT' }],
-  ],
-  [context.UpdateMemoryResponseSchema, [{}]],
-  [context.IngestRepoRequestSchema, [{ memory_id: 'repo:1', repo_root: '/work', scan_result: 'e30=' }]],
-  [context.IngestRepoResponseSchema, [{}]],
+  ...contextFixtures,
 ];

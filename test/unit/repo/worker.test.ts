@@ -14,6 +14,7 @@ import { type ReadArchives, repoScan } from '../../../services/worker/repo/scan.
 import { createStage, type Stage, type Submit } from '../../helpers/worker-stage.ts';
 import { tgz } from '../../helpers/tar.ts';
 import { makeStore } from '../../helpers/worker-store.ts';
+import { noEngine } from '../../helpers/context/no-engine.ts';
 import { git, makeTree } from './tree.ts';
 
 const root = makeTree({ 'a.ts': 'alpha\n', 'b.go': '', 'notes.bin': '', '.gitignore': 'x\n' });
@@ -43,7 +44,7 @@ afterEach(async () => {
 async function setUp(roots: readonly string[] = [root], minFiles = 1): Promise<Stage> {
   const store = await makeStore();
   const readResult: ReadResult = (id, tenant) => store.result(id, tenant);
-  const definitions = [repoScan({ roots, minFiles, fetch }, archives), repoReport(readResult)];
+  const definitions = [repoScan({ roots, minFiles, fetch }, archives, noEngine), repoReport(readResult)];
   stage = await createStage({ store, clock: systemClock, definitions });
   return stage;
 }

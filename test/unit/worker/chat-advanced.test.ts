@@ -9,12 +9,13 @@ import { maxConversationLength } from '#core/protocol/conversation.ts';
 import { maxPromptLength } from '#core/protocol/payloads.ts';
 import { JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
 import { chatAdvanced } from '../../../services/worker/chat-advanced.ts';
+import { noEngine } from '../../helpers/context/no-engine.ts';
 import { jobContext } from '../../helpers/workers/context.ts';
 
 function setUp(configured = true) {
   const model = createMemoryModel();
   const models: Models = { default: model, concurrency: 3, cost: () => 0.5 };
-  const definition = chatAdvanced(configured ? models : undefined);
+  const definition = chatAdvanced(configured ? models : undefined, noEngine);
   const { run } = definition;
   if (!('here' in run)) throw new Error('it runs here');
   const given: string[] = [];

@@ -12,6 +12,7 @@ import { codeLlm } from '../../../services/worker/code/code.ts';
 import { demands, refusal } from '../../../services/worker/constraints.ts';
 import type { JobContext } from '../../../services/worker/define.ts';
 import { applied, codeRig, diffBetween, submits } from '../../helpers/workers/code.ts';
+import { noEngine } from '../../helpers/context/no-engine.ts';
 import { jobContext } from '../../helpers/workers/context.ts';
 
 const path = 'src/a.ts';
@@ -160,7 +161,7 @@ describe('a model', () => {
   });
 
   test('that is not there is a failure that says what to set, and no other attempt', () => {
-    const { run, parallel } = codeLlm(undefined);
+    const { run, parallel } = codeLlm(undefined, noEngine);
     if (!('here' in run)) throw new Error('it runs here');
     let error: unknown;
     try {
@@ -207,7 +208,7 @@ describe('a model', () => {
 });
 
 describe('a job', () => {
-  const { parse } = codeLlm(undefined);
+  const { parse } = codeLlm(undefined, noEngine);
 
   test.each<[string, unknown]>([
     ['file_path', { ...job, file_path: undefined }],
@@ -278,7 +279,7 @@ describe('a policy', () => {
     };
     expect(await run(job, under(json))).toMatchObject(patchOf());
     const { constraints } = under(json);
-    expect(refusal(constraints, codeLlm(undefined).honours)).toBeUndefined();
+    expect(refusal(constraints, codeLlm(undefined, noEngine).honours)).toBeUndefined();
     expect(demands(constraints)).toHaveLength(6);
   });
 
@@ -298,6 +299,6 @@ describe('a policy', () => {
 
   test.each(['sandbox.isolated', 'toolchain.allowed_commands', 'redaction_level'] as const)(
     'with %s is not for this worker',
-    (name) => expect(codeLlm(undefined).honours.has(name)).toBe(false),
+    (name) => expect(codeLlm(undefined, noEngine).honours.has(name)).toBe(false),
   );
 });

@@ -9,6 +9,7 @@ import { codeLlm } from '../../../services/worker/code/code.ts';
 import { defineWorker } from '../../../services/worker/define.ts';
 import { planner } from '../../../services/worker/plan/plan.ts';
 import { demo } from '../../../services/orchestrator/demo.ts';
+import { noEngine } from '../../helpers/context/no-engine.ts';
 import { makeWorld } from './world.ts';
 
 // Long enough that a patch does not show its end.
@@ -37,7 +38,7 @@ async function setUp(options: { readonly usePlanner: boolean; readonly plan?: un
     },
   });
   const pooled = (worker: ReturnType<typeof chat>) => ({ ...worker, pool: worker.topic.slice(4) });
-  await world.work([pooled(codeLlm(models)), pooled(chat(models)), pooled(planner(undefined)), planning]);
+  await world.work([pooled(codeLlm(models, noEngine)), pooled(chat(models)), pooled(planner(undefined)), planning]);
   await world.orchestrate();
   return { world, asked, start: (more = {}) => world.submit('job.workflow.demo', input, more) };
 }
@@ -78,7 +79,7 @@ describe('plain', () => {
       workflows: demo({ usePlanner: false, plannerTopic: 'job.workflow.plan' }),
       topics,
     });
-    await world.work([{ ...codeLlm(undefined), pool: 'code.llm' }]);
+    await world.work([{ ...codeLlm(undefined, noEngine), pool: 'code.llm' }]);
     await world.orchestrate();
     const view = await world.ended(await world.submit('job.workflow.demo', input));
     expect(view).toMatchObject({ state: 'FAILED', errorCode: 'unavailable' });

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file cortex/v1/context.proto.
  */
 export const file_cortex_v1_context: GenFile = /*@__PURE__*/
-  fileDesc("Chdjb3J0ZXgvdjEvY29udGV4dC5wcm90bxIJY29ydGV4LnYxIi0KDE1vZGVsTWVzc2FnZRIMCgRyb2xlGAEgASgJEg8KB2NvbnRlbnQYAiABKAkiqgEKEkJ1aWxkV2luZG93UmVxdWVzdBIRCgltZW1vcnlfaWQYASABKAkSJAoEbW9kZRgCIAEoDjIWLmNvcnRleC52MS5Db250ZXh0TW9kZRINCgVtb2RlbBgDIAEoCRIXCg9sb2dpY2FsX3BheWxvYWQYBCABKAwSGAoQbWF4X2lucHV0X3Rva2VucxgFIAEoBRIZChFtYXhfb3V0cHV0X3Rva2VucxgGIAEoBSJtChNCdWlsZFdpbmRvd1Jlc3BvbnNlEikKCG1lc3NhZ2VzGAEgAygLMhcuY29ydGV4LnYxLk1vZGVsTWVzc2FnZRIUCgxpbnB1dF90b2tlbnMYAiABKAUSFQoNb3V0cHV0X3Rva2VucxgDIAEoBSJ/ChNVcGRhdGVNZW1vcnlSZXF1ZXN0EhEKCW1lbW9yeV9pZBgBIAEoCRIXCg9sb2dpY2FsX3BheWxvYWQYAiABKAwSFgoObW9kZWxfcmVzcG9uc2UYAyABKAwSJAoEbW9kZRgEIAEoDjIWLmNvcnRleC52MS5Db250ZXh0TW9kZSIWChRVcGRhdGVNZW1vcnlSZXNwb25zZSJOChFJbmdlc3RSZXBvUmVxdWVzdBIRCgltZW1vcnlfaWQYASABKAkSEQoJcmVwb19yb290GAIgASgJEhMKC3NjYW5fcmVzdWx0GAMgASgMIhQKEkluZ2VzdFJlcG9SZXNwb25zZSpuCgtDb250ZXh0TW9kZRIcChhDT05URVhUX01PREVfVU5TUEVDSUZJRUQQABIUChBDT05URVhUX01PREVfUkFXEAESFQoRQ09OVEVYVF9NT0RFX0NIQVQQAhIUChBDT05URVhUX01PREVfUkFHEAMy+QEKDUNvbnRleHRFbmdpbmUSTAoLQnVpbGRXaW5kb3cSHS5jb3J0ZXgudjEuQnVpbGRXaW5kb3dSZXF1ZXN0Gh4uY29ydGV4LnYxLkJ1aWxkV2luZG93UmVzcG9uc2USTwoMVXBkYXRlTWVtb3J5Eh4uY29ydGV4LnYxLlVwZGF0ZU1lbW9yeVJlcXVlc3QaHy5jb3J0ZXgudjEuVXBkYXRlTWVtb3J5UmVzcG9uc2USSQoKSW5nZXN0UmVwbxIcLmNvcnRleC52MS5Jbmdlc3RSZXBvUmVxdWVzdBodLmNvcnRleC52MS5Jbmdlc3RSZXBvUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("Chdjb3J0ZXgvdjEvY29udGV4dC5wcm90bxIJY29ydGV4LnYxIi0KDE1vZGVsTWVzc2FnZRIMCgRyb2xlGAEgASgJEg8KB2NvbnRlbnQYAiABKAkiNgoESG9sZBIOCgZqb2JfaWQYASABKAkSDQoFZmVuY2UYAiABKAkSDwoHYXR0ZW1wdBgDIAEoCSIkCgVMaW5lcxINCgVmaXJzdBgBIAEoBRIMCgRsYXN0GAIgASgFIpYBCgpXaW5kb3dQYXJ0EgwKBGtpbmQYASABKAkSDQoFaW5kZXgYAiABKAUSDgoGdG9rZW5zGAMgASgFEgsKA2N1dBgEIAEoCRIOCgZzb3VyY2UYBSABKAkSHwoFbGluZXMYBiABKAsyEC5jb3J0ZXgudjEuTGluZXMSDQoFc2NvcmUYByABKAESDgoGcmVhc29uGAggASgJIpMBCgdMZWZ0T3V0EgwKBGtpbmQYASABKAkSDQoFaW5kZXgYAiABKAUSCwoDd2h5GAMgASgJEg4KBnRva2VucxgEIAEoBRIOCgZzb3VyY2UYBSABKAkSHwoFbGluZXMYBiABKAsyEC5jb3J0ZXgudjEuTGluZXMSDQoFc2NvcmUYByABKAESDgoGcmVhc29uGAggASgJIuQCChJCdWlsZFdpbmRvd1JlcXVlc3QSEQoJbWVtb3J5X2lkGAEgASgJEiQKBG1vZGUYAiABKA4yFi5jb3J0ZXgudjEuQ29udGV4dE1vZGUSDQoFbW9kZWwYAyABKAkSFwoPbG9naWNhbF9wYXlsb2FkGAQgASgMEhgKEG1heF9pbnB1dF90b2tlbnMYBSABKAUSGQoRbWF4X291dHB1dF90b2tlbnMYBiABKAUSEQoJdGVuYW50X2lkGAcgASgJEg4KBnN5c3RlbRgIIAMoCRIPCgdleHBsYWluGAkgASgIEg8KB3Jlc2VydmUYCiABKAUSDgoGYmVmb3JlGAsgASgDEhIKCnJlcG9zaXRvcnkYDCABKAkSDgoGY29tbWl0GA0gASgJEhUKDWV4Y2x1ZGVfcGF0aHMYDiADKAkSKAoHaGlzdG9yeRgPIAMoCzIXLmNvcnRleC52MS5Nb2RlbE1lc3NhZ2UijQIKE0J1aWxkV2luZG93UmVzcG9uc2USKQoIbWVzc2FnZXMYASADKAsyFy5jb3J0ZXgudjEuTW9kZWxNZXNzYWdlEhQKDGlucHV0X3Rva2VucxgCIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAMgASgFEhEKCWVzdGltYXRlZBgEIAEoCBINCgVsaW1pdBgFIAEoBRIkCgVwYXJ0cxgGIAMoCzIVLmNvcnRleC52MS5XaW5kb3dQYXJ0EiQKCGxlZnRfb3V0GAcgAygLMhIuY29ydGV4LnYxLkxlZnRPdXQSDAoEbmV4dBgIIAEoAxISCgpyZXBvc2l0b3J5GAkgASgJEg4KBmNvbW1pdBgKIAEoCSLZAQoTVXBkYXRlTWVtb3J5UmVxdWVzdBIRCgltZW1vcnlfaWQYASABKAkSFwoPbG9naWNhbF9wYXlsb2FkGAIgASgMEhYKDm1vZGVsX3Jlc3BvbnNlGAMgASgMEiQKBG1vZGUYBCABKA4yFi5jb3J0ZXgudjEuQ29udGV4dE1vZGUSEQoJdGVuYW50X2lkGAUgASgJEhcKD2lkZW1wb3RlbmN5X2tleRgGIAEoCRINCgVmYWN0cxgHIAMoCRIdCgRob2xkGAggASgLMg8uY29ydGV4LnYxLkhvbGQiFgoUVXBkYXRlTWVtb3J5UmVzcG9uc2UipAEKEUluZ2VzdFJlcG9SZXF1ZXN0EhEKCW1lbW9yeV9pZBgBIAEoCRIRCglyZXBvX3Jvb3QYAiABKAkSEwoLc2Nhbl9yZXN1bHQYAyABKAwSEQoJdGVuYW50X2lkGAQgASgJEhIKCnJlcG9zaXRvcnkYBSABKAkSDgoGY29tbWl0GAYgASgJEh0KBGhvbGQYByABKAsyDy5jb3J0ZXgudjEuSG9sZCJpChJJbmdlc3RSZXBvUmVzcG9uc2USDgoGY29tbWl0GAEgASgJEg0KBWZpbGVzGAIgASgFEg4KBmNodW5rcxgDIAEoBRIPCgdjaGFuZ2VkGAQgASgFEhMKC2luZGV4X2J5dGVzGAUgASgFIncKEVNlYXJjaFJlcG9SZXF1ZXN0EhEKCXRlbmFudF9pZBgBIAEoCRISCgpyZXBvc2l0b3J5GAIgASgJEg4KBmNvbW1pdBgDIAEoCRINCgVxdWVyeRgEIAEoCRINCgVsaW1pdBgFIAEoBRINCgVwYXRocxgGIAMoCSJ4CgpGb3VuZENodW5rEgwKBHBhdGgYASABKAkSHwoFbGluZXMYAiABKAsyEC5jb3J0ZXgudjEuTGluZXMSDQoFc2NvcmUYAyABKAESDgoGcmVhc29uGAQgASgJEg4KBmhlYWRlchgFIAEoCRIMCgR0ZXh0GAYgASgJIksKElNlYXJjaFJlcG9SZXNwb25zZRIlCgZjaHVua3MYASADKAsyFS5jb3J0ZXgudjEuRm91bmRDaHVuaxIOCgZjb21taXQYAiABKAkiRwoRUmVhZE1lbW9yeVJlcXVlc3QSEQoJbWVtb3J5X2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCRIMCgRmcm9tGAMgASgDIlgKC01lbW9yeUVudHJ5Eg4KBm51bWJlchgBIAEoAxIMCgRyb2xlGAIgASgJEg8KB2NvbnRlbnQYAyABKAkSCgoCdHMYBCABKAMSDgoGam9iX2lkGAUgASgJIlMKCk1lbW9yeUZhY3QSDgoGbnVtYmVyGAEgASgDEgwKBHRleHQYAiABKAkSCgoCdHMYAyABKAMSDgoGam9iX2lkGAQgASgJEgsKA2hvdxgFIAEoCSKVAQoSUmVhZE1lbW9yeVJlc3BvbnNlEicKB2VudHJpZXMYASADKAsyFi5jb3J0ZXgudjEuTWVtb3J5RW50cnkSJAoFZmFjdHMYAiADKAsyFS5jb3J0ZXgudjEuTWVtb3J5RmFjdBISCgpyZXBvc2l0b3J5GAMgASgJEg4KBmNvbW1pdBgEIAEoCRIMCgRtb3JlGAUgASgIIjsKE0ZvcmdldE1lbW9yeVJlcXVlc3QSEQoJbWVtb3J5X2lkGAEgASgJEhEKCXRlbmFudF9pZBgCIAEoCSIpChRGb3JnZXRNZW1vcnlSZXNwb25zZRIRCglmb3Jnb3R0ZW4YASABKAgqbgoLQ29udGV4dE1vZGUSHAoYQ09OVEVYVF9NT0RFX1VOU1BFQ0lGSUVEEAASFAoQQ09OVEVYVF9NT0RFX1JBVxABEhUKEUNPTlRFWFRfTU9ERV9DSEFUEAISFAoQQ09OVEVYVF9NT0RFX1JBRxADMuADCg1Db250ZXh0RW5naW5lEkwKC0J1aWxkV2luZG93Eh0uY29ydGV4LnYxLkJ1aWxkV2luZG93UmVxdWVzdBoeLmNvcnRleC52MS5CdWlsZFdpbmRvd1Jlc3BvbnNlEk8KDFVwZGF0ZU1lbW9yeRIeLmNvcnRleC52MS5VcGRhdGVNZW1vcnlSZXF1ZXN0Gh8uY29ydGV4LnYxLlVwZGF0ZU1lbW9yeVJlc3BvbnNlEkkKCkluZ2VzdFJlcG8SHC5jb3J0ZXgudjEuSW5nZXN0UmVwb1JlcXVlc3QaHS5jb3J0ZXgudjEuSW5nZXN0UmVwb1Jlc3BvbnNlEkkKClNlYXJjaFJlcG8SHC5jb3J0ZXgudjEuU2VhcmNoUmVwb1JlcXVlc3QaHS5jb3J0ZXgudjEuU2VhcmNoUmVwb1Jlc3BvbnNlEkkKClJlYWRNZW1vcnkSHC5jb3J0ZXgudjEuUmVhZE1lbW9yeVJlcXVlc3QaHS5jb3J0ZXgudjEuUmVhZE1lbW9yeVJlc3BvbnNlEk8KDEZvcmdldE1lbW9yeRIeLmNvcnRleC52MS5Gb3JnZXRNZW1vcnlSZXF1ZXN0Gh8uY29ydGV4LnYxLkZvcmdldE1lbW9yeVJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * ModelMessage is one message of a window.
@@ -41,6 +41,183 @@ export const ModelMessageSchema: GenMessage<ModelMessage> = /*@__PURE__*/
   messageDesc(file_cortex_v1_context, 0);
 
 /**
+ * Hold is the hand-out of a job: what comes under one that is not the current one any more is refused.
+ *
+ * @generated from message cortex.v1.Hold
+ */
+export type Hold = Message<"cortex.v1.Hold"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * @generated from field: string fence = 2;
+   */
+  fence: string;
+
+  /**
+   * @generated from field: string attempt = 3;
+   */
+  attempt: string;
+};
+
+/**
+ * Describes the message cortex.v1.Hold.
+ * Use `create(HoldSchema)` to create a new message.
+ */
+export const HoldSchema: GenMessage<Hold> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 1);
+
+/**
+ * Lines are whole lines, counted from 1.
+ *
+ * @generated from message cortex.v1.Lines
+ */
+export type Lines = Message<"cortex.v1.Lines"> & {
+  /**
+   * @generated from field: int32 first = 1;
+   */
+  first: number;
+
+  /**
+   * @generated from field: int32 last = 2;
+   */
+  last: number;
+};
+
+/**
+ * Describes the message cortex.v1.Lines.
+ * Use `create(LinesSchema)` to create a new message.
+ */
+export const LinesSchema: GenMessage<Lines> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 2);
+
+/**
+ * WindowPart tells where a message of a window comes from.
+ *
+ * @generated from message cortex.v1.WindowPart
+ */
+export type WindowPart = Message<"cortex.v1.WindowPart"> & {
+  /**
+   * `system`, `history`, `piece` or `user`.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Its place in the list that it was given in.
+   *
+   * @generated from field: int32 index = 2;
+   */
+  index: number;
+
+  /**
+   * Of this message alone.
+   *
+   * @generated from field: int32 tokens = 3;
+   */
+  tokens: number;
+
+  /**
+   * `line`, `sentence`, `word` or `character` where it was cut; empty: it is whole.
+   *
+   * @generated from field: string cut = 4;
+   */
+  cut: string;
+
+  /**
+   * Of a piece: a path, or the place in the memory.
+   *
+   * @generated from field: string source = 5;
+   */
+  source: string;
+
+  /**
+   * @generated from field: cortex.v1.Lines lines = 6;
+   */
+  lines?: Lines | undefined;
+
+  /**
+   * @generated from field: double score = 7;
+   */
+  score: number;
+
+  /**
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cortex.v1.WindowPart.
+ * Use `create(WindowPartSchema)` to create a new message.
+ */
+export const WindowPartSchema: GenMessage<WindowPart> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 3);
+
+/**
+ * LeftOut is what a window might have had.
+ *
+ * @generated from message cortex.v1.LeftOut
+ */
+export type LeftOut = Message<"cortex.v1.LeftOut"> & {
+  /**
+   * `history` or `piece`.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: int32 index = 2;
+   */
+  index: number;
+
+  /**
+   * `no_room`, `duplicate`, `in_history`, `empty`, `call_without_result`, `result_without_call`.
+   *
+   * @generated from field: string why = 3;
+   */
+  why: string;
+
+  /**
+   * With `explain` alone.
+   *
+   * @generated from field: int32 tokens = 4;
+   */
+  tokens: number;
+
+  /**
+   * @generated from field: string source = 5;
+   */
+  source: string;
+
+  /**
+   * @generated from field: cortex.v1.Lines lines = 6;
+   */
+  lines?: Lines | undefined;
+
+  /**
+   * @generated from field: double score = 7;
+   */
+  score: number;
+
+  /**
+   * @generated from field: string reason = 8;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message cortex.v1.LeftOut.
+ * Use `create(LeftOutSchema)` to create a new message.
+ */
+export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 4);
+
+/**
  * BuildWindowRequest asks for a window over a payload and a memory.
  *
  * @generated from message cortex.v1.BuildWindowRequest
@@ -57,6 +234,8 @@ export type BuildWindowRequest = Message<"cortex.v1.BuildWindowRequest"> & {
   mode: ContextMode;
 
   /**
+   * The provider's name of the model, by which tokens are counted.
+   *
    * @generated from field: string model = 3;
    */
   model: string;
@@ -69,6 +248,8 @@ export type BuildWindowRequest = Message<"cortex.v1.BuildWindowRequest"> & {
   logicalPayload: Uint8Array;
 
   /**
+   * 0: 8000. Negative: no bound.
+   *
    * @generated from field: int32 max_input_tokens = 5;
    */
   maxInputTokens: number;
@@ -77,6 +258,67 @@ export type BuildWindowRequest = Message<"cortex.v1.BuildWindowRequest"> & {
    * @generated from field: int32 max_output_tokens = 6;
    */
   maxOutputTokens: number;
+
+  /**
+   * Whose memory; empty: the engine's TENANT_ID.
+   *
+   * @generated from field: string tenant_id = 7;
+   */
+  tenantId: string;
+
+  /**
+   * Stands first, whole.
+   *
+   * @generated from field: repeated string system = 8;
+   */
+  system: string[];
+
+  /**
+   * Answers left_out, and counts it.
+   *
+   * @generated from field: bool explain = 9;
+   */
+  explain: boolean;
+
+  /**
+   * Tokens of max_input_tokens that are kept free.
+   *
+   * @generated from field: int32 reserve = 10;
+   */
+  reserve: number;
+
+  /**
+   * The memory as it was before this entry; 0: as it is.
+   *
+   * @generated from field: int64 before = 11;
+   */
+  before: bigint;
+
+  /**
+   * A repository of the tenant, in place of the memory's own, and its commit; empty: its latest.
+   *
+   * @generated from field: string repository = 12;
+   */
+  repository: string;
+
+  /**
+   * @generated from field: string commit = 13;
+   */
+  commit: string;
+
+  /**
+   * Files that need not be found, since they are at hand.
+   *
+   * @generated from field: repeated string exclude_paths = 14;
+   */
+  excludePaths: string[];
+
+  /**
+   * Further messages of the conversation, oldest first, behind those of the memory.
+   *
+   * @generated from field: repeated cortex.v1.ModelMessage history = 15;
+   */
+  history: ModelMessage[];
 };
 
 /**
@@ -84,7 +326,7 @@ export type BuildWindowRequest = Message<"cortex.v1.BuildWindowRequest"> & {
  * Use `create(BuildWindowRequestSchema)` to create a new message.
  */
 export const BuildWindowRequestSchema: GenMessage<BuildWindowRequest> = /*@__PURE__*/
-  messageDesc(file_cortex_v1_context, 1);
+  messageDesc(file_cortex_v1_context, 5);
 
 /**
  * BuildWindowResponse is the window and what it weighs.
@@ -106,6 +348,51 @@ export type BuildWindowResponse = Message<"cortex.v1.BuildWindowResponse"> & {
    * @generated from field: int32 output_tokens = 3;
    */
   outputTokens: number;
+
+  /**
+   * Nobody has published how the model counts: tokens are the larger count of two encodings and a tenth.
+   *
+   * @generated from field: bool estimated = 4;
+   */
+  estimated: boolean;
+
+  /**
+   * What input_tokens had to stay within.
+   *
+   * @generated from field: int32 limit = 5;
+   */
+  limit: number;
+
+  /**
+   * One for each message.
+   *
+   * @generated from field: repeated cortex.v1.WindowPart parts = 6;
+   */
+  parts: WindowPart[];
+
+  /**
+   * @generated from field: repeated cortex.v1.LeftOut left_out = 7;
+   */
+  leftOut: LeftOut[];
+
+  /**
+   * Number of the memory's next entry: `before` of a request that wants the same window again.
+   *
+   * @generated from field: int64 next = 8;
+   */
+  next: bigint;
+
+  /**
+   * Where pieces with lines are from.
+   *
+   * @generated from field: string repository = 9;
+   */
+  repository: string;
+
+  /**
+   * @generated from field: string commit = 10;
+   */
+  commit: string;
 };
 
 /**
@@ -113,7 +400,7 @@ export type BuildWindowResponse = Message<"cortex.v1.BuildWindowResponse"> & {
  * Use `create(BuildWindowResponseSchema)` to create a new message.
  */
 export const BuildWindowResponseSchema: GenMessage<BuildWindowResponse> = /*@__PURE__*/
-  messageDesc(file_cortex_v1_context, 2);
+  messageDesc(file_cortex_v1_context, 6);
 
 /**
  * UpdateMemoryRequest is one exchange: what was asked and what was answered.
@@ -140,6 +427,30 @@ export type UpdateMemoryRequest = Message<"cortex.v1.UpdateMemoryRequest"> & {
    * @generated from field: cortex.v1.ContextMode mode = 4;
    */
   mode: ContextMode;
+
+  /**
+   * @generated from field: string tenant_id = 5;
+   */
+  tenantId: string;
+
+  /**
+   * The same key again adds nothing.
+   *
+   * @generated from field: string idempotency_key = 6;
+   */
+  idempotencyKey: string;
+
+  /**
+   * Sentences to go by; they stand in the memory as facts, whatever the mode.
+   *
+   * @generated from field: repeated string facts = 7;
+   */
+  facts: string[];
+
+  /**
+   * @generated from field: cortex.v1.Hold hold = 8;
+   */
+  hold?: Hold | undefined;
 };
 
 /**
@@ -147,7 +458,7 @@ export type UpdateMemoryRequest = Message<"cortex.v1.UpdateMemoryRequest"> & {
  * Use `create(UpdateMemoryRequestSchema)` to create a new message.
  */
 export const UpdateMemoryRequestSchema: GenMessage<UpdateMemoryRequest> = /*@__PURE__*/
-  messageDesc(file_cortex_v1_context, 3);
+  messageDesc(file_cortex_v1_context, 7);
 
 /**
  * UpdateMemoryResponse is empty.
@@ -162,7 +473,7 @@ export type UpdateMemoryResponse = Message<"cortex.v1.UpdateMemoryResponse"> & {
  * Use `create(UpdateMemoryResponseSchema)` to create a new message.
  */
 export const UpdateMemoryResponseSchema: GenMessage<UpdateMemoryResponse> = /*@__PURE__*/
-  messageDesc(file_cortex_v1_context, 4);
+  messageDesc(file_cortex_v1_context, 8);
 
 /**
  * IngestRepoRequest carries the result of a repository scan.
@@ -171,6 +482,8 @@ export const UpdateMemoryResponseSchema: GenMessage<UpdateMemoryResponse> = /*@_
  */
 export type IngestRepoRequest = Message<"cortex.v1.IngestRepoRequest"> & {
   /**
+   * Speaks of the repository from now on; empty: none does.
+   *
    * @generated from field: string memory_id = 1;
    */
   memoryId: string;
@@ -181,11 +494,35 @@ export type IngestRepoRequest = Message<"cortex.v1.IngestRepoRequest"> & {
   repoRoot: string;
 
   /**
-   * The scan result as JSON text.
+   * The scan result as JSON text. Its archive_ptr names the files.
    *
    * @generated from field: bytes scan_result = 3;
    */
   scanResult: Uint8Array;
+
+  /**
+   * @generated from field: string tenant_id = 4;
+   */
+  tenantId: string;
+
+  /**
+   * Its name for the tenant; empty: repo_root.
+   *
+   * @generated from field: string repository = 5;
+   */
+  repository: string;
+
+  /**
+   * Empty: a digest of the files.
+   *
+   * @generated from field: string commit = 6;
+   */
+  commit: string;
+
+  /**
+   * @generated from field: cortex.v1.Hold hold = 7;
+   */
+  hold?: Hold | undefined;
 };
 
 /**
@@ -193,14 +530,40 @@ export type IngestRepoRequest = Message<"cortex.v1.IngestRepoRequest"> & {
  * Use `create(IngestRepoRequestSchema)` to create a new message.
  */
 export const IngestRepoRequestSchema: GenMessage<IngestRepoRequest> = /*@__PURE__*/
-  messageDesc(file_cortex_v1_context, 5);
+  messageDesc(file_cortex_v1_context, 9);
 
 /**
- * IngestRepoResponse is empty.
+ * IngestRepoResponse says what the index holds.
  *
  * @generated from message cortex.v1.IngestRepoResponse
  */
 export type IngestRepoResponse = Message<"cortex.v1.IngestRepoResponse"> & {
+  /**
+   * @generated from field: string commit = 1;
+   */
+  commit: string;
+
+  /**
+   * @generated from field: int32 files = 2;
+   */
+  files: number;
+
+  /**
+   * @generated from field: int32 chunks = 3;
+   */
+  chunks: number;
+
+  /**
+   * Files that were read anew; the others were known from another commit.
+   *
+   * @generated from field: int32 changed = 4;
+   */
+  changed: number;
+
+  /**
+   * @generated from field: int32 index_bytes = 5;
+   */
+  indexBytes: number;
 };
 
 /**
@@ -208,7 +571,326 @@ export type IngestRepoResponse = Message<"cortex.v1.IngestRepoResponse"> & {
  * Use `create(IngestRepoResponseSchema)` to create a new message.
  */
 export const IngestRepoResponseSchema: GenMessage<IngestRepoResponse> = /*@__PURE__*/
-  messageDesc(file_cortex_v1_context, 6);
+  messageDesc(file_cortex_v1_context, 10);
+
+/**
+ * SearchRepoRequest is a question about a repository.
+ *
+ * @generated from message cortex.v1.SearchRepoRequest
+ */
+export type SearchRepoRequest = Message<"cortex.v1.SearchRepoRequest"> & {
+  /**
+   * @generated from field: string tenant_id = 1;
+   */
+  tenantId: string;
+
+  /**
+   * @generated from field: string repository = 2;
+   */
+  repository: string;
+
+  /**
+   * Empty: the latest.
+   *
+   * @generated from field: string commit = 3;
+   */
+  commit: string;
+
+  /**
+   * @generated from field: string query = 4;
+   */
+  query: string;
+
+  /**
+   * 0: 20.
+   *
+   * @generated from field: int32 limit = 5;
+   */
+  limit: number;
+
+  /**
+   * Only files whose path begins with one of these.
+   *
+   * @generated from field: repeated string paths = 6;
+   */
+  paths: string[];
+};
+
+/**
+ * Describes the message cortex.v1.SearchRepoRequest.
+ * Use `create(SearchRepoRequestSchema)` to create a new message.
+ */
+export const SearchRepoRequestSchema: GenMessage<SearchRepoRequest> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 11);
+
+/**
+ * FoundChunk is a part of a file.
+ *
+ * @generated from message cortex.v1.FoundChunk
+ */
+export type FoundChunk = Message<"cortex.v1.FoundChunk"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: cortex.v1.Lines lines = 2;
+   */
+  lines?: Lines | undefined;
+
+  /**
+   * @generated from field: double score = 3;
+   */
+  score: number;
+
+  /**
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Path, lines and the signatures around it.
+   *
+   * @generated from field: string header = 5;
+   */
+  header: string;
+
+  /**
+   * @generated from field: string text = 6;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message cortex.v1.FoundChunk.
+ * Use `create(FoundChunkSchema)` to create a new message.
+ */
+export const FoundChunkSchema: GenMessage<FoundChunk> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 12);
+
+/**
+ * SearchRepoResponse has the best first.
+ *
+ * @generated from message cortex.v1.SearchRepoResponse
+ */
+export type SearchRepoResponse = Message<"cortex.v1.SearchRepoResponse"> & {
+  /**
+   * @generated from field: repeated cortex.v1.FoundChunk chunks = 1;
+   */
+  chunks: FoundChunk[];
+
+  /**
+   * @generated from field: string commit = 2;
+   */
+  commit: string;
+};
+
+/**
+ * Describes the message cortex.v1.SearchRepoResponse.
+ * Use `create(SearchRepoResponseSchema)` to create a new message.
+ */
+export const SearchRepoResponseSchema: GenMessage<SearchRepoResponse> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 13);
+
+/**
+ * ReadMemoryRequest asks for a memory.
+ *
+ * @generated from message cortex.v1.ReadMemoryRequest
+ */
+export type ReadMemoryRequest = Message<"cortex.v1.ReadMemoryRequest"> & {
+  /**
+   * @generated from field: string memory_id = 1;
+   */
+  memoryId: string;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+
+  /**
+   * Entries before this number are left out.
+   *
+   * @generated from field: int64 from = 3;
+   */
+  from: bigint;
+};
+
+/**
+ * Describes the message cortex.v1.ReadMemoryRequest.
+ * Use `create(ReadMemoryRequestSchema)` to create a new message.
+ */
+export const ReadMemoryRequestSchema: GenMessage<ReadMemoryRequest> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 14);
+
+/**
+ * MemoryEntry is what somebody said.
+ *
+ * @generated from message cortex.v1.MemoryEntry
+ */
+export type MemoryEntry = Message<"cortex.v1.MemoryEntry"> & {
+  /**
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * `user`, `assistant` or `fact`.
+   *
+   * @generated from field: string role = 2;
+   */
+  role: string;
+
+  /**
+   * @generated from field: string content = 3;
+   */
+  content: string;
+
+  /**
+   * Unix seconds.
+   *
+   * @generated from field: int64 ts = 4;
+   */
+  ts: bigint;
+
+  /**
+   * @generated from field: string job_id = 5;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message cortex.v1.MemoryEntry.
+ * Use `create(MemoryEntrySchema)` to create a new message.
+ */
+export const MemoryEntrySchema: GenMessage<MemoryEntry> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 15);
+
+/**
+ * MemoryFact is a sentence to go by, and where it was said.
+ *
+ * @generated from message cortex.v1.MemoryFact
+ */
+export type MemoryFact = Message<"cortex.v1.MemoryFact"> & {
+  /**
+   * @generated from field: int64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * @generated from field: int64 ts = 3;
+   */
+  ts: bigint;
+
+  /**
+   * @generated from field: string job_id = 4;
+   */
+  jobId: string;
+
+  /**
+   * `noted`, `told` or `said`.
+   *
+   * @generated from field: string how = 5;
+   */
+  how: string;
+};
+
+/**
+ * Describes the message cortex.v1.MemoryFact.
+ * Use `create(MemoryFactSchema)` to create a new message.
+ */
+export const MemoryFactSchema: GenMessage<MemoryFact> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 16);
+
+/**
+ * ReadMemoryResponse is a memory; all of its entries, or the first thousand of them.
+ *
+ * @generated from message cortex.v1.ReadMemoryResponse
+ */
+export type ReadMemoryResponse = Message<"cortex.v1.ReadMemoryResponse"> & {
+  /**
+   * @generated from field: repeated cortex.v1.MemoryEntry entries = 1;
+   */
+  entries: MemoryEntry[];
+
+  /**
+   * Those that hold.
+   *
+   * @generated from field: repeated cortex.v1.MemoryFact facts = 2;
+   */
+  facts: MemoryFact[];
+
+  /**
+   * @generated from field: string repository = 3;
+   */
+  repository: string;
+
+  /**
+   * @generated from field: string commit = 4;
+   */
+  commit: string;
+
+  /**
+   * @generated from field: bool more = 5;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message cortex.v1.ReadMemoryResponse.
+ * Use `create(ReadMemoryResponseSchema)` to create a new message.
+ */
+export const ReadMemoryResponseSchema: GenMessage<ReadMemoryResponse> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 17);
+
+/**
+ * ForgetMemoryRequest names a memory.
+ *
+ * @generated from message cortex.v1.ForgetMemoryRequest
+ */
+export type ForgetMemoryRequest = Message<"cortex.v1.ForgetMemoryRequest"> & {
+  /**
+   * @generated from field: string memory_id = 1;
+   */
+  memoryId: string;
+
+  /**
+   * @generated from field: string tenant_id = 2;
+   */
+  tenantId: string;
+};
+
+/**
+ * Describes the message cortex.v1.ForgetMemoryRequest.
+ * Use `create(ForgetMemoryRequestSchema)` to create a new message.
+ */
+export const ForgetMemoryRequestSchema: GenMessage<ForgetMemoryRequest> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 18);
+
+/**
+ * ForgetMemoryResponse says whether there was one.
+ *
+ * @generated from message cortex.v1.ForgetMemoryResponse
+ */
+export type ForgetMemoryResponse = Message<"cortex.v1.ForgetMemoryResponse"> & {
+  /**
+   * @generated from field: bool forgotten = 1;
+   */
+  forgotten: boolean;
+};
+
+/**
+ * Describes the message cortex.v1.ForgetMemoryResponse.
+ * Use `create(ForgetMemoryResponseSchema)` to create a new message.
+ */
+export const ForgetMemoryResponseSchema: GenMessage<ForgetMemoryResponse> = /*@__PURE__*/
+  messageDesc(file_cortex_v1_context, 19);
 
 /**
  * ContextMode says what goes into a window. UNSPECIFIED counts as RAW.
@@ -222,16 +904,22 @@ export const ContextMode = {
   UNSPECIFIED: 0,
 
   /**
+   * The user's message alone.
+   *
    * @generated from enum value: CONTEXT_MODE_RAW = 1;
    */
   RAW: 1,
 
   /**
+   * What the memory holds, and the user's message.
+   *
    * @generated from enum value: CONTEXT_MODE_CHAT = 2;
    */
   CHAT: 2,
 
   /**
+   * The same, with what was found in the memory's repository.
+   *
    * @generated from enum value: CONTEXT_MODE_RAG = 3;
    */
   RAG: 3,
@@ -251,7 +939,8 @@ export const ContextModeSchema: GenEnum<ContextMode> = /*@__PURE__*/
   enumDesc(file_cortex_v1_context, 0);
 
 /**
- * ContextEngine keeps conversations and repositories as memory.
+ * ContextEngine keeps conversations and repositories as memory. What has a number above that of the original's is an addition:
+ * whoever leaves it out gets what the original's clients get.
  *
  * @generated from service cortex.v1.ContextEngine
  */
@@ -285,6 +974,36 @@ export const ContextEngine: GenService<{
     methodKind: "unary";
     input: typeof IngestRepoRequestSchema;
     output: typeof IngestRepoResponseSchema;
+  },
+  /**
+   * SearchRepo finds the lines of a repository that a question is about.
+   *
+   * @generated from rpc cortex.v1.ContextEngine.SearchRepo
+   */
+  searchRepo: {
+    methodKind: "unary";
+    input: typeof SearchRepoRequestSchema;
+    output: typeof SearchRepoResponseSchema;
+  },
+  /**
+   * ReadMemory answers what a memory holds.
+   *
+   * @generated from rpc cortex.v1.ContextEngine.ReadMemory
+   */
+  readMemory: {
+    methodKind: "unary";
+    input: typeof ReadMemoryRequestSchema;
+    output: typeof ReadMemoryResponseSchema;
+  },
+  /**
+   * ForgetMemory takes a memory away.
+   *
+   * @generated from rpc cortex.v1.ContextEngine.ForgetMemory
+   */
+  forgetMemory: {
+    methodKind: "unary";
+    input: typeof ForgetMemoryRequestSchema;
+    output: typeof ForgetMemoryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_cortex_v1_context, 0);

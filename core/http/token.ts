@@ -1,10 +1,10 @@
-// The kernel's door when SAFETY_KERNEL_TOKEN is set: one shared secret as a bearer token, the same for Connect and gRPC.
+// The door of a service for our own callers: one shared secret as a bearer token, the same for Connect and gRPC.
 import type { HandlerContext } from '@connectrpc/connect';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { CortexError } from '#core/errors.ts';
 
-/** Lets only calls with the token through, by their headers; for others it throws CortexError `unauthenticated`. */
-export function requireToken(token: string): (context: Pick<HandlerContext, 'requestHeader'>) => void {
+/** Lets only calls with the token through, by their headers; for others it throws CortexError `unauthenticated` with these words. */
+export function requireToken(token: string, problem: string): (context: Pick<HandlerContext, 'requestHeader'>) => void {
   const encoder = new TextEncoder();
   const expected = sha256(encoder.encode(`Bearer ${token}`));
   return ({ requestHeader }) => {
@@ -12,7 +12,7 @@ export function requireToken(token: string): (context: Pick<HandlerContext, 'req
     // Digests are compared whole, so that time tells nothing about how much of a guess was right.
     const difference = expected.reduce((sum, byte, i) => sum | (byte ^ (given[i] ?? 0)), 0);
     if (difference !== 0) {
-      throw new CortexError('unauthenticated', 'the safety kernel wants SAFETY_KERNEL_TOKEN as a bearer token');
+      throw new CortexError('unauthenticated', problem);
     }
   };
 }

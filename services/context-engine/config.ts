@@ -1,0 +1,42 @@
+// What the context engine reads from its environment.
+import { contextEnv } from '#core/context/engine-env.ts';
+import { memoryEnv } from '#core/context/memory/limits-env.ts';
+import { repoLimits } from '#core/context/repo/repos.ts';
+import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
+import type { Env, EnvValues } from '#core/process/env.ts';
+import { duration, int, text, url } from '#core/process/variables.ts';
+import { isSubjectToken } from '#core/protocol/subjects.ts';
+import { err, ok } from '#core/result.ts';
+
+/** The port of METRICS_ADDR. */
+export const contextMetricsPort = 9094;
+
+export const contextEngineEnv = {
+  ...contextEnv,
+  ...memoryEnv,
+  ...storeEnv,
+  redisUrl: url('REDIS_URL', 'redis://localhost:6379', 'the truth about jobs', ['redis', 'rediss']),
+  tenant: {
+    ...text('TENANT_ID', 'default', 'the tenant of requests that name none'),
+    type: 'name of a tenant',
+    parse: (value: string) => (isSubjectToken(value) ? ok(value) : err('is not the name of a tenant')),
+  },
+  repoTtl: duration('REPO_INDEX_TTL', '720h', 'how long the index of a repository is kept after it was used last'),
+  repoBytes: int(
+    'REPO_INDEX_BYTES_PER_TENANT',
+    String(repoLimits.bytes),
+    'bytes of the indexes and files of one tenant; the repositories that were not used for longest go',
+    { min: 2 ** 20, max: 2 ** 40 },
+  ),
+  repoCommits: int('REPO_INDEX_COMMITS', String(repoLimits.commits), 'commits of one repository that are kept', {
+    min: 1,
+    max: 100,
+  }),
+};
+
+export type ContextEngineConfig = EnvValues<typeof contextEngineEnv>;
+
+/** Throws EnvError with every problem. */
+export function parseContextEngineConfig(env: Env): ContextEngineConfig {
+  return parseStoreEnv(contextEngineEnv, env);
+}

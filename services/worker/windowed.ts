@@ -1,0 +1,45 @@
+// The window of a job from the context engine, as an exchange of its recording: a replay sees what the job saw.
+import type { Engine, GivenWindow, WantedWindow } from '#core/context/engine.ts';
+import type { WindowSummary } from '#core/protocol/payloads.ts';
+import type { JobContext } from './define.ts';
+import type { JobMemory } from './memory.ts';
+import { useTool } from './tool.ts';
+
+export type Wanted = Omit<WantedWindow, 'tenant' | 'memory' | 'mode'>;
+
+/** Throws as the engine does. */
+export async function windowOf(
+  engine: Engine,
+  { memory, mode }: JobMemory,
+  wanted: Wanted,
+  context: JobContext,
+): Promise<GivenWindow> {
+  const whole: WantedWindow = { ...wanted, tenant: context.job.tenant, memory, mode };
+  // How tokens are counted is the worker's business, and no part of what a replay compares.
+  const { model: _, ...said } = whole;
+  const use = { tool: 'context window', input: said };
+  const text = await useTool(context, use, async () => JSON.stringify(await engine.window(whole, context.signal)));
+  return JSON.parse(text) as GivenWindow;
+}
+
+/** Sources that a result tells. */
+const mostSources = 50;
+
+/** What a result says of the window that its answer came from. */
+export function summaryOf({ memory, mode }: JobMemory, window: GivenWindow): WindowSummary {
+  const { inputTokens, limit, estimated, sources, next, repository, commit } = window;
+  return {
+    ...{ memory_id: memory, mode, messages: window.messages.length },
+    ...{ input_tokens: inputTokens, limit, estimated, before: next },
+    ...(repository !== '' && { repository, commit }),
+    sources: sources.slice(0, mostSources).map(({ source, lines, score, reason, tokens }) => {
+      return {
+        source,
+        ...(lines !== undefined && { lines }),
+        score: Math.round(score * 1_000) / 1_000,
+        reason,
+        tokens,
+      };
+    }),
+  };
+}
