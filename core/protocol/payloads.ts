@@ -72,6 +72,8 @@ export const windowSummary = z.object({
   limit: z.int(),
   /** The model's encoding is not known. */
   estimated: z.boolean(),
+  /** As its provider calls the model by which tokens were counted. */
+  counted_for: z.string(),
   /** The memory as it was: entries before this one. */
   before: z.int(),
   repository: z.string().optional(),

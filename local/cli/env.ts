@@ -9,6 +9,8 @@ export const cliEnv: readonly EnvRow[] = [
   row('SAFETY_POLICY_PATH', 'the policy that config push takes; without it config/safety.yaml'),
   row('POOL_CONFIG_PATH', 'the pools that config push takes; without it config/pools.yaml'),
   row('TIMEOUT_CONFIG_PATH', 'the time-outs that config push takes; without it config/timeouts.yaml'),
+  row('CONTEXT_ENGINE_ADDR', 'the context engine that context asks; without it the one of npm start'),
+  row('CONTEXT_ENGINE_TOKEN', 'what that engine wants to be shown'),
   row('NO_COLOR', 'no colours'),
   row('FORCE_COLOR', 'colours, even where they go into a pipe; 0: none'),
 ];

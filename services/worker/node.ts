@@ -20,6 +20,7 @@ import { parseWorkerConfig, parseWorkerModels, workerIds, workerMetricsPort } fr
 import { createCpuLoad } from './cpu.ts';
 import { createHost } from './host.ts';
 import { workers } from './index.ts';
+import { patientEngine } from './patient-engine.ts';
 import { fetchSettings } from './repo/env.ts';
 import { renewalTimeoutMs } from './leases.ts';
 
@@ -54,10 +55,10 @@ await runProcess({
     });
     if (models !== undefined) log.info('a model is configured', { model: models.default.name });
     const { contextAddr, contextToken } = config;
-    const engine = createRpcEngine({
-      baseUrl: addressUrl(contextAddr),
-      ...(contextToken !== undefined && { token: contextToken }),
-    });
+    const engine = patientEngine(
+      createRpcEngine({ baseUrl: addressUrl(contextAddr), ...(contextToken !== undefined && { token: contextToken }) }),
+      clock,
+    );
     const needs = {
       ...config,
       engine,

@@ -26,11 +26,11 @@ export async function windowOf(
 const mostSources = 50;
 
 /** What a result says of the window that its answer came from. */
-export function summaryOf({ memory, mode }: JobMemory, window: GivenWindow): WindowSummary {
+export function summaryOf({ memory, mode }: JobMemory, model: string, window: GivenWindow): WindowSummary {
   const { inputTokens, limit, estimated, sources, next, repository, commit } = window;
   return {
     ...{ memory_id: memory, mode, messages: window.messages.length },
-    ...{ input_tokens: inputTokens, limit, estimated, before: next },
+    ...{ input_tokens: inputTokens, limit, estimated, counted_for: model, before: next },
     ...(repository !== '' && { repository, commit }),
     sources: sources.slice(0, mostSources).map(({ source, lines, score, reason, tokens }) => {
       return {

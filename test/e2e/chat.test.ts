@@ -2,6 +2,7 @@
 // is made, at a terminal and through a pipe, and Ctrl-C cancels the job.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startCli } from '../helpers/cli.ts';
+import { type EngineProcess, startEngine } from '../helpers/e2e/engine.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { type ServiceProcess, startService } from '../helpers/service-process.ts';
@@ -11,22 +12,28 @@ import { until } from '../helpers/until.ts';
 let system: System;
 let server: ModelServer;
 let worker: ServiceProcess;
+let engine: EngineProcess;
 let terminal: Terminal | undefined;
 
 const startWorker = (env: Readonly<Record<string, string>>): Promise<ServiceProcess> =>
   startService(
     'services/worker/node.ts',
-    { NATS_URL: system.nats.url, REDIS_URL: system.redis.url, WORKERS: 'chat-advanced', WORKER_ID: 'talker', ...env },
+    {
+      ...{ NATS_URL: system.nats.url, REDIS_URL: system.redis.url, CONTEXT_ENGINE_ADDR: engine.addr },
+      ...{ WORKERS: 'chat-advanced', WORKER_ID: 'talker', ...env },
+    },
     ['metrics'],
   );
 
 beforeAll(async () => {
   [system, server] = await Promise.all([startSystem(), startModelServer()]);
+  engine = await startEngine(system);
   worker = await startWorker({ OLLAMA_URL: server.url });
 }, 60_000);
 afterEach(() => terminal?.close());
 afterAll(async () => {
   await worker.stop();
+  await engine.process.stop();
   await system.stop();
   await server.close();
 }, 60_000);
@@ -71,7 +78,9 @@ describe('through a pipe', () => {
     expect(stderr).toMatch(/^FAILED unavailable: the answer of model ollama was cut off\n$/);
   });
 
-  test('a conversation longer than its bound loses its oldest part', { timeout: 30_000 }, async () => {
+  test('with --history and no memory, a conversation longer than its bound loses its oldest part', {
+    timeout: 30_000,
+  }, async () => {
     const before = server.requests.length;
     const run = startCli(['chat', '--history', '60'], {
       env: env(),
@@ -114,7 +123,16 @@ describe('at a terminal', () => {
       { role: 'user', content: 'still there?' },
     ]);
     terminal.types('\u0004');
+    // What was cancelled is not remembered; the rest is, for whoever goes on.
+    await terminal.says(/goes on here/);
+    const memory = /chat --memory (chat:\S+) goes on here/.exec(terminal.screen())?.[1] ?? '';
     expect(await terminal.ended).toBe(0);
+    const more = server.requests.length;
+    const again = startCli(['chat', '--memory', memory, '--once', 'and now?'], { env: env() });
+    expect((await again.ended).code).toBe(0);
+    expect(((await messages(more)) as { content: string }[]).map(({ content }) => content)).toEqual([
+      ...['hello', '[scripted] hello', 'still there?', '[scripted] still there?', 'and now?'],
+    ]);
   });
 
   test('Ctrl-C at the prompt leaves', { timeout: 30_000 }, async () => {

@@ -48,7 +48,11 @@ export async function startService(
   for (const url of [env['NATS_URL'], env['REDIS_URL']]) if (url !== undefined) assertOurs(url);
   const child = spawn(process.execPath, [entry], {
     cwd: root,
-    env: { ...childEnv(), CORTEX_SUPERVISED: '1', METRICS_ADDR: '127.0.0.1:0', ...env },
+    // Port 1: nobody. The default one may be that of a system that somebody runs here.
+    env: {
+      ...{ ...childEnv(), CORTEX_SUPERVISED: '1', METRICS_ADDR: '127.0.0.1:0', CONTEXT_ENGINE_ADDR: '127.0.0.1:1' },
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const pid = child.pid as number;

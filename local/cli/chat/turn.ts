@@ -16,6 +16,8 @@ export interface Question {
   readonly topic: string;
   readonly prompt: string;
   readonly history: readonly Message[];
+  /** What was said before is there, and what is said now goes there. */
+  readonly memory?: { readonly id: string; readonly mode: string } | undefined;
 }
 
 export interface Turn {
@@ -35,12 +37,15 @@ const result = z.looseObject({ response: z.string() });
  */
 export async function ask(context: Context, client: Client, question: Question, stop: AbortSignal): Promise<Turn> {
   const { out, signal } = context;
-  const { topic, prompt, history } = question;
+  const { topic, prompt, history, memory } = question;
   const submit: Call<Accepted> = {
     method: 'POST',
     path: '/api/v1/jobs',
     headers: { 'idempotency-key': randomUUID() },
-    body: { topic, prompt, ...(history.length > 0 && { context: { messages: history } }) },
+    body: {
+      ...{ topic, prompt, ...(history.length > 0 && { context: { messages: history } }) },
+      ...(memory !== undefined && { memory_id: memory.id, context_mode: memory.mode }),
+    },
     schema: accepted,
   };
   const either = AbortSignal.any([signal, stop]);

@@ -31,6 +31,7 @@ export async function aroundOf(
   context: JobContext,
 ): Promise<Around> {
   const maxInputTokens = maxInputTokensOf(context.job);
+  const model = models.providerModel ?? '';
   try {
     const window = await windowOf(
       engine,
@@ -38,13 +39,13 @@ export async function aroundOf(
       {
         prompt: task.content,
         system: [rules.content],
-        ...{ history: [], model: models.providerModel ?? '', maxInputTokens, excludePaths: [input.file_path] },
+        ...{ history: [], model, maxInputTokens, excludePaths: [input.file_path] },
       },
       context,
     );
     const found = new Set(window.sources.map(({ message }) => message));
     // What was said about other files is no part of a patch: the pieces alone.
-    return { messages: window.messages.filter((_, i) => found.has(i)), told: summaryOf(memory, window) };
+    return { messages: window.messages.filter((_, i) => found.has(i)), told: summaryOf(memory, model, window) };
   } catch (error) {
     context.signal.throwIfAborted();
     context.log.warn('a patch goes without what stands around its file', { error });

@@ -1,7 +1,9 @@
 // job.repo.scan: which files a repository has, and an archive of them for the steps that follow, wherever they run.
+import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
 import type { Engine } from '#core/context/engine.ts';
 import type { Archives } from '#core/archives/archives.ts';
+import { spreadContext } from '#core/protocol/payloads.ts';
 import { noArchive, parseArchivePointer } from '#core/protocol/archive-pointer.ts';
 import { type RepoScanContext, repoScanContext, repoScanResult } from '#core/protocol/repo-payloads.ts';
 import { unwrap } from '#core/result.ts';
@@ -39,7 +41,9 @@ export function repoScan(
       'diff.max_lines',
       'diff.deny_path_globs',
     ],
-    input: repoScanContext.transform((request): ScanTask => ({ request, settings: { ...scanLimits, ...settings } })),
+    input: z
+      .preprocess(spreadContext, repoScanContext)
+      .transform((request): ScanTask => ({ request, settings: { ...scanLimits, ...settings } })),
     output: repoScanResult,
     thread: new URL('./scan.thread.ts', import.meta.url),
     async load(task, { job, signal }) {
