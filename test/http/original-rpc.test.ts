@@ -101,7 +101,7 @@ describe("the original's gateway client", () => {
     }
   });
 
-  test.each(['BuildWindow', 'UpdateMemory', 'IngestRepo'])('ContextEngine.%s is not there yet', async (method) => {
+  test.each(['BuildWindow', 'UpdateMemory', 'IngestRepo'])('ContextEngine.%s is not served by the gateway', async (method) => {
     const call = grpc.method('context.proto', 'cortex.v1.ContextEngine', method);
     const { code, details = '' } = await call({ memory_id: 'm' }, key);
     expect([code, decodeURIComponent(details)]).toEqual([
@@ -117,6 +117,59 @@ describe("the original's gateway client", () => {
       404,
       { code: 'unimplemented', message: `cortex.v1.ContextEngine/${method} is not served here` },
     ]);
+  });
+});
+
+describe("the original's client of the context engine", () => {
+  let redis: TestServer;
+  let engine: ServiceProcess;
+  let grpc: Connection;
+  beforeAll(async () => {
+    redis = await startRedis();
+    const env = { REDIS_URL: redis.url, CONTEXT_ENGINE_ADDR: '127.0.0.1:0' };
+    engine = await startService('services/context-engine/node.ts', env, ['rpc', 'metrics']);
+    grpc = connect(engine.urls['rpc'] as string);
+  });
+  afterAll(async () => {
+    grpc.close();
+    expect(await engine.stop()).toBe(0);
+    await redis.stop();
+  });
+  const call = (method: string, message: object) => grpc.method('context.proto', 'cortex.v1.ContextEngine', method)(message);
+  const payload = (prompt: string): Buffer => Buffer.from(JSON.stringify({ prompt }));
+
+  test('builds a window over what it told before, in the order of the original', async () => {
+    const told = { memory_id: 'm1', mode: 'CONTEXT_MODE_CHAT', model_response: Buffer.from(' Hello Ann. ') };
+    expect(await call('UpdateMemory', { ...told, logical_payload: payload('I am Ann') })).toEqual({ code: 0, message: {} });
+    const asked = { memory_id: 'm1', mode: 'CONTEXT_MODE_CHAT', model: 'chat', logical_payload: payload('Who am I?') };
+    expect(await call('BuildWindow', asked)).toEqual({
+      code: 0,
+      message: {
+        messages: [
+          { role: 'user', content: 'I am Ann' },
+          { role: 'assistant', content: 'Hello Ann.' },
+          { role: 'user', content: 'Who am I?' },
+        ],
+        input_tokens: expect.any(Number) as number,
+        output_tokens: 1024,
+      },
+    });
+    const raw = await call('BuildWindow', { ...asked, mode: 'CONTEXT_MODE_UNSPECIFIED', max_output_tokens: 7 });
+    expect(raw.message).toMatchObject({ messages: [{ role: 'user', content: 'Who am I?' }], output_tokens: 7 });
+  });
+
+  test('a scan without files and an empty memory do nothing; what is wrong is one status with its field', async () => {
+    expect(await call('IngestRepo', { memory_id: 'm1', repo_root: '/r', scan_result: Buffer.from('{"files":null}') })).toEqual(
+      { code: 0, message: {} },
+    );
+    expect(await call('UpdateMemory', { memory_id: '', mode: 'CONTEXT_MODE_CHAT', logical_payload: payload('x') })).toEqual({
+      code: 0,
+      message: {},
+    });
+    const { code, details } = await call('IngestRepo', { repo_root: '/r', scan_result: Buffer.from('{') });
+    expect([code, decodeURIComponent(details ?? '')]).toEqual([status.INVALID_ARGUMENT, 'scan_result: is not JSON']);
+    const tight = await call('BuildWindow', { logical_payload: payload('a long question'), max_input_tokens: 3 });
+    expect(tight.code).toBe(status.OUT_OF_RANGE);
   });
 });
 

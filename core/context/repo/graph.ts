@@ -6,7 +6,7 @@ import type { RepoIndex } from './repo-index.ts';
 export interface Graph {
   readonly starts: Uint32Array;
   readonly targets: Uint32Array;
-  readonly weights: Float64Array;
+  readonly weights: Float32Array;
 }
 
 /** A name that more files define says nothing about which one is meant, and one that more files mention is a common word. */
@@ -72,7 +72,7 @@ function flat(edges: readonly ReadonlyMap<number, number>[]): Graph {
   const starts = new Uint32Array(edges.length + 1);
   for (const [from, out] of edges.entries()) starts[from + 1] = (starts[from] as number) + out.size;
   const targets = new Uint32Array(starts[edges.length] as number);
-  const weights = new Float64Array(targets.length);
+  const weights = new Float32Array(targets.length);
   for (const [from, out] of edges.entries()) {
     let at = starts[from] as number;
     const sum = [...out.values()].reduce((a, b) => a + b, 0);

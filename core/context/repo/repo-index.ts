@@ -2,6 +2,7 @@
 // shows a chunk reads its lines from that commit.
 import type { Chunk, ChunkedFile } from './chunk.ts';
 import { factsOf, type FileFacts } from './facts.ts';
+import type { Graph } from './graph.ts';
 import type { Outliner } from './outline.ts';
 import { emptyPostings, invert, mergePostings, type Postings } from './postings.ts';
 import { type Counted, createTermTable } from './terms.ts';
@@ -26,6 +27,8 @@ export interface RepoIndex {
   readonly names: Postings;
   /** Terms by file: in its path. */
   readonly paths: Postings;
+  /** How its files hang together, where somebody has found that out: a stored index has it. */
+  readonly graph?: Graph;
 }
 
 /** A file as it is now; without bytes it is gone. */

@@ -63,7 +63,7 @@ export interface RepoSearch {
 export function openSearch(
   index: RepoIndex,
   ranking: Ranking = defaultRanking,
-  graph: Graph = graphOf(index),
+  graph: Graph = index.graph ?? graphOf(index),
 ): RepoSearch {
   const paths = index.files.map(({ path }) => path);
   const lengths = fieldLengths(index, ranking.length);
