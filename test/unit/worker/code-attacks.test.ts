@@ -21,6 +21,9 @@ const verse = 'one\ntwo\nthree\nfour\nfive\n\nsix\n';
 const loud = verse.replace('two', 'TWO');
 const toFive = '@@ -1,5 +1,5 @@\n one\n-two\n+TWO\n three\n four\n five\n';
 const shouted = `${head}${toFive}\n+ Now it is in capitals\n`;
+/** Its counts end at the blank line. */
+const forgetful = `${head}@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n\n`;
+const pair = 'one\ntwo\nthree\n\nfive\nsix\n';
 const twice = 'a\nb\nc\na\nb\nc\n';
 const script = '# Use\n\n```js\none();\n```\n\nEnd\n';
 const ofDiffs = 'x\n--- a/old\n+++ b/old\n@@ -1 +1 @@\n-- a/src/a.ts\ny\n';
@@ -183,6 +186,38 @@ const attacks: Readonly<Record<string, Attack>> = {
     ...{ code: verse, ends: /may be words or/ },
   },
   'a rule behind right counts': { turn: diff(`${head}${toFive}\n-\n`), code: verse, ends: loud },
+  'lines that the counts forgot, and a list behind them': {
+    turn: diff(`${forgetful}-five\n+FIVE\n six\n\n- made it louder\n`),
+    ...{ code: pair, ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'lines that the counts forgot, and a list behind them, in a text': {
+    turn: says(`${forgetful}-five\n+FIVE\n six\n\nWhat I changed:\n\n- made it louder\n`),
+    ...{ code: pair, ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'lines that the counts forgot, one of them copied wrongly': {
+    turn: diff(`${forgetful}-five\n+FIVE\n siks\n`),
+    ...{ code: pair, ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'lines that the counts forgot, a blank one replaced': {
+    turn: diff(`${forgetful}-\n+FIVE\n\n- made it louder\n`),
+    ...{ code: 'one\ntwo\nthree\n\n\n', ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'words with a mark behind counts that are too large': {
+    turn: diff(shouted.replaceAll('1,5', '1,9')),
+    ...{ code: verse, ends: /the lines behind a blank line of a hunk may be words/ },
+  },
+  'words with a mark behind counts that are too large, in two lines': {
+    turn: says(`${shouted.replaceAll('1,5', '1,9')}\n+ and that is all\n`),
+    ...{ code: verse.replace('\n\n', '\n\n\n'), ends: /the lines behind a blank line of a hunk may be words/ },
+  },
+  'words with a mark behind a hunk without counts': {
+    turn: diff(`${head}@@\n one\n-two\n+TWO\n three\n\n+ Now it is in capitals\n`),
+    ...{ code: pair, ends: /the lines behind a blank line of a hunk may be words/ },
+  },
+  'added lines behind a blank one that has its mark, with wrong counts': {
+    turn: diff(`${head}@@ -1,9 +1,9 @@\n one\n-two\n+TWO\n three\n \n+four\n`),
+    ...{ code: pair, ends: 'one\nTWO\nthree\n\nfour\nfive\nsix\n' },
+  },
   'words with a mark right behind the counts': {
     turn: diff(`${head}${toFive}+ Now it is in capitals\n`),
     ...{ code: verse, ends: /hunk 1: its counts are not those of its lines/ },
