@@ -17,7 +17,7 @@ export function fileAfter(proposal: Proposal, file: CodeFile): Result<string, st
   if (proposal.file === undefined) return err('the patch is empty');
   const { content, isSaid } = proposal.file;
   if (!content.isWellFormed() || content.includes('\0')) return err('the file in it holds characters that are no text');
-  return wholeFile(file.original, content, isSaid);
+  return wholeFile(file, content, isSaid);
 }
 
 function afterDiff(diff: string, { path, original }: CodeFile): Result<string, string> {

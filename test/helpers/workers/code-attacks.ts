@@ -22,6 +22,8 @@ export const fenced = (text: string, word = '', marks = '```'): Turn => says(`${
 
 export interface Attack {
   readonly turn: Turn;
+  /** Of the file, when its kind matters. */
+  readonly at?: string;
   readonly code?: string;
   /** The file after the patch, or why there is none. */
   readonly ends: string | RegExp;
@@ -30,14 +32,14 @@ export interface Attack {
 /** Each is answered twice: a repair of it is no better. */
 export function testAttacks(attacks: Readonly<Record<string, Attack>>): void {
   describe(`${Object.keys(attacks).length} answers`, () => {
-    test.each(Object.entries(attacks))('%s', async (_name, { turn, code: original = code, ends }) => {
+    test.each(Object.entries(attacks))('%s', async (_name, { turn, at = path, code: original = code, ends }) => {
       const { model, run } = codeRig();
       model.play(turn, turn);
       const before = readdirSync(tmpdir()).filter((name) => name.startsWith('cortex-patch-'));
-      const job = run({ file_path: path, code_snippet: original, instruction: 'x' });
+      const job = run({ file_path: at, code_snippet: original, instruction: 'x' });
       if (typeof ends === 'string') {
         const { patch, repaired } = await job;
-        expect(applied(path, original, patch.content)).toBe(ends);
+        expect(applied(at, original, patch.content)).toBe(ends);
         expect(repaired).toBe(false);
       } else {
         const error = (await job.catch((thrown: unknown) => thrown)) as Error;
