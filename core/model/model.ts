@@ -91,16 +91,20 @@ export interface DriverOptions {
 /** A model that failed. The code says whether to try again (isRetryable), `retryAfterMs` when, if anybody said so. */
 export class ModelError extends CortexError {
   readonly retryAfterMs: number | undefined;
+  /** The message without the provider's words, which may repeat the prompt: for those whose request it was not. */
+  readonly brief: string;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    detail: ErrorDetail & { readonly retryAfterMs?: number | undefined } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, detail: ModelErrorDetail = {}) {
     super(code, message, detail);
     this.name = 'ModelError';
     this.retryAfterMs = detail.retryAfterMs;
+    this.brief = detail.brief ?? message;
   }
+}
+
+interface ModelErrorDetail extends ErrorDetail {
+  readonly retryAfterMs?: number | undefined;
+  readonly brief?: string;
 }
 
 /** Whether another model may do what this one did not: yes, unless the request itself is wrong or nobody waits any more. */
