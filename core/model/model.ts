@@ -107,9 +107,12 @@ interface ModelErrorDetail extends ErrorDetail {
   readonly brief?: string;
 }
 
-/** Whether another model may do what this one did not: yes, unless the request itself is wrong or nobody waits any more. */
+/**
+ * Whether another model may do what this one did not: yes, unless the request itself is wrong, nobody waits any more, or it would cost the same
+ * again and lead nowhere (`final`).
+ */
 export function mayFallBack(error: unknown): error is ModelError {
-  if (!(error instanceof ModelError)) return false;
+  if (!(error instanceof ModelError) || error.final) return false;
   if (isRetryable(error)) return true;
   const its: readonly ErrorCode[] = ['unauthenticated', 'permission_denied', 'not_found', 'internal', 'out_of_range'];
   return its.includes(error.code);

@@ -164,7 +164,9 @@ const garbage = (name: string, cause: unknown): ModelError =>
 
 /** Final: another model would be paid for the like of it once more. */
 const tooLong = (name: string): ModelError =>
-  new ModelError('out_of_range', `a call of a tool by model ${name} is longer than ${maxAnswerLength} characters`);
+  new ModelError('out_of_range', `a call of a tool by model ${name} is longer than ${maxAnswerLength} characters`, {
+    final: true,
+  });
 
 /** The same error, its words without the key: it is shown to whoever reads the job, and is logged. */
 function withoutKey(key: string | undefined, error: unknown): unknown {

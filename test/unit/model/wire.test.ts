@@ -7,7 +7,7 @@ import { createLog } from '#core/log.ts';
 import { anthropic } from '#core/model/anthropic.ts';
 import { withBreaker } from '#core/model/breaker.ts';
 import { withMeter } from '#core/model/meter.ts';
-import { type Answer, collect, type Model, type ModelRequest, type Sent } from '#core/model/model.ts';
+import { type Answer, collect, mayFallBack, type Model, type ModelRequest, type Sent } from '#core/model/model.ts';
 import { openAiCompatible } from '#core/model/openai-compatible.ts';
 import { withPatience } from '#core/model/patience.ts';
 import { mostAnswerBytes } from '#core/model/wire.ts';
@@ -297,6 +297,7 @@ describe('what has no end is left', () => {
       code: 'out_of_range',
       message: 'a call of a tool by model m is longer than 1000000 characters',
     });
+    expect(mayFallBack(error)).toBe(false);
     expect(bytes).toBeLessThan(inFlight);
   });
 
@@ -315,6 +316,7 @@ describe('what has no end is left', () => {
       code: 'out_of_range',
       message: `the answer of model m is longer than ${mostAnswerBytes} bytes`,
     });
+    expect(mayFallBack(error)).toBe(false);
     expect(bytes).toBeLessThan(mostAnswerBytes + inFlight);
   });
 });
