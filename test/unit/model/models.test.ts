@@ -69,6 +69,17 @@ test.each<[unknown, readonly string[]]>([
     { default: 'a', models: { a: { ...entry, price: { input: -1, output: 1 } } } },
     ['models.a.price.input: must be at least 0'],
   ],
+  [
+    { default: 'a', models: { a: { ...entry, patience_seconds: 291 } } },
+    ['models.a.patience_seconds: must be at most 290'],
+  ],
+  [
+    { default: 'echo', models: { echo: entry, other: entry } },
+    [
+      'models.echo: is the name of an answer without a model; name it otherwise',
+      'models.other: is the name of the sum of models that are too many; name it otherwise',
+    ],
+  ],
   [{ models: { a: entry } }, ['default: must name one of the models']],
   [{ default: 'b', models: { a: entry } }, ['default: there is no model b']],
   [
