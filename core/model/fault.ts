@@ -11,6 +11,8 @@ export interface HttpFault {
 export interface Fault {
   readonly code: ErrorCode;
   readonly message: string;
+  /** The message without what the provider said. */
+  readonly brief: string;
   readonly retryAfterMs: number | undefined;
 }
 
@@ -18,12 +20,37 @@ export interface Fault {
 export function faultOf(model: string, { status, headers, message }: HttpFault, now: number): Fault {
   // What is said about a key may show the key, and whoever reads the job's error need not be who owns it.
   const said = status === 401 || status === 403 ? 'it does not take the key that key_env names' : oneLine(message);
-  const tail = said === '' ? '' : `: ${said}`;
-  return {
-    code: codeOf(status),
-    message: status === undefined ? unreachable(model, said) : `model ${model} answered ${status}${tail}`,
-    retryAfterMs: retryAfterMs(headers, now),
-  };
+  const tail = said === '' || status === undefined ? '' : `: ${said}`;
+  const brief = status === undefined ? unreachable(model, said) : `model ${model} answered ${status}`;
+  return { code: codeOf(status), message: `${brief}${tail}`, brief, retryAfterMs: retryAfterMs(headers, now) };
+}
+
+/** What OpenAI and Anthropic write where others give a number. */
+const statuses: ReadonlyMap<unknown, number> = new Map([
+  ['invalid_request_error', 400],
+  ['context_length_exceeded', 400],
+  ['authentication_error', 401],
+  ['billing_error', 402],
+  ['permission_error', 403],
+  ['not_found_error', 404],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['rate_limit_exceeded', 429],
+  ['insufficient_quota', 429],
+  ['api_error', 500],
+  ['server_error', 500],
+  ['timeout_error', 504],
+  ['overloaded_error', 529],
+]);
+
+/** The status that an error stands for which came in the midst of a success, by its `code`, `status` or `type`; undefined: it names none. */
+export function statusTold(error: Readonly<Record<string, unknown>>): number | undefined {
+  for (const said of [error['code'], error['status'], error['type']]) {
+    const isNumber = (typeof said === 'number' || typeof said === 'string') && /^[45]\d\d$/.test(`${said}`);
+    const status = isNumber ? Number(said) : statuses.get(said);
+    if (status !== undefined) return status;
+  }
+  return undefined;
 }
 
 function unreachable(model: string, said: string): string {

@@ -91,21 +91,28 @@ export interface DriverOptions {
 /** A model that failed. The code says whether to try again (isRetryable), `retryAfterMs` when, if anybody said so. */
 export class ModelError extends CortexError {
   readonly retryAfterMs: number | undefined;
+  /** The message without the provider's words, which may repeat the prompt: for those whose request it was not. */
+  readonly brief: string;
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    detail: ErrorDetail & { readonly retryAfterMs?: number | undefined } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, detail: ModelErrorDetail = {}) {
     super(code, message, detail);
     this.name = 'ModelError';
     this.retryAfterMs = detail.retryAfterMs;
+    this.brief = detail.brief ?? message;
   }
 }
 
-/** Whether another model may do what this one did not: yes, unless the request itself is wrong or nobody waits any more. */
+interface ModelErrorDetail extends ErrorDetail {
+  readonly retryAfterMs?: number | undefined;
+  readonly brief?: string;
+}
+
+/**
+ * Whether another model may do what this one did not: yes, unless the request itself is wrong, nobody waits any more, or it would cost the same
+ * again and lead nowhere (`final`).
+ */
 export function mayFallBack(error: unknown): error is ModelError {
-  if (!(error instanceof ModelError)) return false;
+  if (!(error instanceof ModelError) || error.final) return false;
   if (isRetryable(error)) return true;
   const its: readonly ErrorCode[] = ['unauthenticated', 'permission_denied', 'not_found', 'internal', 'out_of_range'];
   return its.includes(error.code);

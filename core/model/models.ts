@@ -74,6 +74,9 @@ const baseUrl = z
 const variable = z.string().regex(/^[A-Z][A-Z0-9_]{0,99}$/, 'must be the name of a variable, such as MODEL_KEY');
 const dollars = z.number().min(0).max(1_000_000);
 
+/** fetch gives up a server that sends nothing for 300 s by itself, and it would look as if that could not be reached. */
+const mostPatienceSeconds = 290;
+
 const entry = z.strictObject({
   provider: z.enum(providers, `must be one of ${providers.join(', ')}`),
   model: z.string().min(1).max(200),
@@ -84,8 +87,14 @@ const entry = z.strictObject({
   price: z.strictObject({ input: dollars, output: dollars }).optional(),
   fallbacks: z.array(name).default([]),
   concurrency: z.int().min(1).max(1_024).default(4),
-  patience_seconds: z.number().min(1).max(600).default(45),
+  patience_seconds: z.number().min(1).max(mostPatienceSeconds).default(45),
 });
+/** Words that stand in the place of a model's name: one with such a name could not be told from what they mean. */
+const taken = [
+  ['echo', 'an answer without a model'],
+  ['other', 'the sum of models that are too many'],
+] as const;
+
 const document = z.strictObject({
   default: name.nullish(),
   models: z.record(name, entry).nullish(),
@@ -127,6 +136,9 @@ export function parseModels(
   const first = parsed.data.default ?? (ollama === undefined ? undefined : ollamaName);
   if (first === undefined && entries.size > 0) problems.push('default: must name one of the models');
   if (first !== undefined && !entries.has(first)) problems.push(`default: there is no model ${first}`);
+  for (const [word, what] of taken) {
+    if (entries.has(word)) problems.push(`models.${word}: is the name of ${what}; name it otherwise`);
+  }
   for (const one of entries.values()) problems.push(...entryProblems(one, entries, isSet));
   return problems.length > 0 ? err(problems) : ok({ entries, default: first });
 }

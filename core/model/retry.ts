@@ -1,7 +1,8 @@
 // Tries again what may succeed later: when the provider said, else after a second and then two. A wait that one request is told holds
-// for all that come to the same model, since a full quota is everybody's. What has begun to be read is not tried again: it cannot be unsaid.
+// for all that come to the same model, since a full quota, or a server with too much to do, is everybody's. What has begun to be read is not tried again: it cannot be unsaid.
 import { isRetryable } from '#core/errors.ts';
 import type { Clock } from '#core/system.ts';
+import { NotAskedError } from './breaker.ts';
 import { type Model, ModelError, throwIfStopped } from './model.ts';
 
 export interface RetryOptions {
@@ -52,7 +53,7 @@ export function withRetry(model: Model, clock: Clock, options: RetryOptions = re
         } catch (error) {
           if (!(error instanceof ModelError)) throw error;
           const { code, retryAfterMs } = error;
-          if (code === 'resource_exhausted' && retryAfterMs !== undefined) {
+          if (retryAfterMs !== undefined && isRetryable(error) && !(error instanceof NotAskedError)) {
             notBefore = Math.max(notBefore, clock.monotonic() + Math.min(retryAfterMs, mostPauseMs));
           }
           const ms = retryAfterMs ?? 1_000 * 2 ** (attempt - 1);

@@ -12,7 +12,7 @@ import {
   TypeValidationError,
 } from '@ai-sdk/provider';
 import { usageOf } from './budget.ts';
-import { faultOf, oneLine } from './fault.ts';
+import { faultOf, type HttpFault, oneLine, statusTold } from './fault.ts';
 import {
   type DriverOptions,
   type Finish,
@@ -45,7 +45,11 @@ export function sdkModel({ name, maxOutput, now, apiKey }: DriverOptions, { via,
       // Whoever stops reading ends the request, too.
       const left = new AbortController();
       const signal = AbortSignal.any([request.signal, left.signal]);
-      const alive = (): void => request.alive?.();
+      let taken = false;
+      const alive = (): void => {
+        taken = true;
+        request.alive?.();
+      };
       // Handed on with the end alone: why it stopped says whether they are whole.
       const calls: SdkCall[] = [];
       let inputLength = 0;
@@ -88,7 +92,7 @@ export function sdkModel({ name, maxOutput, now, apiKey }: DriverOptions, { via,
         throw cut(name);
       } catch (error) {
         throwIfStopped(request.signal);
-        throw modelError(name, withoutKey(apiKey, error), now());
+        throw modelError(name, withoutKey(apiKey, error), now(), taken);
       } finally {
         left.abort();
       }
@@ -158,8 +162,11 @@ const cut = (name: string, cause?: unknown): ModelError =>
 const garbage = (name: string, cause: unknown): ModelError =>
   new ModelError('internal', `model ${name} answered what is not its protocol`, { cause });
 
+/** Final: another model would be paid for the like of it once more. */
 const tooLong = (name: string): ModelError =>
-  new ModelError('out_of_range', `a call of a tool by model ${name} is longer than ${maxAnswerLength} characters`);
+  new ModelError('out_of_range', `a call of a tool by model ${name} is longer than ${maxAnswerLength} characters`, {
+    final: true,
+  });
 
 /** The same error, its words without the key: it is shown to whoever reads the job, and is logged. */
 function withoutKey(key: string | undefined, error: unknown): unknown {
@@ -174,7 +181,12 @@ function withoutKey(key: string | undefined, error: unknown): unknown {
   return error;
 }
 
-function modelError(name: string, error: unknown, now: number): ModelError {
+/** `taken`: the head of a success came. */
+function modelError(name: string, error: unknown, now: number, taken: boolean): ModelError {
+  const answered = (fault: HttpFault, cause?: unknown): ModelError => {
+    const { code, message, ...detail } = faultOf(name, fault, now);
+    return new ModelError(code, message, { ...detail, cause });
+  };
   if (error instanceof ModelError) return error;
   if (APICallError.isInstance(error)) {
     if (error.cause instanceof ModelError) return error.cause; // wire.ts ended the body
@@ -184,8 +196,10 @@ function modelError(name: string, error: unknown, now: number): ModelError {
       return error.cause instanceof TypeError ? cut(name, error) : garbage(name, error);
     // Anthropic's provider takes a first event that it cannot read for the server's own failure.
     if (/"AI_(JSONParse|TypeValidation)Error"/.test(error.responseBody ?? '')) return garbage(name, error);
-    const fault = faultOf(name, { status, headers, message: status === undefined ? reach(error) : error.message }, now);
-    return new ModelError(fault.code, fault.message, { cause: error, retryAfterMs: fault.retryAfterMs });
+    if (status === undefined) return answered({ status, headers, message: reach(error) }, error);
+    // It also gives an error that is the first event a status, which is 500 for nearly all.
+    const told = taken ? statusTold({ type: /^\{"type":"(\w+)"/.exec(error.responseBody ?? '')?.[1] }) : undefined;
+    return answered({ status: told ?? status, headers, message: error.message }, error);
   }
   if (InvalidResponseDataError.isInstance(error) && /ended without a finish reason/.test(error.message))
     return cut(name);
@@ -198,8 +212,17 @@ function modelError(name: string, error: unknown, now: number): ModelError {
   }
   // An error that the provider sends in the midst of a stream is data, of any size, and no cause to log.
   const said = messageIn(error);
-  if (said !== undefined) return new ModelError('unavailable', `model ${name} broke off: ${oneLine(said)}`);
-  if (error instanceof TypeError) return cut(name, error);
+  if (said !== undefined) {
+    const status = isObject(error) ? statusTold(error) : undefined;
+    if (status !== undefined) return answered({ status, headers: {}, message: said });
+    const brief = `model ${name} broke off`;
+    return new ModelError('unavailable', `${brief}: ${oneLine(said)}`, { brief });
+  }
+  if (error instanceof TypeError) {
+    // fetch says so about a connection that broke, and about a request that it cannot send, such as one with a key that no header can hold.
+    if (taken) return cut(name, error);
+    return new ModelError('internal', `model ${name} cannot be asked: ${oneLine(error.message)}`, { cause: error });
+  }
   return new ModelError('internal', `model ${name} failed in an unknown way`, { cause: error });
 }
 

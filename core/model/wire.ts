@@ -21,7 +21,9 @@ export function wireFetch(name: string, taken: () => void): typeof fetch {
     const bounded = ok
       ? upTo(mostAnswerBytes, (rest) =>
           rest.error(
-            new ModelError('out_of_range', `the answer of model ${name} is longer than ${mostAnswerBytes} bytes`),
+            new ModelError('out_of_range', `the answer of model ${name} is longer than ${mostAnswerBytes} bytes`, {
+              final: true, // as sdk.ts has it
+            }),
           ),
         )
       : upTo(mostRefusalBytes, (rest) => rest.terminate());

@@ -41,15 +41,21 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['keys remove', () => import('./commands/keys.ts').then((file) => file.keysRemove)],
 ]);
 
+/** npm hands a Ctrl-C on that the terminal has given us already: what comes so soon behind the first one is no second wish, ms. */
+const echoMs = 1_000;
+
 const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Runs the command line of this process; answers its exit code. */
 export async function main(): Promise<number> {
   const { env } = process;
   const interrupt = new AbortController();
+  let interruptedAt = 0;
   process.on('SIGINT', () => {
-    if (interrupt.signal.aborted) process.exit(exit.interrupted);
-    interrupt.abort(new Stop('interrupted', exit.interrupted));
+    if (!interrupt.signal.aborted) {
+      interruptedAt = performance.now();
+      interrupt.abort(new Stop('interrupted', exit.interrupted));
+    } else if (performance.now() - interruptedAt >= echoMs) process.exit(exit.interrupted);
   });
   // Whoever reads us may have read enough: `cortex list | head -1`.
   process.stdout.on('error', (error: Error & { code?: string }) => {

@@ -1,12 +1,11 @@
 // What workers are made with for a replay: models of the recording, and nothing else that could be asked.
-import { CortexError } from '#core/errors.ts';
 import type { Models } from '#core/model/serve.ts';
 import { parseWorkerConfig } from '../../services/worker/config.ts';
 import type { WorkerNeeds } from '../../services/worker/index.ts';
 import { fetchSettings } from '../../services/worker/repo/env.ts';
+import { NotHeldError } from '../../services/worker/replay.ts';
 
-const missing = (): Promise<never> =>
-  Promise.reject(new CortexError('failed_precondition', 'a recording holds nothing but what was said to models'));
+const missing = (): Promise<never> => Promise.reject(new NotHeldError());
 
 /** The configuration is the default one. */
 export function replayNeeds(models: Models | undefined): WorkerNeeds {

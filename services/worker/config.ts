@@ -112,6 +112,12 @@ export function parseWorkerModels(
   const absent = modelsPath === workerEnv.modelsPath.default ? {} : undefined;
   const models = parseConfigFile('MODELS_PATH', file, (value) => parseModels(value ?? {}, ollama, isSet), absent);
   if (!models.ok) throw new EnvError(models.error);
+  const problems = [...models.value.entries.values()].flatMap(({ keyEnv }) =>
+    keyEnv === undefined || /^[ -~]*$/.test(modelKey(keyEnv) ?? '')
+      ? []
+      : [`${keyEnv}: holds a character that no header can, such as a typographic quote`],
+  );
+  if (problems.length > 0) throw new EnvError([...new Set(problems)]);
   return { models: models.value, modelKey };
 }
 

@@ -12,6 +12,13 @@ import { prepare } from './execute.ts';
 import { defaultLimits } from './host.ts';
 import { failed, type Outcome, outcomeOf, type Settled } from './outcome.ts';
 
+/** A handler asked for what no recording holds: the result of another job, an archive. */
+export class NotHeldError extends CortexError {
+  constructor() {
+    super('failed_precondition', 'a recording holds nothing but what was said to models and programs');
+  }
+}
+
 /**
  * What the attempt comes to. Throws CortexError `unimplemented` for a handler that reads what no recording holds: one in a thread, or one that
  * reached for what is refused here.
@@ -70,9 +77,10 @@ function notRecorded(topic: string): CortexError {
   return new CortexError('unimplemented', `${topic} reads what no recording holds, so it cannot be replayed`);
 }
 
-/** The right to a file, a program or a thread that the process was started without. */
+/** What no recording holds, or the right to a file, a program or a thread that the process was started without. */
 function isRefused(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if ('code' in cause && cause.code === 'ERR_ACCESS_DENIED') return true;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof NotHeldError || ('code' in cause && cause.code === 'ERR_ACCESS_DENIED')) return true;
+  }
   return false;
 }

@@ -146,6 +146,14 @@ for (const [name, { driver, base, path, key }] of Object.entries(cases)) {
   });
 }
 
+test('ollama is found with the path that its other clients want, too', async () => {
+  const server = await startModelServer();
+  const model = ollama({ ...options, baseUrl: `${server.url}/v1` });
+  await collect(model.stream({ messages: conversation, signal: new AbortController().signal }));
+  expect(server.requests[0]).toMatchObject({ path: '/v1/chat/completions' });
+  await server.close();
+});
+
 test.each(['/v1/chat/completions', '/v1/messages'])(
   'the server answers %s plainly, too, and marks it',
   async (path) => {

@@ -88,7 +88,7 @@ test('with a model all of them work', { timeout: 120_000 }, async () => {
     pieces: ['{"files":[{"path":"src/auth/token.ts","reason":"[scripted] a secret"}]}'],
   } as const;
   // In the order in which they are asked for: two chats, a patch, a plan, and the demo's patch and explanation.
-  server.play(says('hello'), says('hello'), fixed, order, fixed, says('it adds now'));
+  server.play(says('Good day!'), says('Good day!'), fixed, order, fixed, says('it adds now'));
   const { code, lines } = await smoke();
   expect(lines.at(-1)).toBe('smoke: 7 ok, 0 without a model, 0 failed');
   expect(code).toBe(0);

@@ -93,6 +93,36 @@ test('Ctrl-C while the job is handed in cancels what may have been accepted', { 
   expect(cancelled).toEqual(['/api/v1/jobs/j1/cancel']);
 });
 
+test('a Ctrl-C that npm hands on, too, does not end it before the job is cancelled', { timeout: 30_000 }, async () => {
+  const seen: string[] = [];
+  const url = await gateway((request, response) => {
+    seen.push(request.url ?? '');
+    if (!isSubmission(request)) return says(response, 200, { id: 'j1', state: 'CANCELLED' });
+    running.signal('SIGINT');
+    // The first one is broken off by it; the second, which asks for the job to cancel, is answered.
+    if (seen.length > 1) accept(response);
+  });
+  const running = startCli(['chat', '--once', 'hello', '--gateway', url]);
+  const { code, stderr } = await running.ended;
+  expect([code, stderr]).toEqual([130, expect.stringContaining('job j1 is CANCELLED')]);
+  expect(seen).toEqual(['/api/v1/jobs', '/api/v1/jobs', '/api/v1/jobs/j1/cancel']);
+});
+
+test('a second Ctrl-C does not wait for a cancel that hangs', { timeout: 30_000 }, async () => {
+  const asked = Promise.withResolvers<void>();
+  const url = await gateway(() => asked.resolve());
+  const running = startCli(['chat', '--once', 'hello', '--gateway', url]);
+  await asked.promise; // before that nobody listens for a Ctrl-C
+  let over = false;
+  void running.ended.then(() => (over = true));
+  const press = (): boolean => {
+    running.signal('SIGINT');
+    return over;
+  };
+  await until(press, { timeout: 8_000, message: 'the second Ctrl-C to be heard' });
+  expect(await running.ended).toMatchObject({ code: 130, stderr: expect.not.stringContaining('goes on') as unknown });
+});
+
 test('through a pipe the next question is asked behind one that is refused', { timeout: 30_000 }, async () => {
   let asked = 0;
   const url = await gateway((request, response) => {

@@ -27,6 +27,8 @@ export interface Parsed {
   readonly hunks: Result<readonly Hunk[], string>;
   /** Marked lines stand behind what the counts cover: words, or lines that the counts forgot. */
   readonly trailed: boolean;
+  /** A hunk ends in lines that it adds behind a blank one without a mark: what follows that may be words as well. */
+  readonly doubtful: boolean;
 }
 
 export interface DiffOf {
@@ -69,9 +71,9 @@ export function diffLines(text: string): readonly string[] {
 
 /** Reads the lines of a diff for this file. */
 export function parseDiff(lines: readonly string[], reading: Reading, file: DiffOf): Parsed {
-  const behind: Behind = { blank: false, marked: false, words: false };
+  const behind: Behind = { blank: false, marked: false, words: false, known: false };
   const hunks = hunksOf(lines, reading, file, behind);
-  return { hunks, trailed: behind.marked };
+  return { hunks, trailed: behind.marked, doubtful: hunks.ok && hunks.value.some(isDoubtful) };
 }
 
 /** What stands behind the lines that a hunk's counts cover. */
@@ -80,6 +82,8 @@ interface Behind {
   blank: boolean;
   marked: boolean;
   words: boolean;
+  /** A line of the file, kept or removed: the counts forgot it, and so they may have forgotten those around it. */
+  known: boolean;
 }
 
 function hunksOf(
@@ -137,11 +141,14 @@ function hunksOf(
         }
         behind.blank ||= /^\r?$/.test(line);
         behind.words ||= isWords(line, file);
+        behind.known ||= isKnown(line, file) || isReplacedBlank(lines, i);
       }
       i++;
     }
   }
   if (pair !== undefined && !isNamed && !isPairOf(pair, file.path)) return err(otherFile(pair, file.path));
+  if (behind.marked && behind.known)
+    return err('lines of the file stand behind what the counts of a hunk cover; give the right counts');
   const changes = hunks.filter((hunk) => hunk.lines.some(({ kind }) => kind !== 'keep'));
   if (changes.length > 0) return ok(changes);
   return err(hunks.length > 0 ? 'it changes nothing' : 'there is no hunk in it');
@@ -153,6 +160,23 @@ const isWords = (line: string, { has }: DiffOf): boolean =>
   !/^(index |new file mode |similarity index |`{3}|~{3})/.test(line) &&
   !isPatchWord(line) &&
   !has(line);
+
+/** A line of the file as a diff has it, its mark lost or not; a blank one says nothing. */
+const isKnown = (line: string, { has }: DiffOf): boolean => {
+  const text = /^[ -]/.test(line) ? line.slice(1) : line;
+  return text.trim() !== '' && has(text);
+};
+
+/** A blank line of the file and what stands in its place; a `-` alone is a rule between words. */
+const isReplacedBlank = (lines: readonly string[], i: number): boolean =>
+  /^-\s*$/.test(lines[i] ?? '') && lines[i + 1]?.startsWith('+') === true;
+
+function isDoubtful({ lines }: Hunk): boolean {
+  const isBlank = ({ kind, raw }: HunkLine): boolean => kind === 'keep' && /^\r?$/.test(raw);
+  const end = lines.findLastIndex((line) => line.kind !== 'add' && !isBlank(line));
+  const blank = lines.findIndex((line, i) => i > end && isBlank(line));
+  return blank >= 0 && lines.at(-1)?.kind === 'add';
+}
 
 /** The place behind the hunk; undefined when its counts are wrong or missing. */
 function takeCounted(

@@ -47,10 +47,15 @@ test('a handler that tries to reach a server of this machine is refused, whateve
 });
 
 test.each([
-  ['job.nothing', 'there is no worker for job.nothing here'],
-  ['job.repo.scan', 'job.repo.scan reads what no recording holds, so it cannot be replayed'],
-])('%s cannot be replayed', { timeout: 30_000 }, async (topic, problem) => {
-  expect(await runReplay(task(topic, '{}'), { checkout, signal })).toEqual({ problem });
+  ['job.nothing', {}, 'there is no worker for job.nothing here'],
+  ['job.repo.scan', {}, 'job.repo.scan reads what no recording holds, so it cannot be replayed'],
+  [
+    'job.repo.report',
+    { repo_root: '', files: [], scan_ptr: 'redis://res:scan-1' },
+    'job.repo.report reads what no recording holds, so it cannot be replayed',
+  ],
+])('%s cannot be replayed', { timeout: 30_000 }, async (topic, payload, problem) => {
+  expect(await runReplay(task(topic, JSON.stringify(payload)), { checkout, signal })).toEqual({ problem });
 });
 
 test('a handler that fails over what is refused here cannot be replayed', { timeout: 30_000 }, async () => {

@@ -4,9 +4,9 @@ import { withBreaker } from '#core/model/breaker.ts';
 import { createMemoryModel, fails, says } from '#core/model/memory.ts';
 import { ModelError } from '#core/model/model.ts';
 import { createFakeClock, settle } from '../../helpers/clock.ts';
-import { broken, hello, text } from './read.ts';
+import { broken, hello, said, text } from './read.ts';
 
-const down = (): ModelError => new ModelError('unavailable', 'down');
+const down = (): ModelError => new ModelError('unavailable', 'down: it said "my prompt"', { brief: 'down' });
 
 function setUp() {
   const clock = createFakeClock();
@@ -20,14 +20,16 @@ async function open({ inner, model }: ReturnType<typeof setUp>): Promise<void> {
   await broken(model);
 }
 
-test('opens after failures in a row, says when it may be asked again, and asks nobody', async () => {
+const shut = 'model memory is not asked for a while: it failed 2 times in a row, the last time: down';
+
+test('opens after failures in a row, says when it may be asked again and what went wrong, and asks nobody', async () => {
   const s = setUp();
   await open(s);
   await s.clock.advance(10_000);
   expect((await broken(s.model)).error).toMatchObject({
     code: 'unavailable',
     retryAfterMs: 20_000,
-    message: 'model memory is not asked for a while: it failed 2 times in a row',
+    message: shut,
   });
   expect(s.inner.requests).toHaveLength(2);
 });
@@ -50,8 +52,35 @@ test('a trial that fails opens again for the whole time', async () => {
   await open(s);
   await s.clock.advance(30_000);
   s.inner.play(fails(down()));
-  expect((await broken(s.model)).error).toMatchObject({ message: 'down' });
+  expect((await broken(s.model)).error).toMatchObject({ brief: 'down' });
   expect((await broken(s.model)).error).toMatchObject({ retryAfterMs: 30_000 });
+});
+
+test('a trial closes with the first piece of its answer, however long that is; a cut behind it is one failure', async () => {
+  const s = setUp();
+  await open(s);
+  await s.clock.advance(30_000);
+  s.inner.play({ parts: [said('well'), said('and on')] }, says('meanwhile'));
+  const trial = s.model.stream(hello)[Symbol.asyncIterator]();
+  expect(await trial.next()).toMatchObject({ value: said('well') });
+  expect(await text(s.model)).toBe('meanwhile');
+  expect(await trial.next()).toMatchObject({ value: said('and on') });
+  await expect(trial.next()).rejects.toMatchObject({ code: 'unavailable' });
+  s.inner.play(says('one is not enough to open it'));
+  expect(await text(s.model)).toBe('one is not enough to open it');
+});
+
+test('a trial that closed it, and is cut once it is open again, is old news', async () => {
+  const s = setUp();
+  await open(s);
+  await s.clock.advance(30_000);
+  s.inner.play({ parts: [said('well')] });
+  const trial = s.model.stream(hello)[Symbol.asyncIterator]();
+  await trial.next();
+  await open(s);
+  await s.clock.advance(10_000);
+  await expect(trial.next()).rejects.toMatchObject({ code: 'unavailable' });
+  expect((await broken(s.model)).error).toMatchObject({ message: shut, retryAfterMs: 20_000 });
 });
 
 test('a trial that its caller leaves lets the next one try', async () => {
@@ -78,7 +107,7 @@ test.each([
   hold.resolve();
   await old;
   expect((await broken(s.model)).error).toMatchObject({
-    message: 'model memory is not asked for a while: it failed 2 times in a row',
+    message: shut,
     retryAfterMs: 20_000,
   });
 });

@@ -1,7 +1,7 @@
 // config/models.yaml: what is read, and every slip with the name of its field. And what a provider's failure means.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { faultOf, oneLine, retryAfterMs } from '#core/model/fault.ts';
+import { faultOf, oneLine, retryAfterMs, statusTold } from '#core/model/fault.ts';
 import { parseModels } from '#core/model/models.ts';
 import { parseConfigText } from '#core/process/config-file.ts';
 import { EnvError } from '#core/process/env.ts';
@@ -69,6 +69,17 @@ test.each<[unknown, readonly string[]]>([
     { default: 'a', models: { a: { ...entry, price: { input: -1, output: 1 } } } },
     ['models.a.price.input: must be at least 0'],
   ],
+  [
+    { default: 'a', models: { a: { ...entry, patience_seconds: 291 } } },
+    ['models.a.patience_seconds: must be at most 290'],
+  ],
+  [
+    { default: 'echo', models: { echo: entry, other: entry } },
+    [
+      'models.echo: is the name of an answer without a model; name it otherwise',
+      'models.other: is the name of the sum of models that are too many; name it otherwise',
+    ],
+  ],
   [{ models: { a: entry } }, ['default: must name one of the models']],
   [{ default: 'b', models: { a: entry } }, ['default: there is no model b']],
   [
@@ -106,6 +117,9 @@ test('the worker reads the file and the environment', () => {
   });
   const keyed = JSON.stringify({ default: 'a', models: { a: { ...entry, key_env: 'A_KEY' } } });
   expect(() => models({}, keyed)).toThrow(new EnvError(['config/models.yaml: models.a.key_env: A_KEY is not set']));
+  expect(() => models({ A_KEY: '“sk-1”' }, keyed)).toThrow(
+    new EnvError(['A_KEY: holds a character that no header can, such as a typographic quote']),
+  );
   const { models: read1, modelKey } = models({ A_KEY: ' sk-1 ' }, keyed);
   expect(modelKey('A_KEY')).toBe('sk-1');
   expect(JSON.stringify([...read1.entries])).not.toContain('sk-1');
@@ -134,8 +148,27 @@ test.each([
   expect(retryAfterMs(headers, now)).toBe(ms);
 });
 
+test.each([
+  [{ code: 400 }, 400],
+  [{ code: '429' }, 429],
+  [{ status: 503 }, 503],
+  [{ code: null, type: 'overloaded_error' }, 529],
+  [{ code: 'context_length_exceeded', type: 'server_error' }, 400],
+  [{ code: 200 }, undefined],
+  [{ code: 4000, type: 'constructor' }, undefined],
+  [{ code: ['400'] }, undefined],
+  [{}, undefined],
+])('an error in the midst of an answer that tells %j stands for %s', (error, status) => {
+  expect(statusTold(error)).toBe(status);
+});
+
 test('what a provider says is one short line, and nothing at all about keys', () => {
   expect(oneLine(` a\n\n b ${'x'.repeat(500)}`)).toMatch(/^a b x{196}\.\.\.$/);
   const leak = { status: 401, headers: {}, message: 'wrong key: sk-secret' };
+  const words = { status: 500, headers: {}, message: 'cannot answer "my secret prompt"' };
+  expect(faultOf('m', words, now)).toMatchObject({
+    message: 'model m answered 500: cannot answer "my secret prompt"',
+    brief: 'model m answered 500',
+  });
   expect(faultOf('m', leak, now).message).toBe('model m answered 401: it does not take the key that key_env names');
 });

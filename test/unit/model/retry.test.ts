@@ -1,6 +1,7 @@
 // Retries, on a clock that the test steps.
 import { expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
+import { NotAskedError } from '#core/model/breaker.ts';
 import { createMemoryModel, fails, says } from '#core/model/memory.ts';
 import { ModelError } from '#core/model/model.ts';
 import { withRetry } from '#core/model/retry.ts';
@@ -64,6 +65,27 @@ test('does not wait for a pause that is too long; others hear of it without aski
   await clock.advance(40_000);
   inner.play(says('again'));
   expect(await text(model)).toBe('again');
+});
+
+test('a server with too much to do is left alone by all, as one with a full quota', async () => {
+  const { clock, inner, model } = setUp();
+  inner.play(fails(new ModelError('unavailable', 'overloaded', { retryAfterMs: 60_000 })));
+  expect((await broken(model)).error).toMatchObject({ message: 'overloaded' });
+  expect((await broken(model)).error).toMatchObject({ message: 'model memory asked for a pause of 60 s' });
+  expect(inner.requests).toHaveLength(1);
+  await clock.advance(60_000);
+  inner.play(says('again'));
+  expect(await text(model)).toBe('again');
+});
+
+test.each([
+  ['of one wrong request', new ModelError('invalid_argument', 'wrong', { retryAfterMs: 60_000 })],
+  ['of the breaker', new NotAskedError('unavailable', 'not asked', { retryAfterMs: 60_000 })],
+])('a wait %s is nobody else’s', async (_, error) => {
+  const { inner, model } = setUp();
+  inner.play(fails(error), says('at once'));
+  await broken(model);
+  expect(await text(model)).toBe('at once');
 });
 
 test('a pause of 115 days is asked about again after five minutes', async () => {

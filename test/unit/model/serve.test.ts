@@ -35,8 +35,9 @@ test('the last one speaks for all', async () => {
   expect((await broken(model)).error).toMatchObject({ message: 'c is down' });
 });
 
-test('a wrong request, a stop and a surprise ask nobody else', async () => {
-  for (const error of [new ModelError('invalid_argument', 'wrong'), new Error('surprise')]) {
+test('a wrong request, an answer that is too long, a stop and a surprise ask nobody else', async () => {
+  const tooLong = new ModelError('out_of_range', 'too long an answer', { final: true });
+  for (const error of [new ModelError('invalid_argument', 'wrong'), tooLong, new Error('surprise')]) {
     const { a, b, model } = three();
     a.play(fails(error));
     expect((await broken(model)).error).toBe(error);

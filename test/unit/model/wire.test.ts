@@ -7,7 +7,7 @@ import { createLog } from '#core/log.ts';
 import { anthropic } from '#core/model/anthropic.ts';
 import { withBreaker } from '#core/model/breaker.ts';
 import { withMeter } from '#core/model/meter.ts';
-import { type Answer, collect, type Model, type ModelRequest, type Sent } from '#core/model/model.ts';
+import { type Answer, collect, mayFallBack, type Model, type ModelRequest, type Sent } from '#core/model/model.ts';
 import { openAiCompatible } from '#core/model/openai-compatible.ts';
 import { withPatience } from '#core/model/patience.ts';
 import { mostAnswerBytes } from '#core/model/wire.ts';
@@ -189,6 +189,69 @@ describe('an error', () => {
     expect(`${error.message}${logged(error)}`).not.toContain('sk-');
   });
 
+  const told = { message: 'the context is 8192 tokens', param: null };
+  test.each([
+    [openAiCompatible, event({ error: { ...told, type: 'BadRequestError', code: 400 } }), 'invalid_argument', 400],
+    [openAiCompatible, event({ error: { ...told, code: '429' } }), 'resource_exhausted', 429],
+    [openAiCompatible, event({ error: { ...told, type: 'invalid_request_error' } }), 'invalid_argument', 400],
+    ...(['invalid_request_error', 'rate_limit_error', 'overloaded_error'] as const).flatMap((type) => {
+      const error = `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type, ...told } })}\n\n`;
+      const [code, status] = (
+        {
+          invalid_request_error: ['invalid_argument', 400],
+          rate_limit_error: ['resource_exhausted', 429],
+          overloaded_error: ['unavailable', 529],
+        } as const
+      )[type];
+      return [error, anthropicDialect.begin('x').join('') + error].map(
+        (sent) => [anthropic, sent, code, status] as const,
+      );
+    }),
+  ] as const)('in the midst of a stream counts as the status that it tells: %#', async (driver, sent, code, status) => {
+    const url = await serve((r) => void head(r).end(sent));
+    expect(await failure(ask(driverAt(url, driver)))).toMatchObject({
+      code,
+      message: `model m answered ${status}: the context is 8192 tokens`,
+      brief: `model m answered ${status}`,
+    });
+  });
+
+  test('of a request that is wrong is no illness of the model, though it comes with a success', async () => {
+    let wrong = true;
+    const driver = await modelOf((r) => {
+      if (wrong) head(r).end(event({ error: { ...told, code: 400 } }));
+      else head(r).end(delta({ content: 'fine' }) + ends('stop'));
+    });
+    const model = withBreaker(driver, createFakeClock(), { failures: 2, openMs: 30_000 });
+    for (let i = 0; i < 3; i++) await failure(ask(model));
+    wrong = false;
+    expect(await ask(model)).toMatchObject({ text: 'fine' });
+  });
+
+  test('that tells no status is a cut, and its words are not for others', async () => {
+    const model = await modelOf((r) => void head(r).end(event({ error: { message: 'no "my prompt"' } })));
+    expect(await failure(ask(model))).toMatchObject({
+      code: 'unavailable',
+      message: 'model m broke off: no "my prompt"',
+      brief: 'model m broke off',
+    });
+  });
+
+  test('of a key that no header can hold is no answer that was cut off', async () => {
+    let requests = 0;
+    const baseUrl = await serve((r) => {
+      requests++;
+      r.end();
+    });
+    const options = { name: 'm', model: 'x', baseUrl, apiKey: '“sk-1”', maxOutput: 1_024, now: Date.now };
+    const error = await failure(ask(openAiCompatible(options)));
+    expect(error).toMatchObject({
+      code: 'internal',
+      message: expect.stringMatching(/^model m cannot be asked: /) as unknown,
+    });
+    expect([error.message.includes('sk-1'), requests]).toEqual([false, 0]);
+  });
+
   test('of 3 MB is no line of 3 MB in the log', async () => {
     const model = await modelOf((r) => void head(r).end(event({ choices: 'x'.repeat(3e6) })));
     const error = await failure(ask(model));
@@ -234,6 +297,7 @@ describe('what has no end is left', () => {
       code: 'out_of_range',
       message: 'a call of a tool by model m is longer than 1000000 characters',
     });
+    expect(mayFallBack(error)).toBe(false);
     expect(bytes).toBeLessThan(inFlight);
   });
 
@@ -252,6 +316,7 @@ describe('what has no end is left', () => {
       code: 'out_of_range',
       message: `the answer of model m is longer than ${mostAnswerBytes} bytes`,
     });
+    expect(mayFallBack(error)).toBe(false);
     expect(bytes).toBeLessThan(mostAnswerBytes + inFlight);
   });
 });

@@ -1,32 +1,29 @@
 // Answers that models give, or are made to give by what stands in the code, and that are not what was asked. Each ends in a patch that
-// plain git applies to the file as it was, giving the text that is named, or in a failure with the reason that is named.
-import { readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { describe, expect, test } from 'vitest';
+// plain git applies to the file as it was, giving the text that is named, or in a failure with the reason that is named. Whole files, and
+// what claims to be one, have a table of their own (code-whole-file.test.ts).
+import { expect, test } from 'vitest';
 import { says, type Turn } from '#core/model/memory.ts';
-import { applied, codeRig, submits } from '../../helpers/workers/code.ts';
-
-const path = 'src/a.ts';
-const code = 'one\ntwo\nthree\nfour\nfive\nsix\n';
-const good = '@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n';
-const done = code.replace('two', 'TWO');
-const head = `--- a/${path}\n+++ b/${path}\n`;
-const diff = (text: string): Turn => submits({ diff: text });
-const file = (text: string): Turn => submits({ content: text });
-const fenced = (text: string, word = '', marks = '```'): Turn => says(`${marks}${word}\n${text}${marks}`);
-
-interface Attack {
-  readonly turn: Turn;
-  readonly code?: string;
-  /** The file after the patch, or why there is none. */
-  readonly ends: string | RegExp;
-}
+import { codeRig, submits } from '../../helpers/workers/code.ts';
+import {
+  type Attack,
+  code,
+  diff,
+  done,
+  fenced,
+  file,
+  good,
+  head,
+  path,
+  testAttacks,
+} from '../../helpers/workers/code-attacks.ts';
 
 const verse = 'one\ntwo\nthree\nfour\nfive\n\nsix\n';
 const loud = verse.replace('two', 'TWO');
 const toFive = '@@ -1,5 +1,5 @@\n one\n-two\n+TWO\n three\n four\n five\n';
 const shouted = `${head}${toFive}\n+ Now it is in capitals\n`;
-const functions = Array.from({ length: 30 }, (_, i) => `function f${i}() {\n  return ${i};\n}\n`).join('');
+/** Its counts end at the blank line. */
+const forgetful = `${head}@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n\n`;
+const pair = 'one\ntwo\nthree\n\nfive\nsix\n';
 const twice = 'a\nb\nc\na\nb\nc\n';
 const script = '# Use\n\n```js\none();\n```\n\nEnd\n';
 const ofDiffs = 'x\n--- a/old\n+++ b/old\n@@ -1 +1 @@\n-- a/src/a.ts\ny\n';
@@ -189,6 +186,38 @@ const attacks: Readonly<Record<string, Attack>> = {
     ...{ code: verse, ends: /may be words or/ },
   },
   'a rule behind right counts': { turn: diff(`${head}${toFive}\n-\n`), code: verse, ends: loud },
+  'lines that the counts forgot, and a list behind them': {
+    turn: diff(`${forgetful}-five\n+FIVE\n six\n\n- made it louder\n`),
+    ...{ code: pair, ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'lines that the counts forgot, and a list behind them, in a text': {
+    turn: says(`${forgetful}-five\n+FIVE\n six\n\nWhat I changed:\n\n- made it louder\n`),
+    ...{ code: pair, ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'lines that the counts forgot, one of them copied wrongly': {
+    turn: diff(`${forgetful}-five\n+FIVE\n siks\n`),
+    ...{ code: pair, ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'lines that the counts forgot, a blank one replaced': {
+    turn: diff(`${forgetful}-\n+FIVE\n\n- made it louder\n`),
+    ...{ code: 'one\ntwo\nthree\n\n\n', ends: /lines of the file stand behind what the counts of a hunk cover/ },
+  },
+  'words with a mark behind counts that are too large': {
+    turn: diff(shouted.replaceAll('1,5', '1,9')),
+    ...{ code: verse, ends: /the lines behind a blank line of a hunk may be words/ },
+  },
+  'words with a mark behind counts that are too large, in two lines': {
+    turn: says(`${shouted.replaceAll('1,5', '1,9')}\n+ and that is all\n`),
+    ...{ code: verse.replace('\n\n', '\n\n\n'), ends: /the lines behind a blank line of a hunk may be words/ },
+  },
+  'words with a mark behind a hunk without counts': {
+    turn: diff(`${head}@@\n one\n-two\n+TWO\n three\n\n+ Now it is in capitals\n`),
+    ...{ code: pair, ends: /the lines behind a blank line of a hunk may be words/ },
+  },
+  'added lines behind a blank one that has its mark, with wrong counts': {
+    turn: diff(`${head}@@ -1,9 +1,9 @@\n one\n-two\n+TWO\n three\n \n+four\n`),
+    ...{ code: pair, ends: 'one\nTWO\nthree\n\nfour\nfive\nsix\n' },
+  },
   'words with a mark right behind the counts': {
     turn: diff(`${head}${toFive}+ Now it is in capitals\n`),
     ...{ code: verse, ends: /hunk 1: its counts are not those of its lines/ },
@@ -270,27 +299,6 @@ const attacks: Readonly<Record<string, Attack>> = {
   },
   'ten thousand blocks': { turn: says('```\n'.repeat(20_000)), ends: /10000 blocks/ },
 
-  // A part of the file.
-  'a part of the file': { turn: fenced('three\nfour\n', 'ts'), ends: /part of the file alone/ },
-  'the end of the file': { turn: fenced('two\nthree\nfour\nfive\nSIX\n', 'ts'), ends: /part of the file alone/ },
-  'a part of the file that is said to be all of it': {
-    turn: file('function f7() {\n  return 77;\n}\n'),
-    ...{ code: functions, ends: /part of the file alone/ },
-  },
-  'the end of a file that is said to be all of it': {
-    turn: file(functions.slice(functions.indexOf('function f20'))),
-    ...{ code: functions, ends: /part of the file alone/ },
-  },
-  'another text in place of all of it': { turn: file('1\n2\n3\n4\n'), ends: '1\n2\n3\n4\n' },
-  'a file without its first line': { turn: file(code.slice(4)), ends: code.slice(4) },
-  'a file that leaves code out': {
-    turn: file('one\nTWO\n// ... rest of the code stays the same\n'),
-    ends: /leaves code out/,
-  },
-  'a file that leaves code out in other words': { turn: file('ONE\n# existing code\nsix\n'), ends: /leaves code out/ },
-  'a file with words before it': { turn: says(`Here it is:\n${done}`), ends: /there is no patch/ },
-  'a file with words behind it': { turn: says(`${done}\nDone!`), ends: /there is no patch/ },
-
   // Line ends.
   'LF for a file of CRLF': {
     turn: diff(`${head}${good}`),
@@ -308,26 +316,7 @@ const attacks: Readonly<Record<string, Attack>> = {
   'an addition with mixed ends': { turn: diff('@@\n b\n+x\n'), code: 'a\nb\r\nc\n', ends: 'a\nb\r\nx\r\nc\n' },
 };
 
-describe(`${Object.keys(attacks).length} answers`, () => {
-  test.each(Object.entries(attacks))('%s', async (_name, { turn, code: original = code, ends }) => {
-    const { model, run } = codeRig();
-    model.play(turn, turn);
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('cortex-patch-'));
-    const job = run({ file_path: path, code_snippet: original, instruction: 'x' });
-    if (typeof ends === 'string') {
-      const { patch, repaired } = await job;
-      expect(applied(path, original, patch.content)).toBe(ends);
-      expect(repaired).toBe(false);
-    } else {
-      const error = (await job.catch((thrown: unknown) => thrown)) as Error;
-      expect(error).toMatchObject({ code: 'internal', message: expect.stringMatching(ends) as unknown });
-      expect(error.message).not.toMatch(/[\r\n]/);
-      expect(model.requests).toHaveLength(2);
-    }
-    const mine = (name: string): boolean => name.includes(`-${process.pid}-`) && !before.includes(name);
-    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('cortex-patch-') && mine(name))).toEqual([]);
-  });
-});
+testAttacks(attacks);
 
 const wide = ' '.repeat(300_000);
 const many = 40_000;

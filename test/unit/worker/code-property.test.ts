@@ -137,6 +137,55 @@ describe.each(Object.entries(kinds))('a diff with broken %s', (_name, { damages,
   });
 });
 
+/** A hunk of two changes as models write one: counts at random, blank lines without their mark, a line that is copied wrongly, words behind it. */
+function copiedByHand(random: Random): Case & { readonly diff: string } {
+  const length = 8 + random.below(12);
+  const half = Math.floor(length / 2);
+  const lines = Array.from({ length }, (_, i) => {
+    const isBlank = random.chance(0.25);
+    return isBlank ? '' : random.chance(0.15) ? '}' : `  line${i}(${random.below(9)});`;
+  });
+  const [first, second] = [random.below(half), half + random.below(length - half)];
+  const replaced = [first, second].map((at) => (random.chance(0.7) ? at : -1));
+  const edited = lines.flatMap((line, i) => {
+    if (replaced.includes(i)) return [`  NEW${i};`];
+    return i === first || i === second ? [line, `  ADDED${i};`] : [line];
+  });
+  const [from, to] = [Math.max(0, first - 3), Math.min(length, second + 4)];
+  const loses = random.chance(0.6);
+  const wrong = random.chance(0.4) ? from + random.below(to - from) : -1;
+  const body = lines.slice(from, to).flatMap((line, k) => {
+    const i = from + k;
+    if (replaced.includes(i)) return [`-${line}${i === wrong && line !== '' ? 'x' : ''}`, `+  NEW${i};`];
+    const copied = line === '' ? (loses ? '' : ' ') : ` ${line}${i === wrong ? 'x' : ''}`;
+    return i === first || i === second ? [copied, `+  ADDED${i};`] : [copied];
+  });
+  const [old, fresh] = ['+', '-'].map((mark) => body.filter((line) => !line.startsWith(mark)).length);
+  const some = (): number => 1 + random.below(body.length + 3);
+  const same = some();
+  // Often both are the same number, the one of all lines.
+  const counts = random.chance(0.3) ? [old, fresh] : random.chance(0.5) ? [same, same] : [some(), some()];
+  const said = random.chance(0.3)
+    ? random.pick(['\n- made it better\n', '\n+ made it better\n', '\nThat is all.\n', '\n* done\n'])
+    : '';
+  const head = `--- a/${path}\n+++ b/${path}\n@@ -${from + 1},${counts[0]} +${from + 1},${counts[1]} @@\n`;
+  const text = (all: readonly string[]): string => `${all.join('\n')}\n`;
+  return { before: text(lines), after: text(edited), diff: `${head}${text(body)}${said ?? ''}` };
+}
+
+test('a hunk that was copied by hand gives exactly the edited file, or is refused', { timeout: 60_000 }, () => {
+  let given = 0;
+  const hands = long ? 6_000 : 600;
+  for (let seed = 1; seed <= hands; seed++) {
+    const { before, after, diff } = copiedByHand(createRandom(seed));
+    const result = fileAfter({ diff }, { path, original: before });
+    if (!result.ok) continue;
+    given++;
+    expect({ seed, text: result.value, diff }).toEqual({ seed, text: after, diff });
+  }
+  expect(given / hands).toBeGreaterThan(0.4);
+});
+
 test('the whole worker: its patch applies with plain git and gives the edited file', { timeout: 600_000 }, async () => {
   const all = [counts, heads, blanks, transport, unended];
   let given = 0;
