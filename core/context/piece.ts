@@ -49,13 +49,21 @@ export function uniquePieces(pieces: readonly Piece[]): {
   readonly unique: readonly Given[];
   readonly doubled: readonly Given[];
 } {
-  const seen = new Set<string>();
+  const seen = new Map<string, string[]>();
   const unique: Given[] = [];
   const doubled: Given[] = [];
   for (const piece of pieces.map((one, index): Given => ({ ...one, index })).toSorted(byChoice)) {
-    const key = JSON.stringify([piece.source, piece.lines?.first, piece.lines?.last, piece.text]);
-    (seen.has(key) ? doubled : unique).push(piece);
-    seen.add(key);
+    // Texts are compared where all else is the same, which is seldom: a key with all of a text takes as long as the choice.
+    const { source, lines, text } = piece;
+    const key = `${lines?.first}:${lines?.last}:${text.length}:${source}`;
+    const same = seen.get(key);
+    if (same?.includes(text) === true) {
+      doubled.push(piece);
+      continue;
+    }
+    unique.push(piece);
+    if (same === undefined) seen.set(key, [text]);
+    else same.push(text);
   }
   return { unique, doubled };
 }

@@ -46,8 +46,9 @@ export interface BuiltWindow {
   readonly repository: OpenRepository | undefined;
 }
 
-/** Chunks that a window may choose from. */
+/** Chunks that a window may choose from: more than it has room for, since some are small. */
 const mostChunks = 80;
+const tokensOfSmallChunk = 150;
 
 /** What history may take of the room where pieces want the rest. */
 const historyShare: Readonly<Record<Mode, number>> = { raw: 1, chat: 0.6, rag: 0.3 };
@@ -102,10 +103,12 @@ export function createWindows({ memories, repositories }: WindowsDeps): BuildWin
     throw noRepository(commit);
   }
 
-  async function findPieces({ asked, excludePaths }: WindowRequest, at: OpenRepository): Promise<Piece[]> {
+  async function findPieces(request: WindowRequest, at: OpenRepository): Promise<Piece[]> {
+    const { asked, excludePaths, maxInputTokens } = request;
+    const limit = Math.min(mostChunks, 10 + Math.ceil(maxInputTokens / tokensOfSmallChunk));
     const text = `${asked.text.slice(0, MAX_TEXT - asked.filePath.length - 1)}\n${asked.filePath}`;
     const boosts = Object.fromEntries(excludePaths.map((path) => [path, 0]));
-    const found = unwrap(at.search.search({ text, limit: mostChunks, boosts }));
+    const found = unwrap(at.search.search({ text, limit, boosts }));
     return foundPieces(found, await repositories.files(at, found));
   }
 }

@@ -5,7 +5,7 @@ const benches: Readonly<Record<string, () => Promise<(args: readonly string[]) =
   edge: async () => (await import('./edge/run.ts')).benchEdge,
   workflow: async () => (await import('./workflow/run.ts')).benchWorkflow,
   'context-budget': async () => (await import('./context-budget/run.ts')).benchContextBudget,
-  'context-repo': async () => (await import('./context/repo.ts')).benchRepo,
+  context: async () => (await import('./context/repo.ts')).benchContext,
   store: async () => (await import('./store/run.ts')).benchStore,
 };
 

@@ -1,5 +1,5 @@
-// `npm run bench -- context-repo`: what the index of a repository costs, beside minisearch with the same chunks and fields, turn and
-// turn about in one process.
+// `npm run bench -- context`: what the index of a repository costs, beside minisearch with the same chunks and fields, turn and turn about
+// in one process; then windows (windows.ts).
 import { parseArgs } from 'node:util';
 import MiniSearch from 'minisearch';
 import { decodeIndex, encodeIndex } from '#core/context/repo/blob.ts';
@@ -11,35 +11,48 @@ import { openSearch } from '#core/context/repo/search.ts';
 import { unwrap } from '#core/result.ts';
 import { quantile, spread } from '../path/stats.ts';
 import { type Corpus, questionsOf, readCorpus, remembering, type SourceFile } from './corpus.ts';
+import { benchWindows } from './windows.ts';
 
-const help = `npm run bench -- context-repo [options]
+const help = `npm run bench -- context [options]
   --chunks N      at least so many, default 10000
   --questions N   asked in each round, default 200
-  --rounds N      default 5`;
+  --rounds N      default 5
+  --windows       these alone`;
 
 const CHANGED = 20;
 
 type Figures = Map<string, number[]>;
 
 /** Prints a table. Throws Error with a sentence for a wrong option. */
-export async function benchRepo(args: readonly string[]): Promise<void> {
+export async function benchContext(args: readonly string[]): Promise<void> {
   const options = {
     chunks: { type: 'string' },
     questions: { type: 'string' },
     rounds: { type: 'string' },
+    windows: { type: 'boolean' },
     help: { type: 'boolean' },
   } as const;
   const { values } = parseArgs({ args: [...args], options });
   if (values.help === true) return console.log(help);
+  const wanted = {
+    chunks: whole('chunks', values.chunks ?? '10000'),
+    questions: whole('questions', values.questions ?? '200'),
+    rounds: whole('rounds', values.rounds ?? '5'),
+  };
+  if (values.windows !== true) await benchIndex(wanted);
+  await benchWindows(wanted);
+}
+
+async function benchIndex({ chunks, questions: most, rounds }: Parameters<typeof benchWindows>[0]): Promise<void> {
   const outliner = await loadOutliner(['javascript', 'typescript']);
-  const corpus = readCorpus(whole('chunks', values.chunks ?? '10000'), outliner);
-  const questions = questionsOf(corpus, whole('questions', values.questions ?? '200'));
+  const corpus = readCorpus(chunks, outliner);
+  const questions = questionsOf(corpus, most);
   console.log(
     `${corpus.files.length} files, ${corpus.chunks} chunks, ${(corpus.bytes / 1e6).toFixed(1)} MB; ${questions.length} questions`,
   );
   const outlined = remembering(outliner);
   const figures: Figures = new Map();
-  for (let round = 0; round < whole('rounds', values.rounds ?? '5'); round++) {
+  for (let round = 0; round < rounds; round++) {
     const index = ours(corpus, questions, outliner, outlined, figures);
     theirs(corpus, index, questions, figures);
   }

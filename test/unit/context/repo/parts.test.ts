@@ -84,7 +84,7 @@ test('the walk: what the start leads to ranks, what it does not has nothing', ()
   const graph = {
     starts: Uint32Array.of(0, 2, 3, 3, 3),
     targets: Uint32Array.of(1, 2, 2),
-    weights: Float64Array.of(0.5, 0.5, 1),
+    weights: Float32Array.of(0.5, 0.5, 1),
   };
   const [zero = 0, one = 0, two = 0, three = 0] = pageRank(graph, Float64Array.of(1, 0, 0, 0));
   expect(zero + one + two + three).toBeCloseTo(1);
