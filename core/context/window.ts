@@ -6,7 +6,7 @@
 //
 // Choice: the system part and the user's message are whole or there is no window. What they leave is shared between history, newest first,
 // and pieces, best first; what one side does not need the other gets. Where nothing more fits as a whole, a piece or the oldest chosen
-// message is cut (cut.ts), so that at least 97% is used. docs/context.md has the guarantees and what is not promised.
+// message is cut (cut.ts), so that at least 97% is used. docs/context-library.md has the guarantees and what is not promised.
 import { CortexError, invalid } from '#core/errors.ts';
 import type { ModelMessage } from '#core/model/model.ts';
 import { err, ok, type Result } from '#core/result.ts';

@@ -17,6 +17,7 @@ export function unpackFile(packed: Uint8Array, print: string): Uint8Array {
     throw new CortexError('data_loss', `file ${print} cannot be unpacked`, { cause: error });
   }
   // As lines.ts does it, and ten times as fast.
-  if (hash('sha256', bytes).slice(0, 32) !== print) throw new CortexError('data_loss', `file ${print} is not what was indexed`);
+  if (hash('sha256', bytes).slice(0, 32) !== print)
+    throw new CortexError('data_loss', `file ${print} is not what was indexed`);
   return bytes;
 }

@@ -101,23 +101,26 @@ describe("the original's gateway client", () => {
     }
   });
 
-  test.each(['BuildWindow', 'UpdateMemory', 'IngestRepo'])('ContextEngine.%s is not served by the gateway', async (method) => {
-    const call = grpc.method('context.proto', 'cortex.v1.ContextEngine', method);
-    const { code, details = '' } = await call({ memory_id: 'm' }, key);
-    expect([code, decodeURIComponent(details)]).toEqual([
-      status.UNIMPLEMENTED,
-      `cortex.v1.ContextEngine/${method} is not served here`,
-    ]);
-    const web = await fetch(`${gateway.urls['rpc']}/cortex.v1.ContextEngine/${method}`, {
-      method: 'POST',
-      body: '{"memoryId":"m"}',
-      headers: { ...key, 'content-type': 'application/json' },
-    });
-    expect([web.status, await web.json()]).toEqual([
-      404,
-      { code: 'unimplemented', message: `cortex.v1.ContextEngine/${method} is not served here` },
-    ]);
-  });
+  test.each(['BuildWindow', 'UpdateMemory', 'IngestRepo'])(
+    'ContextEngine.%s is not served by the gateway',
+    async (method) => {
+      const call = grpc.method('context.proto', 'cortex.v1.ContextEngine', method);
+      const { code, details = '' } = await call({ memory_id: 'm' }, key);
+      expect([code, decodeURIComponent(details)]).toEqual([
+        status.UNIMPLEMENTED,
+        `cortex.v1.ContextEngine/${method} is not served here`,
+      ]);
+      const web = await fetch(`${gateway.urls['rpc']}/cortex.v1.ContextEngine/${method}`, {
+        method: 'POST',
+        body: '{"memoryId":"m"}',
+        headers: { ...key, 'content-type': 'application/json' },
+      });
+      expect([web.status, await web.json()]).toEqual([
+        404,
+        { code: 'unimplemented', message: `cortex.v1.ContextEngine/${method} is not served here` },
+      ]);
+    },
+  );
 });
 
 describe("the original's client of the context engine", () => {
@@ -135,12 +138,16 @@ describe("the original's client of the context engine", () => {
     expect(await engine.stop()).toBe(0);
     await redis.stop();
   });
-  const call = (method: string, message: object) => grpc.method('context.proto', 'cortex.v1.ContextEngine', method)(message);
+  const call = (method: string, message: object) =>
+    grpc.method('context.proto', 'cortex.v1.ContextEngine', method)(message);
   const payload = (prompt: string): Buffer => Buffer.from(JSON.stringify({ prompt }));
 
   test('builds a window over what it told before, in the order of the original', async () => {
     const told = { memory_id: 'm1', mode: 'CONTEXT_MODE_CHAT', model_response: Buffer.from(' Hello Ann. ') };
-    expect(await call('UpdateMemory', { ...told, logical_payload: payload('I am Ann') })).toEqual({ code: 0, message: {} });
+    expect(await call('UpdateMemory', { ...told, logical_payload: payload('I am Ann') })).toEqual({
+      code: 0,
+      message: {},
+    });
     const asked = { memory_id: 'm1', mode: 'CONTEXT_MODE_CHAT', model: 'chat', logical_payload: payload('Who am I?') };
     expect(await call('BuildWindow', asked)).toEqual({
       code: 0,
@@ -159,10 +166,12 @@ describe("the original's client of the context engine", () => {
   });
 
   test('a scan without files and an empty memory do nothing; what is wrong is one status with its field', async () => {
-    expect(await call('IngestRepo', { memory_id: 'm1', repo_root: '/r', scan_result: Buffer.from('{"files":null}') })).toEqual(
-      { code: 0, message: {} },
-    );
-    expect(await call('UpdateMemory', { memory_id: '', mode: 'CONTEXT_MODE_CHAT', logical_payload: payload('x') })).toEqual({
+    expect(
+      await call('IngestRepo', { memory_id: 'm1', repo_root: '/r', scan_result: Buffer.from('{"files":null}') }),
+    ).toEqual({ code: 0, message: {} });
+    expect(
+      await call('UpdateMemory', { memory_id: '', mode: 'CONTEXT_MODE_CHAT', logical_payload: payload('x') }),
+    ).toEqual({
       code: 0,
       message: {},
     });

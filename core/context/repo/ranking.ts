@@ -1,5 +1,5 @@
 // The weights of the ranking, in one place. They were chosen by `npm run eval -- retrieval` on half of its packages and judged on the
-// other half; docs/context.md has the figures.
+// other half; docs/context-library.md has the figures.
 import type { FileKind } from './kind.ts';
 
 export interface Ranking {

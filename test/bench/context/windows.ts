@@ -19,13 +19,22 @@ import { type Corpus, questionsOf, readCorpus } from './corpus.ts';
 const cold = 20;
 const fields = ['path', 'definitions', 'text'];
 
-export async function benchWindows({ chunks, questions: most, rounds }: Readonly<Record<'chunks' | 'questions' | 'rounds', number>>) {
+export async function benchWindows({
+  chunks,
+  questions: most,
+  rounds,
+}: Readonly<Record<'chunks' | 'questions' | 'rounds', number>>) {
   const outliner = await loadOutliner(['javascript', 'typescript']);
   const corpus = readCorpus(chunks, outliner);
   const questions = questionsOf(corpus, most);
   const index = indexFiles(corpus.files, outliner);
   const server = await startRedis();
-  const redis = await connectRedis({ url: server.url, name: 'bench', onError: () => undefined, commandTimeoutMs: 60_000 });
+  const redis = await connectRedis({
+    url: server.url,
+    name: 'bench',
+    onError: () => undefined,
+    commandTimeoutMs: 60_000,
+  });
   const engine = await startService(
     'services/context-engine/node.ts',
     { REDIS_URL: server.url, CONTEXT_ENGINE_ADDR: '127.0.0.1:0', LOG_LEVEL: 'warn' },
@@ -56,12 +65,16 @@ export async function benchWindows({ chunks, questions: most, rounds }: Readonly
         const prompt = questions[(round * cold + i) % questions.length] ?? '';
         await timed('window, cold', () => ask(`r${i}`, prompt));
         if (i % 4 === 0)
-          await timed('minisearch: load and query, cold', () => MiniSearch.loadJSON(json, { fields }).search(prompt).slice(0, 80));
+          await timed('minisearch: load and query, cold', () =>
+            MiniSearch.loadJSON(json, { fields }).search(prompt).slice(0, 80),
+          );
       }
     }
     for (const [name, all] of Object.entries(times)) {
       const [p50, p99] = [quantile(all, 0.5), quantile(all, 0.99)];
-      console.log(`${name.padEnd(36)} ${String(all.length).padStart(5)}   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms`);
+      console.log(
+        `${name.padEnd(36)} ${String(all.length).padStart(5)}   p50 ${p50.toFixed(1)} ms   p99 ${p99.toFixed(1)} ms`,
+      );
     }
   } finally {
     await engine.stop();
@@ -80,7 +93,8 @@ async function fill(corpus: Corpus, index: RepoIndex, repos: ReturnType<typeof c
   for (let i = 0; i < cold; i++) {
     const name = { tenant: 'default', repository: `r${i}` };
     await repos.putFiles({ ...name, files });
-    if ((await repos.putIndex({ ...name, commit: 'c', blob, prints })) !== 'ok') throw new Error('an index was not taken');
+    if ((await repos.putIndex({ ...name, commit: 'c', blob, prints })) !== 'ok')
+      throw new Error('an index was not taken');
   }
 }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadTokenizer } from '#core/context/load-tokenizer.ts';
 import { ContextMode } from '#proto/cortex/v1/context_pb.ts';
 import { type EngineHere, engineHere } from '../../helpers/context/engine.ts';
+import { long } from '../../helpers/long.ts';
 import { createRandom } from '../../helpers/random.ts';
 
 let engine: EngineHere;
@@ -227,7 +228,7 @@ describe('IngestRepo and what stands on it', () => {
   });
 });
 
-test('random reads of other tenants and malformed names find nothing foreign', { timeout: 120_000 }, async () => {
+test('random reads of other tenants and malformed names find nothing foreign', { timeout: 600_000 }, async () => {
   const random = createRandom(11);
   const tenants = ['alpha', 'beta', 'default'];
   const memories = ['chat', 'session:1', 'alpha:chat', 'repo:https://x/y#main'];
@@ -257,7 +258,7 @@ test('random reads of other tenants and malformed names find nothing foreign', {
     '{alpha}',
   ];
   let answered = 0;
-  for (let i = 0; i < 2_000; i++) {
+  for (let i = 0; i < (long ? 100_000 : 2_000); i++) {
     const tenantId = random.pick([...tenants, ...odd]) ?? '';
     const memoryId = random.pick([...memories, ...odd]) ?? '';
     const repository = random.pick(['', 'shared', ...odd]) ?? '';

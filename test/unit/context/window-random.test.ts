@@ -1,11 +1,10 @@
-// Random windows against an independent tokenizer: none over budget, and all else that check.ts asks of a window. Five thousand of them, in the
-// long version twenty thousand; a million: `npm run bench -- context-budget --long`.
+// Random windows against an independent tokenizer: none over budget, and all else that check.ts asks of a window. Twenty thousand of them; a
+// million: `npm run bench -- context-budget --long`.
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
-import { long } from '../../helpers/long.ts';
 import { quantile, sweep } from '../../helpers/context/sweep.ts';
 
-const count = long ? 20_000 : 5000;
+const count = 20_000;
 
 test('random windows keep to their budgets and use them', { timeout: 600_000 }, async () => {
   const seen = await sweep({ first: 5_000_000, count }, Math.min(2, availableParallelism()));

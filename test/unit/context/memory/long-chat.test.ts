@@ -25,29 +25,76 @@ interface Told {
 const facts: readonly Told[] = [
   { said: 'My dog is called Rex, by the way.', asked: 'What is the name of my dog?', answer: 'Rex' },
   { said: 'The staging database listens on port 5433.', asked: 'Which port has the staging database?', answer: '5433' },
-  { said: 'Our release train leaves on Thursdays.', asked: 'On what day does the release train leave?', answer: 'Thursdays' },
+  {
+    said: 'Our release train leaves on Thursdays.',
+    asked: 'On what day does the release train leave?',
+    answer: 'Thursdays',
+  },
   { said: 'I am allergic to walnuts.', asked: 'Am I allergic to anything?', answer: 'walnuts' },
   { said: 'Invoices are approved by Marta Lindqvist.', asked: 'Who approves invoices?', answer: 'Lindqvist' },
   { said: 'We deploy to eu-north-1 only.', asked: 'To which region do we deploy?', answer: 'eu-north-1' },
-  { said: 'The budget for the offsite is 14,200 euros.', asked: 'How large is the budget of the offsite?', answer: '14,200' },
+  {
+    said: 'The budget for the offsite is 14,200 euros.',
+    asked: 'How large is the budget of the offsite?',
+    answer: '14,200',
+  },
   { said: 'My sister Ines lives in Coimbra.', asked: 'Where does my sister live?', answer: 'Coimbra' },
-  { said: 'The lease of a worker is renewed every 1200 ms here.', asked: 'How often is a lease renewed?', answer: '1200' },
+  {
+    said: 'The lease of a worker is renewed every 1200 ms here.',
+    asked: 'How often is a lease renewed?',
+    answer: '1200',
+  },
   { said: 'Remember that the demo account is demo-77.', asked: 'Which demo account should I use?', answer: 'demo-77' },
   { said: 'The flaky test is in shard nine.', asked: 'In which shard is the flaky test?', answer: 'nine' },
-  { said: 'Our style guide forbids the word simply.', asked: 'What word does the style guide forbid?', answer: 'simply' },
+  {
+    said: 'Our style guide forbids the word simply.',
+    asked: 'What word does the style guide forbid?',
+    answer: 'simply',
+  },
   { said: 'The office plant is a ficus named Olaf.', asked: 'What is the office plant?', answer: 'ficus' },
-  { said: 'The vendor contract expires in March 2031.', asked: 'When does the vendor contract expire?', answer: '2031' },
+  {
+    said: 'The vendor contract expires in March 2031.',
+    asked: 'When does the vendor contract expire?',
+    answer: '2031',
+  },
   { said: 'My favourite editor is Helix.', asked: 'Which editor is my favourite?', answer: 'Helix' },
-  { said: 'The backup passphrase hint is tangerine.', asked: 'What is the hint for the backup passphrase?', answer: 'tangerine' },
+  {
+    said: 'The backup passphrase hint is tangerine.',
+    asked: 'What is the hint for the backup passphrase?',
+    answer: 'tangerine',
+  },
   { said: 'Paging goes to the team Basalt at night.', asked: 'Which team is paged at night?', answer: 'Basalt' },
-  { said: 'The parser chokes on tabs in column seven.', asked: 'Where do tabs make the parser choke?', answer: 'seven' },
+  {
+    said: 'The parser chokes on tabs in column seven.',
+    asked: 'Where do tabs make the parser choke?',
+    answer: 'seven',
+  },
   { said: 'Our mascot is a heron.', asked: 'What is our mascot?', answer: 'heron' },
   { said: '会議室の鍵は受付にあります。', asked: '会議室の鍵はどこ?', answer: '受付' },
 ];
 
 /** The rest of a chat about many things, in the words of the trade. */
-const subjects = ['queues', 'indexes', 'the scheduler', 'retries', 'caching', 'a migration', 'logging', 'the parser', 'metrics', 'tests'];
-const doings = ['slow', 'hard to read', 'flaky on Mondays', 'larger than it was', 'in need of a name', 'odd', 'quite good now'];
+const subjects = [
+  'queues',
+  'indexes',
+  'the scheduler',
+  'retries',
+  'caching',
+  'a migration',
+  'logging',
+  'the parser',
+  'metrics',
+  'tests',
+];
+const doings = [
+  'slow',
+  'hard to read',
+  'flaky on Mondays',
+  'larger than it was',
+  'in need of a name',
+  'odd',
+  'quite good now',
+];
 
 function longChat(): { readonly entries: readonly Entry[]; readonly at: ReadonlyMap<Told, number> } {
   const random = createRandom(200);
@@ -64,7 +111,10 @@ function longChat(): { readonly entries: readonly Entry[]; readonly at: Readonly
     const fact = places.get(turn);
     if (fact !== undefined) at.set(fact, entries.length);
     say('user', fact === undefined ? filler : `${filler} ${fact.said}`);
-    say('assistant', `About ${one} and ${two}: ${'measure first, then change one thing at a time. '.repeat(2 + random.below(6))}`);
+    say(
+      'assistant',
+      `About ${one} and ${two}: ${'measure first, then change one thing at a time. '.repeat(2 + random.below(6))}`,
+    );
   }
   return { entries, at };
 }
