@@ -22,6 +22,7 @@ CortexOS is ${proof.succeeded ? 'ready' : 'up'} (${seconds.toFixed(1)} s). ${pro
 
   gateway   ${gateway}   ${rpc === undefined ? '(in workerd; Connect and gRPC-Web as well)' : `(gRPC and Connect: ${rpc})`}
   safety    ${note.urls['safety'] ?? 'none'}
+  context   ${note.urls['context_engine'] ?? 'none'}
   NATS      ${withoutSecrets(note.nats)}${webSocket}
   Redis     ${withoutSecrets(note.redis)}${rest === undefined ? '' : `   (REST: ${rest})`}
   logs      ${logFolder}
