@@ -15,7 +15,7 @@ const seeds = (n: number): number[] =>
 const both = withTwin(stage.make);
 
 describe('a random walk', () => {
-  test.each(seeds(long ? 100 : 4))('on Redis and its twin in step, seed %d', { timeout: 120_000 }, async (seed) => {
+  test.each(seeds(long ? 100 : 3))('on Redis and its twin in step, seed %d', { timeout: 120_000 }, async (seed) => {
     await walk(await createRig(both, 1), seed, long ? 2000 : 300);
   });
 
