@@ -5,11 +5,10 @@
 // the claim, where running jobs are counted; sent as a constraint it would bind one worker's one run); whoever loads a policy logs
 // it. REQUIRE_HUMAN and THROTTLE are never this kernel's answer, but callers understand them, because foreign kernels give them.
 import { Hono } from 'hono';
-import { CortexError, toCortexError } from '#core/errors.ts';
+import { CortexError } from '#core/errors.ts';
 import { mountConnect, type Routes, type RpcServerOptions } from '#core/http/connect.ts';
-import { httpStatus, problemResponse } from '#core/http/errors.ts';
+import { mountRest } from '#core/http/service-app.ts';
 import { requireToken } from '#core/http/token.ts';
-import { unservedCall } from '#core/http/unserved.ts';
 import { formatPolicy } from '#core/jobs/job.ts';
 import type { Log } from '#core/log.ts';
 import { type KernelDeps, kernelRoutes } from './kernel.ts';
@@ -48,12 +47,6 @@ export function createSafety({ log, token, ...deps }: SafetyDeps): Safety {
       ? c.json({ status: 'ok', policy: formatPolicy(current.value.version) })
       : c.json({ status: 'degraded', error: current.error.message }, 503);
   });
-  app.notFound(
-    (c) => unservedCall(c.req.raw) ?? problemResponse(new CortexError('not_found', 'there is nothing at this path')),
-  );
-  app.onError((error) => {
-    if (httpStatus(toCortexError(error)) >= 500) log.error('a request failed', { error });
-    return problemResponse(error);
-  });
+  mountRest(app, log);
   return { app, routes, options };
 }

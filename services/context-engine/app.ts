@@ -1,10 +1,9 @@
 // The context engine as an app: its methods by Connect, gRPC-Web and JSON at /<service>/<method>.
 import { Hono } from 'hono';
-import { CortexError, toCortexError } from '#core/errors.ts';
+import { CortexError } from '#core/errors.ts';
 import { mountConnect, type Routes, type RpcServerOptions } from '#core/http/connect.ts';
-import { httpStatus, problemResponse } from '#core/http/errors.ts';
+import { mountRest } from '#core/http/service-app.ts';
 import { requireToken } from '#core/http/token.ts';
-import { unservedCall } from '#core/http/unserved.ts';
 import type { Log } from '#core/log.ts';
 import type { Metrics } from '#core/metrics/metrics.ts';
 import type { Clock } from '#core/system.ts';
@@ -55,12 +54,6 @@ export function createContextApp({ memoryLog, log, metrics, clock, token, ...dep
   };
   mountConnect(app, routes, options);
   app.get('/health', (c) => c.json({ status: 'ok' }));
-  app.notFound(
-    (c) => unservedCall(c.req.raw) ?? problemResponse(new CortexError('not_found', 'there is nothing at this path')),
-  );
-  app.onError((error) => {
-    if (httpStatus(toCortexError(error)) >= 500) log.error('a request failed', { error });
-    return problemResponse(error);
-  });
+  mountRest(app, log);
   return { app, routes, options };
 }

@@ -8,7 +8,8 @@ import { unwrap } from '#core/result.ts';
 import type { ModelMessage } from '#core/model/model.ts';
 import { ContextMode, type BuildWindowRequest, type Hold } from '#proto/cortex/v1/context_pb.ts';
 import { userMessageOf } from '#core/context/user-message.ts';
-import type { Mode, WindowRequest } from './windows.ts';
+import type { ContextMode as Mode } from '#core/context/engine.ts';
+import type { WindowRequest } from './windows.ts';
 
 /** Of the original. */
 const defaultInputTokens = 8_000;

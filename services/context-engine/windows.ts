@@ -1,5 +1,6 @@
 // Builds windows: what the memory holds, what its repository has to say, and what is asked, chosen by core/context/window.ts.
 import { CortexError } from '#core/errors.ts';
+import type { ContextMode } from '#core/context/engine.ts';
 import { rememberedFor } from '#core/context/memory/recalled-pieces.ts';
 import type { MemoryName } from '#core/context/memory/log.ts';
 import { loadTokenizer } from '#core/context/load-tokenizer.ts';
@@ -13,14 +14,11 @@ import { unwrap } from '#core/result.ts';
 import type { Memories, OpenMemory } from './memories.ts';
 import type { OpenRepository, Repositories } from './repositories.ts';
 
-/** `raw`: what is asked alone; `chat`: with the memory; `rag`: with its repository as well. */
-export type Mode = 'raw' | 'chat' | 'rag';
-
 export interface WindowRequest {
   readonly tenant: string;
   /** Empty: none. */
   readonly memory: string;
-  readonly mode: Mode;
+  readonly mode: ContextMode;
   /** As its provider calls it. */
   readonly model: string;
   readonly asked: Asked;
@@ -51,7 +49,7 @@ const mostChunks = 80;
 const tokensOfSmallChunk = 150;
 
 /** What history may take of the room where pieces want the rest. */
-const historyShare: Readonly<Record<Mode, number>> = { raw: 1, chat: 0.6, rag: 0.3 };
+const historyShare: Readonly<Record<ContextMode, number>> = { raw: 1, chat: 0.6, rag: 0.3 };
 
 export interface WindowsDeps {
   readonly memories: Memories;
