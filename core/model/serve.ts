@@ -18,6 +18,8 @@ export interface Models {
   readonly default: Model;
   /** As its provider calls it, by which tokens are counted. */
   readonly providerModel?: string;
+  /** Tokens that a prompt may have so that an answer has the room it may take, at every model that may be asked. */
+  readonly promptTokens?: number;
   /** Requests that it takes at once. */
   readonly concurrency: number;
   /** US dollars; undefined when the model's price is not known. */
@@ -46,6 +48,7 @@ export function serveModels({ entries, default: first }: ModelsConfig, deps: Ser
       deps.log,
     ),
     providerModel: chosen.model,
+    promptTokens: Math.min(...[chosen, ...others].map(({ context, maxOutput }) => context - maxOutput)),
     concurrency: chosen.concurrency,
     cost(name, usage) {
       const price = entries.get(name)?.price;

@@ -27,7 +27,7 @@ export function chatAdvanced(models: Models | undefined, engine: Engine): Worker
       const { job, worker, now } = context;
       maxTokensOf(job); // what is wrong with the job comes before what is wrong here
       const memory = memoryOf(job, 'chat');
-      const maxInputTokens = maxInputTokensOf(job);
+      const maxInputTokens = maxInputTokensOf(job, models);
       if (models === undefined) throw noModel();
       const asked = { prompt, history, onText: (piece: string) => context.output(piece) };
       if (memory === undefined) {

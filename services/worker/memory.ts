@@ -1,6 +1,7 @@
 // Which memory a job speaks with, by its request: the original's fields in env.
 import { invalid } from '#core/errors.ts';
 import type { ContextMode } from '#core/context/engine.ts';
+import type { Models } from '#core/model/serve.ts';
 import type { AttemptJob } from './define.ts';
 
 export interface JobMemory {
@@ -31,8 +32,15 @@ function modeOf(text: string): ContextMode {
   return mode;
 }
 
-/** Tokens of the window that a job may have; 8,000 where it does not say. */
-export function maxInputTokensOf({ request }: Pick<AttemptJob, 'request'>): number {
+/** Tokens of the window that a job may have: 8,000 where it does not say, and what the models have room for. */
+export function maxInputTokensOf(
+  job: Pick<AttemptJob, 'request'>,
+  models: Pick<Models, 'promptTokens'> | undefined,
+): number {
+  return Math.min(askedFor(job), Math.max(1, models?.promptTokens ?? Number.POSITIVE_INFINITY));
+}
+
+function askedFor({ request }: Pick<AttemptJob, 'request'>): number {
   const text = request.env['max_input_tokens'] ?? '';
   if (text === '') return defaultInputTokens;
   const tokens = Number(text);

@@ -23,6 +23,9 @@ interface Given {
   readonly models: Models;
 }
 
+/** The tool by which a patch is handed in, which is no message. */
+const tokensOfTool = 500;
+
 /** Throws what is wrong with the job, and when that is over. */
 export async function aroundOf(
   engine: Engine,
@@ -30,7 +33,7 @@ export async function aroundOf(
   { rules, task, input, models }: Given,
   context: JobContext,
 ): Promise<Around> {
-  const maxInputTokens = maxInputTokensOf(context.job);
+  const maxInputTokens = Math.max(1, maxInputTokensOf(context.job, models) - tokensOfTool);
   const model = models.providerModel ?? '';
   try {
     const window = await windowOf(
