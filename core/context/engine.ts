@@ -41,6 +41,8 @@ export interface GivenWindow {
   readonly next: number;
   readonly repository: string;
   readonly commit: string;
+  /** The memory that it was: another one under the same name has another epoch. Empty: none. */
+  readonly epoch: string;
 }
 
 export interface WantedIngest {

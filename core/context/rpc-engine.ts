@@ -36,9 +36,9 @@ export function createRpcEngine(options: Pick<RpcClientOptions, 'baseUrl' | 'fet
         },
         { signal, timeoutMs: windowMs },
       );
-      const { messages, parts, inputTokens, limit, estimated, next, repository, commit } = await reached(asked);
+      const { messages, parts, inputTokens, limit, estimated, next, repository, commit, epoch } = await reached(asked);
       return {
-        ...{ inputTokens, limit, estimated, next: Number(next), repository, commit },
+        ...{ inputTokens, limit, estimated, next: Number(next), repository, commit, epoch },
         messages: messages.map(({ role, content }) => messageOf(role, content)),
         sources: parts.flatMap(sourceOf),
       };

@@ -54,7 +54,7 @@ export function remember(memory: Memory, { tenant, memory: name, said, key, job 
   const { now, memoryLimits } = memory.options;
   const kept = written(memory, tenant, name);
   for (const { role, content } of said) {
-    const entry = { number: kept.next++, role, content, ts: Math.floor(now() / 1_000), job };
+    const entry = { number: kept.next++, role, content: content.toWellFormed(), ts: Math.floor(now() / 1_000), job };
     const { number: _, ...stored } = entry;
     kept.entries.push({ entry, bytes: encoder.encode(JSON.stringify(stored)).length });
   }
@@ -83,6 +83,9 @@ export function createMemoryLog(memory: Memory): MemoryLog {
   return {
     async append(item) {
       return Promise.resolve<AppendedSaid>(holds(item) ? remember(memory, item) : 'stale');
+    },
+    async holds(item) {
+      return Promise.resolve(holds(item));
     },
     async read({ tenant, memory: name, from }) {
       const kept = live(memory, tenant).get(name);

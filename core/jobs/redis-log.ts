@@ -30,7 +30,9 @@ export function limitsOf(limits: Partial<MemoryLimits> | undefined): Limits {
 
 /** What a commit brings for a memory, as its script takes it. */
 export function rememberText({ memory, said }: Remember, limits: Limits): string {
-  return JSON.stringify({ memory, said: said.map(({ role, content }) => [role, content]), limits: limits.map(String) });
+  // cjson takes no half of a pair of surrogates.
+  const words = said.map(({ role, content }) => [role, content.toWellFormed()]);
+  return JSON.stringify({ memory: memory.toWellFormed(), said: words, limits: limits.map(String) });
 }
 
 /** The log on Redis. Throws what the driver throws, and `data_loss` for an entry that none of ours wrote. */
@@ -45,6 +47,10 @@ export function createRedisLog({ redis, keys = createKeys(1), limits, now }: Red
       const words = said.flatMap(({ role, content }) => [role, content]);
       const args = [tenant, memory, key, job, ...holdOf(hold), ...bounds, ...words];
       return text(await run(scripts.append, at({ tenant }), args)) as AppendedSaid;
+    },
+
+    async holds({ tenant, job, hold }) {
+      return int(await run(scripts.holdsNow, at({ tenant }), [tenant, job, ...holdOf(hold)])) === 1;
     },
 
     async read({ tenant, memory, from }) {

@@ -74,8 +74,11 @@ export const windowSummary = z.object({
   estimated: z.boolean(),
   /** As its provider calls the model by which tokens were counted. */
   counted_for: z.string(),
-  /** The memory as it was: entries before this one. */
+  /** The memory as it was: entries before this one, of this epoch (another one began when it was forgotten). */
   before: z.int(),
+  epoch: z.string(),
+  /** Messages that the job itself brought. */
+  history: z.int(),
   repository: z.string().optional(),
   commit: z.string().optional(),
   sources: z.array(

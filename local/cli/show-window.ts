@@ -2,7 +2,7 @@
 import type { BuildWindowResponse, LeftOut, Lines, WindowPart } from '#proto/cortex/v1/context_pb.ts';
 import type { Output } from './output.ts';
 import { type Column, table } from './table.ts';
-import { counted, number, oneLine } from './text.ts';
+import { counted, number, oneLine, visible } from './text.ts';
 
 type Row = Partial<Pick<WindowPart, 'cut'>> & Omit<LeftOut, 'why' | '$typeName' | '$unknown'>;
 
@@ -35,7 +35,7 @@ export function showWindow(window: BuildWindowResponse, texts: boolean, out: Out
     if (all.length > mostLeftOut) out.print(`and ${all.length - mostLeftOut} more`);
   }
   if (!texts) return;
-  for (const [i, { role, content }] of messages.entries()) out.print('', head(`${i + 1} ${role}`), content);
+  for (const [i, { role, content }] of messages.entries()) out.print('', head(`${i + 1} ${role}`), visible(content));
 }
 
 const columns: readonly Column<Row>[] = [

@@ -1,4 +1,5 @@
 // Memories as the engine works with them: read once, and from then on only what is new.
+import { CortexError } from '#core/errors.ts';
 import type { Bound, MemoryLog, MemoryName } from '#core/context/memory/log.ts';
 import { createRecall, type Recall } from '#core/context/memory/recall.ts';
 import { createLru } from './lru.ts';
@@ -6,6 +7,9 @@ import { createLru } from './lru.ts';
 export interface OpenMemory {
   readonly recall: Recall;
   readonly bound: Bound | undefined;
+  readonly epoch: string;
+  /** Number of the oldest entry that is left. */
+  readonly first: number;
   /** Number of the entry that comes next. */
   readonly next: number;
 }
@@ -20,11 +24,12 @@ interface Kept {
   /** Number of its oldest entry. */
   readonly first: number;
   readonly recall: Recall;
-  weight: number;
 }
 
-/** Bytes of the entries that are kept at hand, about: an index of words is a few times as large. */
-const maxWeight = 64 * 2 ** 20;
+/** Bytes that all memories at hand take together, about. */
+const maxWeight = 256 * 2 ** 20;
+/** A memory that is written to while it is read may lose its beginning meanwhile. */
+const attempts = 5;
 
 /** `log`: where they are. */
 export function createMemories(log: Pick<MemoryLog, 'read'>): Memories {
@@ -34,22 +39,30 @@ export function createMemories(log: Pick<MemoryLog, 'read'>): Memories {
 
   async function read(name: MemoryName, key: string): Promise<OpenMemory> {
     let kept = cache.get(key);
-    let page = await log.read({ ...name, from: nextOf(kept) });
-    // Another memory under the same name, or its beginning was let go, which changes what its words weigh.
-    if (kept !== undefined && (page.epoch !== kept.epoch || page.first !== kept.first)) {
+    for (let attempt = 0; ; attempt++) {
+      const open = await goOn(name, kept);
+      if (open !== undefined) {
+        if (open.kept.epoch === '') cache.delete(key);
+        else cache.set(key, open.kept, open.kept.recall.bytes);
+        return { ...open.kept, bound: open.bound, next: nextOf(open.kept) };
+      }
+      cache.delete(key);
       kept = undefined;
-      page = await log.read({ ...name, from: 0 });
+      if (attempt === attempts) throw new CortexError('unavailable', 'the memory changes faster than it can be read');
     }
-    kept ??= { epoch: page.epoch, first: page.first, recall: createRecall(), weight: 0 };
+  }
+
+  /** What came since; undefined: it is another memory than the one that was kept, or its beginning was let go. */
+  async function goOn(name: MemoryName, before: Kept | undefined) {
+    let kept = before;
     for (;;) {
+      const page = await log.read({ ...name, from: nextOf(kept) });
+      kept ??= { epoch: page.epoch, first: page.first, recall: createRecall() };
+      // What its words weigh depends on all of them, so a beginning that was let go changes the rest.
+      if (page.epoch !== kept.epoch || page.first !== kept.first) return undefined;
       kept.recall.add(page.entries);
-      kept.weight += page.entries.reduce((sum, { content }) => sum + 200 + 2 * content.length, 0);
-      if (!page.more) break;
-      page = await log.read({ ...name, from: nextOf(kept) });
+      if (!page.more) return { kept, bound: page.bound };
     }
-    if (page.epoch === '') cache.delete(key);
-    else cache.set(key, kept, kept.weight);
-    return { recall: kept.recall, bound: page.bound, next: nextOf(kept) };
   }
 
   return {

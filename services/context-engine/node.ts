@@ -66,7 +66,7 @@ await runProcess({
     const store = createRedisStore({ redis, keys, random: () => ids.random().replaceAll('-', '') });
     const { app, routes, options } = createContextApp({
       ...{ tenant, memoryLog, memories, repositories, log, metrics, clock, token },
-      buildWindow: createWindows({ memories, repositories }),
+      buildWindow: createWindows({ memories, repositories, log }),
       readArchive: createReadArchive({ redis, keys, store }),
     });
     const reflection = createReflection();

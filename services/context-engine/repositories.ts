@@ -26,8 +26,13 @@ export interface Repositories {
   open(name: RepoName, commit?: string): Promise<OpenRepository | undefined>;
   /** Files of what was found, by their fingerprints; one that is not there any more is left out. */
   files(at: RepoCommit, found: readonly FoundChunk[]): Promise<ReadonlyMap<string, Uint8Array>>;
-  /** `commit` undefined: a digest of the files. */
-  ingest(name: RepoName, commit: string | undefined, archive: Uint8Array): Promise<Ingested>;
+  /** `commit` undefined: a digest of the files. `check` throws when nothing may be written any more. */
+  ingest(
+    name: RepoName,
+    commit: string | undefined,
+    archive: Uint8Array,
+    check?: () => Promise<void>,
+  ): Promise<Ingested>;
 }
 
 export interface RepositoriesDeps {
@@ -99,7 +104,7 @@ export function createRepositories({ repos, ingester, log }: RepositoriesDeps): 
       return held;
     },
 
-    async ingest(name, wanted, archive) {
+    async ingest(name, wanted, archive, check) {
       const latest = await repos.latest(name);
       const old = latest === undefined ? undefined : await repos.index({ ...name, commit: latest });
       return ingester.index(archive, old, async ({ blob, digest, files, chunks, changed, prints, pack }) => {
@@ -109,6 +114,7 @@ export function createRepositories({ repos, ingester, log }: RepositoriesDeps): 
           const missing = await repos.missing({ ...name, prints });
           for (let at = 0; at < missing.length; at += packAtOnce)
             await repos.putFiles({ ...name, files: await pack(missing.slice(at, at + packAtOnce)) });
+          await check?.();
           if ((await repos.putIndex({ ...name, commit, blob, prints })) === 'ok') {
             indexes.delete(keyOf({ ...name, commit }));
             return { commit, files, chunks, changed, indexBytes: blob.length };

@@ -1,5 +1,6 @@
 // Requests as they come over the wire, checked: what is wrong is an error that names the field.
 import { z } from 'zod';
+import { memoryNameProblem } from '#core/context/memory/names.ts';
 import { invalid } from '#core/errors.ts';
 import type { Fence } from '#core/jobs/job.ts';
 import { parsePayload } from '#core/protocol/payloads.ts';
@@ -27,7 +28,9 @@ export function tenantOf(tenant: string, fallback: string): string {
 
 /** A memory's name; empty: none. */
 export function memoryOf(memory: string): string {
-  return lineOf(memory, 'memory_id', 512);
+  const wrong = memoryNameProblem(memory, 'memory_id');
+  if (wrong !== undefined) throw wrong;
+  return memory;
 }
 
 export function memoryNamed(memory: string): string {
@@ -97,7 +100,9 @@ export function windowRequestOf(message: BuildWindowRequest, tenant: string): Wi
     maxInputTokens: maxInputTokens === 0 ? defaultInputTokens : maxInputTokens < 0 ? mostTokens : maxInputTokens,
     reserve: message.reserve,
     explain: message.explain,
-    before: before === 0n ? undefined : Number(before),
+    before: before === 0n && message.epoch === '' ? undefined : Number(before),
+    epoch: lineOf(message.epoch, 'epoch', 128),
+    withoutRepository: message.noRepository,
     repository: message.repository === '' ? undefined : repositoryOf(message.repository),
     commit: commitOf(message.commit),
     excludePaths: message.excludePaths,

@@ -2,7 +2,7 @@
 import { create } from '@bufbuild/protobuf';
 import { CortexError, invalid } from '#core/errors.ts';
 import type { LeftOut as LeftOutEntry, Part } from '#core/context/account.ts';
-import { maxEntryLength, maxSaid, type MemoryLog, type Saying } from '#core/context/memory/log.ts';
+import { maxFactLength, maxSaid, type MemoryLog, type Saying } from '#core/context/memory/log.ts';
 import { cutEntry } from '#core/context/memory/saying.ts';
 import { chunkText } from '#core/context/repo/found-pieces.ts';
 import { MAX_LIMIT, MAX_TEXT } from '#core/context/repo/search.ts';
@@ -63,7 +63,7 @@ export function contextRoutes(deps: ContextDeps): Routes {
     router.service(ContextEngine, {
       async buildWindow(message) {
         const request = windowRequestOf(message, tenantOf(message.tenantId, deps.tenant));
-        const { window, next, repository } = await deps.buildWindow(request);
+        const { window, next, epoch, repository } = await deps.buildWindow(request);
         return create(BuildWindowResponseSchema, {
           messages: window.messages.map(({ role, content }) => create(ModelMessageSchema, { role, content })),
           inputTokens: window.inputTokens,
@@ -73,6 +73,7 @@ export function contextRoutes(deps: ContextDeps): Routes {
           parts: window.parts.map(partOf),
           leftOut: request.explain ? window.leftOut.map(leftOutOf) : [],
           next: BigInt(next),
+          epoch,
           repository: repository?.repository ?? '',
           commit: repository?.commit ?? '',
         });
@@ -96,8 +97,13 @@ export function contextRoutes(deps: ContextDeps): Routes {
         if (scan === undefined) return create(IngestRepoResponseSchema);
         const repository = repositoryName(message, scan.root);
         const held = holdOf(message.hold);
+        const check = async (): Promise<void> => {
+          if (held.hold !== undefined && !(await log.holds({ tenant, ...held, hold: held.hold }))) throw stale();
+        };
+        await check();
         const archive = await deps.readArchive(scan.archive, tenant);
-        const ingested = await repositories.ingest({ tenant, repository }, commitOf(message.commit), archive);
+        const name = { tenant, repository };
+        const ingested = await repositories.ingest(name, commitOf(message.commit), archive, check);
         const { commit, files, chunks, changed, indexBytes } = ingested;
         if (memory !== '' && (await log.bind({ tenant, memory, repository, commit, ...held })) === 'stale')
           throw stale();
@@ -163,7 +169,7 @@ function saidOf({ facts, mode, logicalPayload, modelResponse }: UpdateMemoryRequ
   if (facts.length > maxSaid - 2) throw invalid('facts', `are more than ${maxSaid - 2}`);
   const noted = facts.map((text, i): Saying => {
     if (text.trim() === '') throw invalid(`facts.${i}`, 'is empty');
-    if (text.length > maxEntryLength) throw invalid(`facts.${i}`, `is longer than ${maxEntryLength} characters`);
+    if (text.length > maxFactLength) throw invalid(`facts.${i}`, `is longer than ${maxFactLength} characters`);
     return { role: 'fact', content: text.trim() };
   });
   if (modeOf(mode) === 'raw') return noted;

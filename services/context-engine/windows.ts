@@ -11,6 +11,7 @@ import type { Asked } from '#core/context/user-message.ts';
 import { buildWindow, type Window } from '#core/context/window.ts';
 import type { ModelMessage } from '#core/model/model.ts';
 import { unwrap } from '#core/result.ts';
+import type { Log } from '#core/log.ts';
 import type { Memories, OpenMemory } from './memories.ts';
 import type { OpenRepository, Repositories } from './repositories.ts';
 
@@ -34,12 +35,18 @@ export interface WindowRequest {
   readonly repository: string | undefined;
   readonly commit: string | undefined;
   readonly excludePaths: readonly string[];
+  /** That the memory must have; empty: any. */
+  readonly epoch: string;
+  /** Whatever the memory speaks of. */
+  readonly withoutRepository: boolean;
 }
 
 export interface BuiltWindow {
   readonly window: Window;
   /** Number of the memory's next entry when it was read. */
   readonly next: number;
+  /** Of the memory. */
+  readonly epoch: string;
   /** Where pieces with lines are from. */
   readonly repository: OpenRepository | undefined;
 }
@@ -54,16 +61,18 @@ const historyShare: Readonly<Record<ContextMode, number>> = { raw: 1, chat: 0.6,
 export interface WindowsDeps {
   readonly memories: Memories;
   readonly repositories: Repositories;
+  readonly log: Log;
 }
 
 export type BuildWindow = (request: WindowRequest) => Promise<BuiltWindow>;
 
 /** Throws CortexError: `out_of_range` when what must be in does not fit, `not_found` for a repository that was named and is not there. */
-export function createWindows({ memories, repositories }: WindowsDeps): BuildWindow {
+export function createWindows({ memories, repositories, log }: WindowsDeps): BuildWindow {
   return async (request) => {
     const { mode, asked, history, explain } = request;
     const tokenizer = await loadTokenizer(request.model);
     const memory = mode === 'raw' || request.memory === '' ? undefined : await memories.open(nameOf(request));
+    if (memory !== undefined) checkPast(memory, request);
     const next = Math.min(memory?.next ?? 0, request.before ?? Number.POSITIVE_INFINITY);
     const remembered =
       memory === undefined ? undefined : rememberedFor(memory.recall, { text: asked.text, before: next });
@@ -84,17 +93,23 @@ export function createWindows({ memories, repositories }: WindowsDeps): BuildWin
       },
       tokenizer,
     );
-    return { window: unwrap(window), next, repository };
+    return { window: unwrap(window), next, epoch: memory?.epoch ?? '', repository };
   };
 
   async function openRepository(request: WindowRequest, memory: OpenMemory | undefined) {
-    const { tenant, repository, commit } = request;
+    const { tenant, repository, commit, withoutRepository } = request;
     if (repository === undefined) {
-      const { bound } = memory ?? {};
-      // What was bound and is gone since is not there: the window goes without it.
-      return bound === undefined
-        ? undefined
-        : repositories.open({ tenant, repository: bound.repository }, bound.commit);
+      const bound = withoutRepository ? undefined : memory?.bound;
+      if (bound === undefined) return undefined;
+      try {
+        // What was bound and is gone since is not there: the window goes without it.
+        return await repositories.open({ tenant, repository: bound.repository }, bound.commit);
+      } catch (error) {
+        // Nor is an index that an engine of another version made, or a damaged one: its scan makes it anew.
+        if (!(error instanceof CortexError) || !/^(?:failed_precondition|data_loss)$/.test(error.code)) throw error;
+        log.warn('the index of a memory cannot be read; the window goes without', { tenant, ...bound, error });
+        return undefined;
+      }
     }
     const open = await repositories.open({ tenant, repository }, commit);
     if (open !== undefined) return open;
@@ -109,6 +124,14 @@ export function createWindows({ memories, repositories }: WindowsDeps): BuildWin
     const found = unwrap(at.search.search({ text, limit, boosts }));
     return foundPieces(found, await repositories.files(at, found));
   }
+}
+
+/** Throws `failed_precondition` for a past that the memory has no more. */
+function checkPast({ epoch, first }: OpenMemory, request: Pick<WindowRequest, 'epoch' | 'before'>): void {
+  const gone = (why: string): CortexError =>
+    new CortexError('failed_precondition', `the memory is not what it was: ${why}`, { field: 'before' });
+  if (request.epoch !== '' && request.epoch !== epoch) throw gone('it was forgotten since');
+  if (request.before !== undefined && request.before > 0 && first > 0) throw gone('its beginning was let go since');
 }
 
 /** What is said of a repository that is not there. */

@@ -45,7 +45,7 @@ export function chatAdvanced(models: Models | undefined, engine: Engine): Worker
       ]);
       return {
         ...{ job_id: job.id, prompt, processed_by: worker, completed_at: utcSeconds(now()), ...said },
-        context: summaryOf(memory, model, window),
+        context: summaryOf(memory, history.length, window),
       };
     },
   });

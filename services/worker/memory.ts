@@ -1,4 +1,5 @@
 // Which memory a job speaks with, by its request: the original's fields in env.
+import { memoryNameProblem } from '#core/context/memory/names.ts';
 import { invalid } from '#core/errors.ts';
 import type { ContextMode } from '#core/context/engine.ts';
 import type { Models } from '#core/model/serve.ts';
@@ -18,6 +19,8 @@ export function memoryOf(
   fallback: ContextMode,
 ): JobMemory | undefined {
   const memory = request.env['memory_id'] || request.memoryId;
+  const wrong = memoryNameProblem(memory, 'env.memory_id');
+  if (wrong !== undefined) throw wrong;
   const said = request.env['context_mode'] ?? '';
   const mode = said === '' ? fallback : modeOf(said);
   if (memory === '' || mode === 'raw') return undefined;

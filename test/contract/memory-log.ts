@@ -157,7 +157,9 @@ export function testMemoryLog(name: string, make: MakeStore, makeLog: MakeLog, p
         ],
       };
       const good = await rig.running({ tenant: 't1' });
-      const commit = { ...rig.commitOf(good, 'SUCCEEDED'), remember };
+      // Half of a pair of surrogates is in many a cut text.
+      const torn = { role: 'user' as const, content: 'half \ud83d and half \ude00' };
+      const commit = { ...rig.commitOf(good, 'SUCCEEDED'), remember: { ...remember, said: [...remember.said, torn] } };
       expect((await rig.raw.commit([commit, commit])).map(({ outcome }) => outcome)).toEqual([
         'committed',
         'committed',
@@ -171,6 +173,7 @@ export function testMemoryLog(name: string, make: MakeStore, makeLog: MakeLog, p
       expect(entries.map(({ role, content, job }) => [role, content, job])).toEqual([
         ['user', 'what?', good.id],
         ['assistant', 'that', good.id],
+        ['user', 'half \ufffd and half \ufffd', good.id],
       ]);
     });
 

@@ -117,6 +117,35 @@ describe('a memory', () => {
     });
   });
 
+  test('the first job of a memory is explained as what it was', { timeout: 60_000 }, async () => {
+    const first = await chat('Hello there.', { memory_id: 'chat:first' });
+    await chat('And again.', { memory_id: 'chat:first' });
+    const { code, stdout } = await cli(['context', 'explain', first.id, '--texts']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Hello there.');
+    expect(stdout).not.toContain('[scripted]');
+  });
+
+  test('half of a pair of surrogates costs no job', { timeout: 60_000 }, async () => {
+    expect(await chat('half a smiley \ud83d', { memory_id: 'chat:torn' })).toMatchObject({ state: 'SUCCEEDED', attempts: 1 });
+  });
+
+  test('a recorded one is replayed to the same bytes, without the engine', { timeout: 60_000 }, async () => {
+    const own = { memory_id: 'chat:replay', record: true };
+    await chat('My boat is Ida.', own);
+    const job = await chat('What is my boat?', own);
+    await engine.process.kill();
+    try {
+      const { code, stdout, stderr } = await startCli(['replay', job.id], {
+        env: { CORTEX_URL: system.gateway.process.urls['http'] ?? '', REDIS_URL: system.redis.url },
+      }).ended;
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toContain('same');
+    } finally {
+      engine = await startEngine(system, { addr: engine.addr });
+    }
+  });
+
   test('context note, show and forget', { timeout: 60_000 }, async () => {
     expect(await cli(['context', 'note', 'chat:ann', 'Invoices go to Ann'])).toMatchObject({ code: 0, stderr: '' });
     const shown = await cli(['context', 'show', 'chat:ann']);

@@ -53,6 +53,8 @@ export interface MemoryInfo {
 
 export interface MemoryLog {
   append(item: AppendSaid): Promise<AppendedSaid>;
+  /** Whether the hand-out of the job is the current one, and the tenant's. */
+  holds(item: { readonly tenant: string; readonly job: string; readonly hold: Fence }): Promise<boolean>;
   /** What there is from a number on, or from the oldest entry if that was let go. */
   read(item: MemoryName & { readonly from: number }): Promise<LogPage>;
   /** Says which commit of which repository the memory speaks of; `stale` as above. */
@@ -83,6 +85,9 @@ export const memoryLimits: MemoryLimits = {
 
 /** Characters of one entry; what is longer is cut where it is written, and says so. */
 export const maxEntryLength = 65_536;
+
+/** Characters of a fact that is written down: a sentence or two. */
+export const maxFactLength = 2_000;
 
 /** Entries that one append may bring. */
 export const maxSaid = 100;

@@ -4,6 +4,7 @@ import { idf, plain, saturate } from '../repo/bm25.ts';
 import { type Entry, type Exchange, exchangesOf } from './entry.ts';
 import { createFactList, type Fact } from './facts.ts';
 import { termsOfSpeech } from './speech.ts';
+import { createTermIndex } from './term-index.ts';
 
 export interface Recalled {
   readonly exchange: Exchange;
@@ -29,6 +30,8 @@ export interface Question {
 export interface Recall {
   /** The log from its oldest entry that is left. */
   readonly entries: readonly Entry[];
+  /** What it takes of memory, about. */
+  readonly bytes: number;
   /** Entries that follow what is there. Throws RangeError for a number out of turn. */
   add(entries: readonly Entry[]): void;
   /** Exchanges that bear on the question, best first; same log, same question, same answer. */
@@ -49,6 +52,9 @@ const mostTerms = 200;
 /** The b of BM25: an entry pays half for its length, since a long answer says more. */
 const lengthShare = 0.5;
 
+/** What a fact counts about whose subject something was said later. */
+const outdatedShare = 0.6;
+
 /** Facts that are given even if no word of theirs is asked for, and what the newest of them count. */
 const newestFacts = 20;
 const newestScore = 0.2;
@@ -56,54 +62,42 @@ const newestScore = 0.2;
 export function createRecall(): Recall {
   const entries: Entry[] = [];
   const exchanges: Exchange[] = [];
-  /** Terms up to and with each entry. */
-  const lengths: number[] = [];
-  const postings = new Map<string, { readonly at: number[]; readonly counts: number[] }>();
+  const said = createTermIndex();
   const facts = createFactList();
+  let characters = 0;
 
   const first = (): number => entries[0]?.number ?? 0;
 
   function index(entry: Entry): void {
-    const at = entries.length;
     entries.push(entry);
+    characters += entry.content.length;
     facts.add(entry);
-    const terms = entry.role === 'fact' ? [] : termsOfSpeech(entry.content);
-    lengths.push((lengths.at(-1) ?? 0) + terms.length);
-    const counts = new Map<string, number>();
-    for (const term of terms) counts.set(term, (counts.get(term) ?? 0) + 1);
-    for (const [term, count] of counts) {
-      const list = postings.get(term);
-      if (list === undefined) postings.set(term, { at: [at], counts: [count] });
-      else {
-        list.at.push(at);
-        list.counts.push(count);
-      }
-    }
+    said.add(entry.role === 'fact' ? [] : termsOfSpeech(entry.content));
   }
 
   /** Scores by entry, and what each has of the question. */
   function scores(text: string, count: number): { readonly score: Float64Array; readonly terms: readonly string[][] } {
     const score = new Float64Array(count);
-    const found: string[][] = Array.from({ length: count }, () => []);
-    const average = (lengths[count - 1] ?? 0) / Math.max(1, count) || 1;
+    const terms: string[][] = Array.from({ length: count }, () => []);
+    const average = said.lengthBefore(count) / Math.max(1, count) || 1;
     for (const [term, times] of countedTerms(text)) {
-      const list = postings.get(term);
-      const holding = list === undefined ? 0 : lowerBound(list.at, count);
-      if (list === undefined || holding === 0) continue;
+      let holding = 0;
+      said.each(term, count, () => holding++);
       const worth = idf(count, holding) * saturate(times, 1, 1);
-      for (let i = 0; i < holding; i++) {
-        const at = list.at[i] as number;
-        const length = (lengths[at] as number) - (at === 0 ? 0 : (lengths[at - 1] as number));
-        const lengthTerm = plain.k1 * (1 - lengthShare + (lengthShare * length) / average);
-        score[at] = (score[at] as number) + worth * saturate(list.counts[i] as number, lengthTerm, plain.k1);
-        found[at]?.push(term);
-      }
+      said.each(term, count, (at, own) => {
+        const lengthTerm = plain.k1 * (1 - lengthShare + (lengthShare * said.length(at)) / average);
+        score[at] = (score[at] as number) + worth * saturate(own, lengthTerm, plain.k1);
+        terms[at]?.push(term);
+      });
     }
-    return { score, terms: found };
+    return { score, terms };
   }
 
   return {
     entries,
+    get bytes() {
+      return 2 * characters + 300 * entries.length + said.bytes + facts.bytes;
+    },
     add(more) {
       for (const entry of more) {
         const due = entries.at(-1);
@@ -114,7 +108,7 @@ export function createRecall(): Recall {
       // The last exchange may have got its answer.
       const open = exchanges.pop();
       const from = open === undefined ? 0 : open.first - first();
-      exchanges.push(...exchangesOf(entries.slice(from)));
+      for (const exchange of exchangesOf(entries.slice(from))) exchanges.push(exchange);
     },
 
     exchanges({ text, before = Number.POSITIVE_INFINITY, limit }) {
@@ -145,21 +139,26 @@ export function createRecall(): Recall {
 
     facts({ text, before = Number.POSITIVE_INFINITY, limit }) {
       const held = facts.hold(first(), before);
-      const asked = new Set(countedTerms(text).keys());
-      const having = new Map<string, number>();
-      const termsOf = held.map((fact) => new Set(termsOfSpeech(fact.text)));
-      for (const terms of termsOf) for (const term of terms) having.set(term, (having.get(term) ?? 0) + 1);
-      const worth = termsOf.map((terms) =>
-        [...terms].reduce((sum, term) => sum + (asked.has(term) ? idf(held.length, having.get(term) ?? 0) : 0), 0),
-      );
-      const most = worth.reduce((a, b) => Math.max(a, b), 0) || 1;
-      return held
-        .map((fact, i): RecalledFact => {
-          const words = [...(termsOf[i] ?? [])].filter((term) => asked.has(term));
-          const newness = Math.max(0, 1 - (held.length - 1 - i) / newestFacts) * newestScore;
-          const score = Math.max((worth[i] as number) / most, fact.how === 'said' ? newness : newestScore + newness);
+      const worth = new Map<number, { sum: number; readonly words: string[] }>();
+      for (const term of countedTerms(text).keys()) {
+        const having = facts.having(term).filter((fact) => held.has(fact));
+        for (const fact of having) {
+          const own = worth.get(fact) ?? { sum: 0, words: [] };
+          own.sum += idf(held.size, having.length);
+          own.words.push(term);
+          worth.set(fact, own);
+        }
+      }
+      const most = Array.from(worth.values(), ({ sum }) => sum).reduce((a, b) => Math.max(a, b), 0) || 1;
+      return [...held]
+        .map(([number, { fact, outdated }], i): RecalledFact => {
+          const { sum = 0, words = [] } = worth.get(number) ?? {};
+          const newness = Math.max(0, 1 - (held.size - 1 - i) / newestFacts) * newestScore;
+          const least = fact.how === 'said' ? newness : newestScore + newness;
+          const score = Math.max(sum / most, least) * (outdated ? outdatedShare : 1);
           const why = words.length === 0 ? 'among the newest' : `says ${words.slice(0, 6).join(', ')}`;
-          return { fact, score, reason: `a fact ${howTold[fact.how]}; ${why}` };
+          const was = outdated ? '; something later is said about the same' : '';
+          return { fact, score, reason: `a fact ${howTold[fact.how]}; ${why}${was}` };
         })
         .filter(({ score }) => score > 0)
         .sort((a, b) => b.score - a.score || b.fact.number - a.fact.number)
@@ -194,16 +193,4 @@ function exchangesBefore(all: readonly Exchange[], before: number): readonly Exc
     if (exchange.last < before) return [exchange];
     return exchange.first < before ? exchangesOf(exchange.entries.filter(({ number }) => number < before)) : [];
   });
-}
-
-/** How many of the ascending numbers are below the bound. */
-function lowerBound(ascending: readonly number[], bound: number): number {
-  let low = 0;
-  let high = ascending.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ascending[middle] as number) < bound) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -17,6 +17,8 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
   if m[3]~=fence or m[4]~=attempt then return {'stale',st,false} end
   if st==to and m[6] then return {'committed',st,endof(id)} end
   if not held(st) or not may(st,to) then return {'stale',st,false} end
+  -- Read before anything is written.
+  local kept=memory~='' and to=='SUCCEEDED' and cjson.decode(memory)
   local slots=P..'slots:'..m[7]
   local cut=string.find(errors,'|',1,true)
   local code,message=string.sub(errors,1,cut-1),string.sub(errors,cut+1)
@@ -51,10 +53,7 @@ return each(5,${commitStride},{'missing','',false},function(id,fence,attempt,to,
     h[#h+1]='error_code' h[#h+1]=code h[#h+1]='error' h[#h+1]=message
   end
   call('ZREM',slots,id)
-  if memory~='' and to=='SUCCEEDED' then
-    local r=cjson.decode(memory)
-    remember(tenant,r.memory,id,id,r.said,r.limits)
-  end
+  if kept then remember(tenant,kept.memory,id,id,kept.said,kept.limits) end
   local told={id,to,tenant,m[8] or '',m[9] or '',m[7],ptr,exec,code,message,m[10] or ''}
   return {'committed',to,finish(id,tenant,to,fence,h,told,{unpack(m,13,12+#REST)})}
 end)`,

@@ -84,6 +84,12 @@ for i=15,#ARGV,2 do said[#said+1]={ARGV[i],ARGV[i+1]} end
 return reply(remember(ARGV[5],ARGV[6],ARGV[7],ARGV[8],said,{unpack(ARGV,11,14)}))`,
 );
 
+// ARGV[5]: tenant, [6] job, [7] fence, [8] attempt.
+export const holdsNow = memoryScript(
+  'memHolds',
+  /* lua */ `return reply(holds(ARGV[6],ARGV[5],ARGV[7],ARGV[8]) and 1 or 0)`,
+);
+
 // ARGV[5]: tenant, [6] memory, [7] from, [8] how many at most. {epoch, first, all, repository, commit, from, entries...}
 export const read = memoryScript(
   'memRead',

@@ -5,14 +5,15 @@ import {
   type BuildWindowRequest,
   BuildWindowResponseSchema,
   ContextMode,
+  type ReadMemoryResponse,
   ReadMemoryResponseSchema,
 } from '#proto/cortex/v1/context_pb.ts';
 import { type Options, usageError } from '../args.ts';
 import { type Command, type Context, gatewayOptions } from '../command.ts';
-import { askEngine, engineOptions } from '../context-engine.ts';
+import { askEngine, type EngineClient, engineOptions } from '../context-engine.ts';
 import { exit } from '../exit.ts';
 import { readText } from '../files.ts';
-import { jobDetail, jobPath } from '../job.ts';
+import { type JobDetail, jobDetail, jobPath } from '../job.ts';
 import { Stop } from '../../bootstrap/stop.mjs';
 import { showWindow } from '../show-window.ts';
 import { table } from '../table.ts';
@@ -65,6 +66,8 @@ type Wanted = Partial<Omit<BuildWindowRequest, '$typeName' | '$unknown'>>;
 async function asked(context: Context): Promise<Wanted> {
   const { args, sources } = context;
   const prompt = args.text('prompt');
+  const budget = args.count('budget') ?? 0;
+  if (budget > 2 ** 31 - 1) throw usageError('context explain', '--budget: is too large');
   if (prompt === undefined) throw usageError('context explain', 'needs a JOB, or --prompt');
   const text = await readText('--prompt', prompt, sources);
   return {
@@ -73,7 +76,7 @@ async function asked(context: Context): Promise<Wanted> {
     repository: args.text('repository') ?? '',
     logicalPayload: payloadOf(text),
     ...common(context),
-    maxInputTokens: args.count('budget') ?? 0,
+    maxInputTokens: budget,
   };
 }
 
@@ -85,6 +88,8 @@ const withContext = z.looseObject({
     limit: z.number(),
     before: z.number(),
     counted_for: z.string().default(''),
+    epoch: z.string(),
+    history: z.number(),
     repository: z.string().default(''),
     commit: z.string().default(''),
   }),
@@ -99,23 +104,31 @@ async function ofJob(context: Context, id: string): Promise<Wanted> {
   }
   const { value: job } = await context.client().call({ path: jobPath(id), schema: jobDetail });
   const result = withContext.safeParse(job.result);
-  if (!result.success) {
-    const why =
-      job.state === 'SUCCEEDED' ? 'its result tells of no window: it spoke with no memory' : `it is ${job.state}`;
-    throw new Stop(`job ${oneLine(job.id)} cannot be explained: ${oneLine(why)}`, exit.usage);
-  }
+  if (!result.success) throw new Stop(`job ${oneLine(job.id)} cannot be explained: ${oneLine(whyNot(job))}`, exit.usage);
   const { prompt, context: told } = result.data;
+  if (told.history > 0)
+    context.out.note(`without the ${told.history} messages that the job brought itself: its result does not keep them`);
   return {
-    memoryId: told.memory_id,
+    // What had no epoch was not there yet.
+    memoryId: told.epoch === '' ? '' : told.memory_id,
+    epoch: told.epoch,
     mode: modes[told.mode],
     logicalPayload: payloadOf(prompt),
     maxInputTokens: told.limit,
     before: BigInt(told.before),
-    ...(told.repository !== '' && { repository: told.repository, commit: told.commit }),
+    ...(told.repository === '' ? { noRepository: true } : { repository: told.repository, commit: told.commit }),
     ...common(context),
     tenantId: args.text('tenant') ?? job.tenant,
     model: args.text('model') ?? told.counted_for,
   };
+}
+
+function whyNot({ state, result }: JobDetail): string {
+  if (state !== 'SUCCEEDED') return `it is ${state}`;
+  const isPatch = typeof result === 'object' && result !== null && 'patch' in result && 'context' in result;
+  return isPatch
+    ? 'of a patch, the result itself tells what stood around its file (cortex get)'
+    : 'its result tells of no window: it spoke with no memory';
 }
 
 function common({ args }: Context): Wanted {
@@ -136,14 +149,12 @@ export const contextShow: Command = {
   async run(context) {
     const { args, out } = context;
     const memoryId = args.operand(0) ?? '';
-    const memory = await askEngine(context, (engine) => {
-      return engine.readMemory({ memoryId, tenantId: args.text('tenant') ?? '' });
-    });
+    const memory = await askEngine(context, (engine) => readAll(engine, memoryId, args.text('tenant') ?? ''));
     if (args.flag('json')) {
       out.json(JSON.stringify(toJson(ReadMemoryResponseSchema, memory)));
       return exit.ok;
     }
-    const { entries, facts, repository, commit, more } = memory;
+    const { entries, facts, repository, commit } = memory;
     if (entries.length === 0 && repository === '') out.note(`there is no memory ${oneLine(memoryId)}`);
     const head = (title: string): string => out.paint('bold', title);
     if (repository !== '') out.print(`repository ${oneLine(repository)}, commit ${oneLine(commit)}`);
@@ -157,10 +168,20 @@ export const contextShow: Command = {
     }
     for (const { number, role, content, ts } of entries)
       out.print('', out.paint('dim', `${number} ${role}, ${timeOf(ts)}`), visible(content));
-    if (more) out.note('and more: --json with the engine tells all');
     return entries.length === 0 && repository === '' ? exit.notFound : exit.ok;
   },
 };
+
+/** All pages as one. */
+async function readAll(engine: EngineClient, memoryId: string, tenantId: string): Promise<ReadMemoryResponse> {
+  const all = await engine.readMemory({ memoryId, tenantId });
+  while (all.more) {
+    const page = await engine.readMemory({ memoryId, tenantId, from: (all.entries.at(-1)?.number ?? 0n) + 1n });
+    all.entries.push(...page.entries);
+    all.more = page.more && page.entries.length > 0;
+  }
+  return all;
+}
 
 function timeOf(seconds: bigint): string {
   return new Date(Number(seconds) * 1_000).toISOString().slice(0, 16).replace('T', ' ');

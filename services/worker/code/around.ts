@@ -48,7 +48,7 @@ export async function aroundOf(
     );
     const found = new Set(window.sources.map(({ message }) => message));
     // What was said about other files is no part of a patch: the pieces alone.
-    return { messages: window.messages.filter((_, i) => found.has(i)), told: summaryOf(memory, model, window) };
+    return { messages: window.messages.filter((_, i) => found.has(i)), told: summaryOf(memory, 0, window) };
   } catch (error) {
     context.signal.throwIfAborted();
     context.log.warn('a patch goes without what stands around its file', { error });

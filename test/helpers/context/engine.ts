@@ -30,7 +30,7 @@ export function engineHere({ token }: { readonly token?: string } = {}) {
   const archives = new Map<string, Uint8Array>();
   const { app } = createContextApp({
     ...{ tenant: 'default', memoryLog, memories, repositories, log, metrics: noopMetrics, clock: systemClock, token },
-    buildWindow: createWindows({ memories, repositories }),
+    buildWindow: createWindows({ memories, repositories, log }),
     readArchive: async (pointer, tenant) => {
       const archive = archives.get(`${tenant} ${pointer}`);
       if (archive === undefined) throw new Error(`no archive ${pointer} of ${tenant}`);

@@ -69,7 +69,7 @@ describe('BuildWindow', () => {
     expect(window.inputTokens).toBeLessThanOrEqual(900);
     expect(window.inputTokens).toBeGreaterThan(870);
     const piece = window.parts.find(({ source }) => source.startsWith('memory 0,'));
-    expect(piece?.reason).toContain('says stag');
+    expect(piece?.reason).toContain('staging');
     expect(window.messages.some(({ content }) => content.includes('5433'))).toBe(true);
     const last = window.parts.findLastIndex(({ kind }) => kind === 'history');
     expect(window.messages[last]?.content).toContain('Topic 59');
@@ -139,6 +139,20 @@ describe('UpdateMemory', () => {
     await expect(say(newMemory(), 'a', 'b', { hold })).rejects.toMatchObject({ code: 'aborted', field: 'hold' });
   });
 
+  test('a past that the memory has no more is refused, and not another one shown', async () => {
+    const memory = newMemory();
+    await say(memory, 'first', 'one');
+    const { epoch, next } = await build(memory, 'x');
+    expect(epoch).not.toBe('');
+    expect(said(await build(memory, 'x', { before: 0n, epoch }))).toEqual(['user: x']);
+    await engine.client.forgetMemory({ memoryId: memory });
+    await say(memory, 'another', 'two');
+    await expect(build(memory, 'x', { before: next, epoch })).rejects.toMatchObject({
+      code: 'failed_precondition',
+      field: 'before',
+    });
+  });
+
   test('forgotten is forgotten', async () => {
     const memory = newMemory();
     await say(memory, 'a', 'b');
@@ -202,6 +216,30 @@ describe('IngestRepo and what stands on it', () => {
       expect(await fresh.repos.index(at)).toEqual(await engine.repos.index(at));
     } finally {
       await fresh.close();
+    }
+  });
+
+  test('a hold that is not the current one indexes nothing, with a memory or without', async () => {
+    const scanResult = await engine.scanOf(first);
+    const hold = { jobId: 'nobody', fence: '1', attempt: 'x' };
+    for (const memoryId of ['', newMemory()]) {
+      const stale = engine.client.ingestRepo({ memoryId, repository: 'stale', scanResult, hold });
+      await expect(stale).rejects.toMatchObject({ code: 'aborted', field: 'hold' });
+    }
+    await expect(engine.client.searchRepo({ repository: 'stale', query: 'lease' })).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  test('an index of another version, or a damaged one, is no reason to say nothing; who names it is told', async () => {
+    const memory = newMemory();
+    await engine.client.ingestRepo({ memoryId: memory, repository: 'older', scanResult: await engine.scanOf(first) });
+    await engine.memoryLog.bind({ tenant: 'default', memory, repository: 'older', commit: 'old', job: '' });
+    for (const blob of [Uint8Array.of(0x43, 0x58, 0x52, 0x49, 1, 0, 0, 0, 0), Uint8Array.of(1, 2, 3)]) {
+      await engine.repos.putIndex({ tenant: 'default', repository: 'older', commit: 'old', blob, prints: [] });
+      expect(said(await build(memory, 'LeaseKeeper', { mode: RAG }))).toEqual(['user: LeaseKeeper']);
+      const named = build('', 'LeaseKeeper', { mode: RAG, repository: 'older', commit: 'old' });
+      await expect(named).rejects.toMatchObject({ code: expect.stringMatching(/failed_precondition|data_loss/) as string });
     }
   });
 

@@ -52,7 +52,9 @@ test('generated files that were changed, lost or left over are named, and stay a
   expect(readFileSync(join(copy, 'proto/gen/cortex/v1/gateway_pb.ts'), 'utf8')).toContain('// by hand');
 });
 
-test('a field that moved breaks main, a field that came does not, and without --check the code is written', () => {
+test('a field that moved breaks main, a field that came does not, and without --check the code is written', {
+  timeout: 60_000,
+}, () => {
   git('init', '--quiet', '--initial-branch=main');
   git('add', 'proto', 'local');
   git('-c', 'user.name=test', '-c', 'user.email=test@example.org', 'commit', '--quiet', '--message', 'first');

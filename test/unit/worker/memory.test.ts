@@ -57,7 +57,7 @@ function setUp(engine?: Partial<Engine>) {
       { role: 'system', content: 'memory 0, 2027-01-15\nRex' },
       { role: 'user', content: 'who?' },
     ],
-    ...{ inputTokens: 12, limit: 500, estimated: false, next: 2, repository: '', commit: '' },
+    ...{ inputTokens: 12, limit: 500, estimated: false, next: 2, repository: '', commit: '', epoch: 'e1' },
     sources: [{ message: 0, source: 'memory 0, 2027-01-15', score: 1.23456, reason: 'says dog', tokens: 7 }],
   };
   const definition = chatAdvanced(
@@ -105,6 +105,7 @@ test('asks for a window within what the model has room for, and remembers what w
     response: 'Rex',
     context: {
       ...{ memory_id: 'm', mode: 'chat', messages: 2, input_tokens: 12, limit: 500, before: 2, counted_for: 'gpt-4o' },
+      ...{ epoch: 'e1', history: 0 },
       sources: [{ source: 'memory 0, 2027-01-15', score: 1.235, reason: 'says dog', tokens: 7 }],
     },
   });

@@ -133,7 +133,32 @@ describe('facts', () => {
     });
   });
 
-  test('the later one takes the place of the earlier about the same thing', () => {
+  test('of two things that are said of one the later comes first, and neither is lost', () => {
+    const recall = recallOf(
+      log(
+        ['user', 'My dog is called Rex.'],
+        ['user', 'My dog is three years old.'],
+        ['user', 'My dog has a red collar.'],
+        ['fact', 'Backups are kept in Oslo'],
+        ['fact', 'Backups are encrypted with age'],
+      ),
+    );
+    expect(facts(recall, 'dog').slice(0, 3).toSorted()).toEqual([
+      'My dog has a red collar.',
+      'My dog is called Rex.',
+      'My dog is three years old.',
+    ]);
+    expect(facts(recall, 'where are backups kept?')[0]).toBe('Backups are kept in Oslo');
+    const [later, earlier] = recallOf(
+      log(['user', 'Our port is 80.'], ['user', 'Our port is 81.'], ['user', 'Nothing else.']),
+    ).facts({ text: 'port', limit: 5 });
+    expect([later?.fact.text, earlier?.reason]).toEqual([
+      'Our port is 81.',
+      'a fact that the user said; says port; something later is said about the same',
+    ]);
+  });
+
+  test('a correction takes the place of what was said before about the same thing', () => {
     const recall = recallOf(
       log(
         ['user', 'My favourite colour is blue.'],
