@@ -71,22 +71,29 @@ export interface Remembered {
 }
 
 /**
- * The run after all that it was told once. An error (`failed_precondition`) names the place where the definition wants something else now
- * than it did then.
+ * The run after one more thing that it was told once. An error (`failed_precondition`) names the place where the definition wants something
+ * else now than it did then.
  */
-export function replay(start: Run, memory: readonly Remembered[]): Result<Run, CortexError> {
+export function retell(run: Run, { event, wanted }: Remembered): Result<Run, CortexError> {
+  const next = advance(run, event);
+  if (next.commands === undefined)
+    return err(changed(run, `what happened then, ${nameOf(event)}, nobody waits for now`));
+  const now = next.commands.flatMap((command) => lineOfCommand(command) ?? []);
+  for (let i = 0; i < Math.max(now.length, wanted.length); i++) {
+    const [was, is] = [wanted[i], now[i]];
+    if (was !== undefined && is !== undefined && same(was, is)) continue;
+    return err(changed(run, difference(was, is)));
+  }
+  return ok(next.run);
+}
+
+/** The run after all that it was told once: `retell`, until the first error. */
+export function replay(start: Run, memory: Iterable<Remembered>): Result<Run, CortexError> {
   let run = start;
-  for (const { event, wanted } of memory) {
-    const next = advance(run, event);
-    if (next.commands === undefined)
-      return err(changed(run, `what happened then, ${nameOf(event)}, nobody waits for now`));
-    const now = next.commands.flatMap((command) => lineOfCommand(command) ?? []);
-    for (let i = 0; i < Math.max(now.length, wanted.length); i++) {
-      const [was, is] = [wanted[i], now[i]];
-      if (was !== undefined && is !== undefined && same(was, is)) continue;
-      return err(changed(run, difference(was, is)));
-    }
-    run = next.run;
+  for (const one of memory) {
+    const next = retell(run, one);
+    if (!next.ok) return next;
+    run = next.value;
   }
   return ok(run);
 }

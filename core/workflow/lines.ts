@@ -31,8 +31,9 @@ const line = z.discriminatedUnion('t', [
     ...step,
     id: z.string(),
     s: z.custom<JobState>((value) => typeof value === 'string' && isState(value)),
-    /** Where its result is. */
+    /** Where its result is; absent for one that succeeded when there was none. `z`: its length, so that a reader knows how many fit. */
     p: z.string().optional(),
+    z: z.int().min(0).optional(),
     /** Error code, message, the policy's reason. */
     c: z.string().optional(),
     m: z.string().optional(),
@@ -105,10 +106,12 @@ export function lineOfEvent(event: Exclude<WorkflowEvent, { type: 'begin' }>, ti
   switch (event.type) {
     case 'end': {
       const { key, attempt, end } = event;
-      const { jobId, state, resultPtr, errorCode, errorMessage, safetyReason, final } = end;
+      const { jobId, state, resultPtr, errorCode, errorMessage, safetyReason, final, result } = end;
       return {
         ...{ t: 'end', at: when, k: key, n: attempt, id: jobId, s: state },
-        ...(resultPtr !== '' && { p: resultPtr }),
+        // Told again, the run must hear the same: that there was none, or what it was.
+        ...(resultPtr !== '' && (state !== 'SUCCEEDED' || result !== null) && { p: resultPtr }),
+        ...(state === 'SUCCEEDED' && result !== null && { z: result.length }),
         ...(errorCode !== '' && { c: errorCode }),
         ...(errorMessage !== '' && { m: errorMessage }),
         ...(final && { f: true }),

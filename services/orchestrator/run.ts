@@ -7,7 +7,7 @@ import type { Events } from '#core/events.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
-import { advance, newRun, openOf, type Run, replay, sleepsOf } from '#core/workflow/advance.ts';
+import { advance, newRun, openOf, type Run, retell, sleepsOf } from '#core/workflow/advance.ts';
 import type { WorkflowDefinition } from '#core/workflow/definition.ts';
 import type { ChildEnd, ChildSpec, Command, WorkflowEvent } from '#core/workflow/effects.ts';
 import type { Journal } from '#core/workflow/journal.ts';
@@ -22,6 +22,7 @@ import { type Children, LostHold, type Parent, workflowIdOf } from './children.t
 import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
 import { endOfChild, readMemory, signalEvent } from './memory.ts';
+import type { Places } from './places.ts';
 import type { SignalBell } from './signals.ts';
 
 export interface RunDeps {
@@ -30,6 +31,8 @@ export interface RunDeps {
   readonly children: Children;
   readonly ends: Ends;
   readonly bell: SignalBell;
+  /** For runs that are taken up again: so many at once. */
+  readonly places: Places;
   readonly clock: Clock;
   readonly log: Log;
   readonly events: Events<OrchestratorEvent>;
@@ -43,6 +46,8 @@ export interface RunOptions {
   readonly payload: unknown;
   readonly limits: WorkflowLimits;
   readonly signal: AbortSignal;
+  /** It may have been begun before. */
+  readonly again: boolean;
   readonly progress: (percent: number, message?: string) => void;
   readonly log: Log;
   /** Told once, when it is known: when the run was begun first, ms since the epoch. */
@@ -245,7 +250,8 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       });
   };
 
-  const go = async (): Promise<unknown> => {
+  /** Reads the journal: the run is as it was when its last line was written. What it remembers is held until then and no longer. */
+  const recall = async (): Promise<{ readonly begun: boolean; readonly dropped: readonly string[] }> => {
     const memory = await readMemory(key, deps, signal);
     length = memory.length;
     kept = new Map(memory.kept.map((one) => [one.k, one]));
@@ -258,15 +264,20 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     begunAt = memory.begin?.at ?? clock.now();
     options.onBegun(begunAt);
     if (memory.begin === undefined) put({ type: 'begin', at: begunAt, ...facts });
-    else {
-      const replayed = replay(run, memory.remember(facts));
-      if (!replayed.ok) throw replayed.error;
-      run = replayed.value;
-      heard = run.signals;
-      lastAt = memory.lastAt;
+    for await (const one of memory.remember(facts)) run = unwrap(retell(run, one));
+    heard = run.signals;
+    lastAt = Math.max(lastAt, memory.lastAt);
+    return { begun: memory.begin !== undefined, dropped: memory.dropped };
+  };
+
+  const go = async (): Promise<unknown> => {
+    // A new run has nothing to remember; of those that have, few at once: a process that takes up hundreds must not run out of memory.
+    const leave = options.again ? await deps.places.enter(signal) : undefined;
+    const { begun, dropped } = await recall().finally(leave);
+    if (begun) {
       for (const [name, until] of sleepsOf(run)) setTimer(name, until);
       // What was dropped may have been written down and not done.
-      await children.cancel(parent, memory.dropped, 'dropped');
+      await children.cancel(parent, dropped, 'dropped');
       await begin(openOf(run));
     }
     const lateIn = Math.max(0, begunAt + limits.totalTimeoutMs - clock.now());
