@@ -18,8 +18,8 @@ export interface Run {
   readonly told: number;
   /** Undefined until it is over. */
   readonly outcome: Outcome | undefined;
-  /** It has failed, and what was done is being undone. */
-  readonly undoing: boolean;
+  /** It fails: what was under way is being stopped, or what was done undone. */
+  readonly failing: boolean;
   /** Signals that it has taken in. */
   readonly signals: number;
 }
@@ -57,6 +57,11 @@ export function advance(run: Run, event: WorkflowEvent): Advance {
 /** The children that the run waits for. */
 export function openOf(run: Run): readonly Extract<Command, { type: 'start' }>[] {
   return Array.from(machineOf(run).open.values());
+}
+
+/** Those of its children that are told to stop, by `<key>.<try>`, and since when, ms since the epoch. */
+export function haltedOf(run: Run): ReadonlyMap<string, number> {
+  return machineOf(run).halted;
 }
 
 /** What it sleeps until, ms since the epoch, by key. */
@@ -103,7 +108,9 @@ function same(was: Wanted, is: Wanted): boolean {
     return was.k === is.k && was.n === is.n && was.topic === is.topic && was.d === is.d;
   }
   if (was.t === 'sleep' && is.t === 'sleep') return was.k === is.k && was.until === is.until;
-  if (was.t === 'drop' && is.t === 'drop') return was.k === is.k && was.n === is.n;
+  if ((was.t === 'drop' && is.t === 'drop') || (was.t === 'halt' && is.t === 'halt')) {
+    return was.k === is.k && was.n === is.n;
+  }
   if (was.t === 'leave' && is.t === 'leave') return was.w === is.w && was.name === is.name;
   if ((was.t === 'wait' && is.t === 'wait') || (was.t === 'refuse' && is.t === 'refuse')) return was.name === is.name;
   return was.t === is.t;
@@ -163,7 +170,7 @@ function makeMachine(definition: WorkflowDefinition, defaults: StepDefaults): Ma
 }
 
 function runOf(machine: Machine, parts: Pick<Run, 'definition' | 'defaults' | 'events' | 'told'>): Run {
-  const run: Run = { ...parts, outcome: machine.outcome, undoing: machine.undoing, signals: machine.signals };
+  const run: Run = { ...parts, outcome: machine.outcome, failing: machine.failing, signals: machine.signals };
   machines.set(run, machine);
   return run;
 }

@@ -50,6 +50,7 @@ const line = z.discriminatedUnion('t', [
   // What was wanted. `d`: the digest of the input.
   z.object({ t: z.literal('start'), ...step, topic: z.string(), d: z.string() }),
   z.object({ t: z.literal('drop'), ...step }),
+  z.object({ t: z.literal('halt'), ...step }),
   z.object({ t: z.literal('sleep'), k: z.string(), until: at }),
   z.object({ t: z.literal('wait'), name: z.string() }),
   z.object({ t: z.literal('leave'), w: z.enum(['sleep', 'signal']), name: z.string() }),
@@ -57,7 +58,7 @@ const line = z.discriminatedUnion('t', [
   z.object({ t: z.literal('undo'), c: z.string(), m: z.string() }),
 ]);
 export type Line = z.output<typeof line>;
-export type Wanted = Extract<Line, { t: 'start' | 'drop' | 'sleep' | 'wait' | 'leave' | 'refuse' | 'undo' }>;
+export type Wanted = Extract<Line, { t: 'start' | 'drop' | 'halt' | 'sleep' | 'wait' | 'leave' | 'refuse' | 'undo' }>;
 export type Seed = Extract<Line, { t: 'seed' }>;
 export type Happened = Exclude<Line, Wanted | Seed>;
 
@@ -71,7 +72,7 @@ export function parseLine(text: string): Line {
 }
 
 export function isWanted(one: Line): one is Wanted {
-  return ['start', 'drop', 'sleep', 'wait', 'leave', 'refuse', 'undo'].includes(one.t);
+  return ['start', 'drop', 'halt', 'sleep', 'wait', 'leave', 'refuse', 'undo'].includes(one.t);
 }
 
 /** A command as it is written down; undefined for one that is not. */
@@ -83,6 +84,8 @@ export function lineOfCommand(command: Command): Wanted | undefined {
     }
     case 'drop':
       return { t: 'drop', k: command.key, n: command.attempt };
+    case 'halt':
+      return { t: 'halt', k: command.key, n: command.attempt };
     case 'sleep':
       return { t: 'sleep', k: command.key, until: command.until };
     case 'wait':
@@ -136,6 +139,8 @@ export function placeOf(one: Wanted): string {
       return `step ${one.k} (${one.topic})`;
     case 'drop':
       return `the end of waiting for step ${one.k}`;
+    case 'halt':
+      return `stopping step ${one.k}`;
     case 'sleep':
       return `sleep ${one.k}`;
     case 'wait':

@@ -3,7 +3,7 @@
 import { toCortexError } from '#core/errors.ts';
 import type { Command, Effect, Outcome, WorkflowEvent } from './effects.ts';
 import { createMailbox, type Sent } from './mailbox.ts';
-import { isSignalName, isStepKey } from './run.ts';
+import { isSignalName, isStepKey, workflowPrefix } from './run.ts';
 import { undoAll, withUndone } from './undo.ts';
 
 /** A generator under way. */
@@ -45,10 +45,12 @@ export interface Machine {
   take(): Command[];
   /** Undefined until the run is over. */
   readonly outcome: Outcome | undefined;
-  /** It has failed, and what was done is being undone. */
-  readonly undoing: boolean;
+  /** It fails: what was under way is being stopped, or what was done undone. */
+  readonly failing: boolean;
   /** Children that are waited for. */
   readonly open: ReadonlyMap<string, Extract<Command, { type: 'start' }>>;
+  /** Those of them that are told to stop, and since when. */
+  readonly halted: ReadonlyMap<string, number>;
   /** Sleeps that are waited for: key and end. */
   readonly sleeps: ReadonlyMap<string, number>;
   /** Signals that were taken in. */
@@ -68,6 +70,11 @@ export const longestSleepMs = 24 * 3_600_000;
 /** Resumptions after one event: more, and the generator goes round without waiting for anything. */
 const mostTurns = 1_000_000;
 
+/** What a try of a step is called within its run. */
+export function childName(key: string, attempt: number): string {
+  return `${key}.${attempt}`;
+}
+
 /** A machine for what `make` makes when it is told to begin. */
 export function createMachine(
   make: (begin: Extract<WorkflowEvent, { type: 'begin' }>, hooks: MachineHooks) => Generator<Effect, unknown, unknown>,
@@ -85,6 +92,7 @@ export function createMachine(
   const used = new Set<string>();
   const children = new Map<string, Fiber>();
   const open = new Map<string, Extract<Command, { type: 'start' }>>();
+  const halted = new Map<string, number>();
   const sleepers = new Map<string, Fiber>();
   const sleeps = new Map<string, number>();
   const mailbox = createMailbox<Fiber>({
@@ -97,7 +105,6 @@ export function createMachine(
     refuse: ({ index, name }, why) => void commands.push({ type: 'refuse', index, name, why }),
   });
 
-  const childName = (key: string, attempt: number): string => `${key}.${attempt}`;
   const go = (fiber: Fiber, resume: Resume): void => void ready.push({ fiber, resume });
 
   function makeFiber(gen: Fiber['gen'], join: Join | undefined, index: number): Fiber {
@@ -256,10 +263,18 @@ export function createMachine(
     fiber.wait = undefined;
     switch (wait?.for) {
       case 'child': {
-        const name = childName(wait.key, wait.attempt);
+        const { key, attempt } = wait;
+        const name = childName(key, attempt);
+        if (open.get(name)?.topic.startsWith(workflowPrefix) === true) {
+          // A run below this one undoes what it did, and is waited for.
+          fiber.wait = wait;
+          halted.set(name, now);
+          commands.push({ type: 'halt', key, attempt });
+          return;
+        }
         children.delete(name);
         open.delete(name);
-        commands.push({ type: 'drop', key: wait.key, attempt: wait.attempt });
+        commands.push({ type: 'drop', key, attempt });
         break;
       }
       case 'sleep':
@@ -323,8 +338,9 @@ export function createMachine(
         if (fiber === undefined) return false;
         children.delete(name);
         open.delete(name);
+        halted.delete(name);
         fiber.wait = undefined;
-        go(fiber, { value: event.end });
+        go(fiber, fiber.closing && !fiber.told ? { close: true } : { value: event.end });
         break;
       }
       case 'due': {
@@ -359,10 +375,11 @@ export function createMachine(
     get outcome() {
       return outcome;
     },
-    get undoing() {
-      return phase === 'undoing';
+    get failing() {
+      return phase === 'undoing' || failure !== undefined;
     },
     open,
+    halted,
     sleeps,
     get signals() {
       return signals;

@@ -22,9 +22,12 @@ export function rerunFrom(runId: string, lines: readonly Line[], from: string): 
   const begun = new Map<string, number>();
   const done = new Map<string, { readonly id: string; readonly at: number }>();
   const over = new Map<string, number>();
+  const halted = new Set<string>();
   for (const [i, line] of lines.entries()) {
     if (line.t === 'start' && !begun.has(line.k)) begun.set(line.k, i);
-    if (line.t !== 'end') continue;
+    if (line.t === 'halt') halted.add(line.k);
+    // Of one that was told to stop nobody took the result.
+    if (line.t !== 'end' || halted.has(line.k)) continue;
     over.set(line.k, i);
     if (line.s === 'SUCCEEDED') done.set(line.k, { id: line.id, at: i });
   }

@@ -14,7 +14,7 @@ export interface StepAttempt {
   readonly errorCode: string;
   readonly errorMessage: string;
   readonly resultPtr: string;
-  /** The run does not wait for it any more. */
+  /** The run has no use for it any more: it does not wait for it, or tells it to stop and waits until it has. */
   readonly dropped: boolean;
 }
 
@@ -90,7 +90,8 @@ export function timelineOf(runId: string, lines: readonly Line[]): Timeline {
         });
         break;
       }
-      case 'drop': {
+      case 'drop':
+      case 'halt': {
         const attempt = steps.get(line.k)?.attempts[line.n - 1];
         if (attempt !== undefined) attempt.dropped = true;
         break;

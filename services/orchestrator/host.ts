@@ -52,7 +52,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   const events = createEvents<OrchestratorEvent>();
   const ends = createEnds({ bus, store, clock, log });
   const bell = createSignalBell({ bus, journal, clock, log });
-  const children = createChildren({ store, post: (message) => bus.post(message), clock, log });
+  const children = createChildren({ store, journal, post: (message) => bus.post(message), clock, log });
   const deps = { store, journal, children, ends, bell, places: createPlaces(takenUpAtOnce), clock, log, events };
 
   const handle = async (versions: Versions, payload: unknown, context: JobContext): Promise<unknown> => {

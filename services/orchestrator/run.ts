@@ -7,12 +7,13 @@ import type { Events } from '#core/events.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
-import { advance, newRun, openOf, type Run, retell, sleepsOf } from '#core/workflow/advance.ts';
+import { advance, haltedOf, newRun, openOf, type Run, retell, sleepsOf } from '#core/workflow/advance.ts';
 import type { WorkflowDefinition } from '#core/workflow/definition.ts';
-import type { ChildEnd, ChildSpec, Command, WorkflowEvent } from '#core/workflow/effects.ts';
+import type { Command, WorkflowEvent } from '#core/workflow/effects.ts';
 import type { Journal } from '#core/workflow/journal.ts';
 import { type Line, lineOfCommand, lineOfEvent, type Seed } from '#core/workflow/lines.ts';
-import { childId, inputDigest, stopSignal } from '#core/workflow/run.ts';
+import { childName } from '#core/workflow/machine.ts';
+import { stopSignal } from '#core/workflow/run.ts';
 import type { WorkflowLimits } from '#core/scheduling/timeouts.ts';
 import { parsePayload, spreadContext } from '#core/protocol/payloads.ts';
 import { unwrap } from '#core/result.ts';
@@ -21,9 +22,10 @@ import { persist } from '../worker/retry.ts';
 import { type Children, LostHold, type Parent, workflowIdOf } from './children.ts';
 import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
-import { endOfChild, readMemory, signalEvent } from './memory.ts';
+import { readMemory, signalEvent } from './memory.ts';
 import type { Places } from './places.ts';
 import type { SignalBell } from './signals.ts';
+import { createSteps, type Start } from './steps.ts';
 
 export interface RunDeps {
   readonly store: JobStore;
@@ -61,27 +63,29 @@ export interface RunHandle {
   readonly open: ReadonlyMap<string, unknown>;
 }
 
-type Start = Extract<Command, { type: 'start' }>;
-
 /** Takes the run up: from its begin, or from where its journal ends. */
 export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
+  const open = new Map<string, () => void>();
+  return { result: goOn(options, deps, open), open };
+}
+
+/** Until the run is over or somebody else's. */
+async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => void>): Promise<unknown> {
   const { parent, limits, signal } = options;
-  const { journal, children, ends, bell, clock, events } = deps;
+  const { journal, children, bell, clock } = deps;
   const key = { id: parent.id, tenant: parent.tenant };
   const req = toJson(JobRequestSchema, parent.request);
   const patience = { clock, until: () => Number.POSITIVE_INFINITY, signal };
-  /** By child: how to watch it no longer. */
-  const open = new Map<string, () => void>();
   const timers = new Map<string, () => void>();
   const inbox: { event: WorkflowEvent; times?: { startedAt: number; endedAt: number } }[] = [];
   let wake: () => void = () => undefined;
   let length = 0;
   let begunAt = 0;
   let lastAt = 0;
-  /** By key. */
-  let kept = new Map<string, Seed['kept'][number]>();
-  let slept = new Set<string>();
   let run: Run;
+  const kept = new Map<string, Seed['kept'][number]>();
+  /** Sleeps that are over because they were so in the run that this is a rerun of. */
+  let slept = new Set<string>();
   /** Signals that were put into the inbox. */
   let heard = 0;
   let reading = false;
@@ -94,6 +98,14 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     wake();
   };
   const stop = (error: CortexError): void => put({ type: 'stop', at: clock.now(), error });
+  const steps = createSteps(
+    {
+      ...{ parent, limits, signal, open, kept, put },
+      run: () => ({ begunAt, failing: run.failing }),
+      wake: () => wake(),
+    },
+    deps,
+  );
 
   /** Writes down what the events in the inbox come to, then does it. */
   const turn = async (): Promise<void> => {
@@ -129,23 +141,12 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   };
 
   const perform = async (commands: readonly Command[]): Promise<void> => {
-    const dropped = new Set(commands.flatMap((c) => (c.type === 'drop' ? [`${c.key}.${c.attempt}`] : [])));
-    const starts: Start[] = [];
-    const drops: string[] = [];
+    const ofType = <T extends Command['type']>(type: T) =>
+      commands.filter((command): command is Extract<Command, { type: T }> => command.type === type);
+    const [drops, halts] = [ofType('drop'), ofType('halt')];
+    const over = new Set([...drops, ...halts].map((one) => childName(one.key, one.attempt)));
     for (const command of commands) {
       switch (command.type) {
-        case 'start':
-          if (!dropped.has(`${command.key}.${command.attempt}`)) starts.push(command);
-          break;
-        case 'drop': {
-          const id = childId(parent.id, command.key, command.attempt);
-          const unwatch = open.get(id);
-          if (unwatch === undefined) break;
-          unwatch();
-          open.delete(id);
-          drops.push(id);
-          break;
-        }
         case 'sleep':
           setTimer(command.key, command.until);
           break;
@@ -158,12 +159,13 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
         case 'undo':
           options.log.info('the run is undone', { code: command.code, why: command.message });
           break;
-        case 'wait':
-        case 'leave':
+        default:
       }
     }
-    if (drops.length > 0) await children.cancel(parent, drops, 'dropped');
-    if (starts.length > 0) await begin(starts);
+    if (drops.length > 0) await steps.drop(drops);
+    for (const one of halts) steps.halt(one, lastAt);
+    const starts = ofType('start').filter((one) => !over.has(childName(one.key, one.attempt)));
+    if (starts.length > 0) await steps.begin(starts);
   };
 
   const setTimer = (name: string, until: number): void => {
@@ -177,60 +179,6 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
         put({ type: 'due', at: Math.max(clock.now(), over ? 0 : until), key: name });
       }),
     );
-  };
-
-  /** Begins children, finds them, or takes what a rerun keeps. */
-  const begin = async (starts: readonly Start[]): Promise<void> => {
-    const anew: Start[] = [];
-    for (const start of starts) {
-      const id = keptFor(start);
-      if (id === undefined) anew.push(start);
-      else watch(start, id, true);
-    }
-    const wanted = anew.map((start) => ({ ...start, deadlineMs: deadlineOf(start) }));
-    const made = await children.start(parent, wanted, signal);
-    for (const [i, start] of anew.entries()) {
-      const child = made[i];
-      if (child?.ok === true) watch(start, child.value.id, child.value.found);
-      else refuse(start, toCortexError(child?.error));
-    }
-  };
-
-  /** There is no such child: its step hears of it as of one that failed, and does what its policy says. */
-  const refuse = ({ key: k, attempt }: Start, { code, message }: CortexError): void => {
-    const end = { jobId: '', state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null } as const;
-    put({ type: 'end', at: clock.now(), key: k, attempt, end: { ...end, errorCode: code, errorMessage: message } });
-  };
-
-  const keptFor = ({ key: k, attempt, topic, payload }: Start): string | undefined => {
-    const one = attempt === 1 ? kept.get(k) : undefined;
-    return one?.topic === topic && one.d === inputDigest(payload) ? one.id : undefined;
-  };
-
-  /** What is left of the run's time bounds its steps; what is undone after it has the time of a step. */
-  const deadlineOf = ({ timeoutMs = limits.childTimeoutMs }: ChildSpec): number => {
-    if (run.undoing) return Math.ceil(Math.min(timeoutMs, limits.childTimeoutMs));
-    return Math.ceil(Math.max(1, Math.min(timeoutMs, begunAt + limits.totalTimeoutMs - clock.now())));
-  };
-
-  const watch = ({ key: k, attempt }: Start, id: string, found: boolean): void => {
-    const child = { job: parent.id, key: k, child: id };
-    events.emit({ type: found ? 'step_found' : 'step_begun', ...child });
-    const name = childId(parent.id, k, attempt);
-    const unwatch = ends.watch(
-      { id, tenant: parent.tenant },
-      (seen) => {
-        open.delete(name);
-        const end: ChildEnd =
-          seen === undefined
-            ? { jobId: id, state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null, ...gone(id) }
-            : endOfChild(seen);
-        events.emit({ type: 'step_ended', ...child, state: end.state });
-        put({ type: 'end', at: clock.now(), key: k, attempt, end }, seen?.job);
-      },
-      found,
-    );
-    open.set(name, unwatch);
   };
 
   const hear = (): void => {
@@ -254,7 +202,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const recall = async (): Promise<{ readonly begun: boolean; readonly dropped: readonly string[] }> => {
     const memory = await readMemory(key, deps, signal);
     length = memory.length;
-    kept = new Map(memory.kept.map((one) => [one.k, one]));
+    for (const one of memory.kept) kept.set(one.k, one);
     slept = new Set(memory.slept);
     const definition = versionFor(options.versions, memory.begin);
     const input = unwrap(parsePayload(definition.input, spreadContext(options.payload)));
@@ -270,16 +218,25 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     return { begun: memory.begin !== undefined, dropped: memory.dropped };
   };
 
-  const go = async (): Promise<unknown> => {
+  const resume = async (dropped: readonly string[]): Promise<void> => {
+    for (const [name, until] of sleepsOf(run)) setTimer(name, until);
+    // What was dropped, or told to stop, may have been written down and not done.
+    await children.cancel(parent, dropped, 'dropped');
+    const halted = haltedOf(run);
+    const running: Start[] = [];
+    for (const start of openOf(run)) {
+      const since = halted.get(childName(start.key, start.attempt));
+      if (since === undefined) running.push(start);
+      else steps.halt(start, since);
+    }
+    await steps.begin(running);
+  };
+
+  const live = async (): Promise<unknown> => {
     // A new run has nothing to remember; of those that have, few at once: a process that takes up hundreds must not run out of memory.
     const leave = options.again ? await deps.places.enter(signal) : undefined;
     const { begun, dropped } = await recall().finally(leave);
-    if (begun) {
-      for (const [name, until] of sleepsOf(run)) setTimer(name, until);
-      // What was dropped may have been written down and not done.
-      await children.cancel(parent, dropped, 'dropped');
-      await begin(openOf(run));
-    }
+    if (begun) await resume(dropped);
     const lateIn = Math.max(0, begunAt + limits.totalTimeoutMs - clock.now());
     const late = new CortexError(
       'deadline_exceeded',
@@ -294,8 +251,9 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     hear();
     while (run.outcome === undefined) {
       signal.throwIfAborted();
-      if (inbox.length === 0) await next();
-      else await turn();
+      if (inbox.length > 0) await turn();
+      else if (steps.lacking) await steps.again();
+      else await next();
     }
     if (run.outcome.ok) return run.outcome.value;
     throw toCortexError(run.outcome.error);
@@ -312,15 +270,12 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (signal.aborted || inbox.length > 0) wake();
     });
 
-  const result = go().finally(() => {
+  try {
+    return await live();
+  } finally {
     for (const cancel of timers.values()) cancel();
-    for (const unwatch of open.values()) unwatch();
-  });
-  return { result, open };
-}
-
-function gone(id: string): Pick<ChildEnd, 'errorCode' | 'errorMessage'> {
-  return { errorCode: 'not_found', errorMessage: `job ${id} is not there any more` };
+    steps.close();
+  }
 }
 
 /** A run that has begun stays with its version. Throws `failed_precondition` when that is not here. */

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CortexError } from '#core/errors.ts';
-import { advance, newRun, openOf, replay, type Run, sleepsOf } from '#core/workflow/advance.ts';
+import { advance, haltedOf, newRun, openOf, replay, type Run, sleepsOf } from '#core/workflow/advance.ts';
 import { lineOfEvent, parseLine } from '#core/workflow/lines.ts';
 import { long } from '../../helpers/long.ts';
 import { defaults, drive, finish, outcomeOf } from './drive.ts';
@@ -13,7 +13,11 @@ const runs = long ? 20_000 : 1500;
 
 const anyChoices = fc.array(fc.nat(1_000_000), { maxLength: 60 });
 
-const names = (run: Run): unknown => [openOf(run).map((c) => `${c.key}.${c.attempt}`), sleepsOf(run)];
+const names = (run: Run): unknown => [
+  openOf(run).map((c) => `${c.key}.${c.attempt}`),
+  Array.from(haltedOf(run)),
+  sleepsOf(run),
+];
 
 describe('any workflow, any order of events', () => {
   test('the same run and event give the same, however often and whenever they are asked', () => {
@@ -60,7 +64,11 @@ describe('any workflow, any order of events', () => {
         const { run, commands } = drive(workflowOf(tree), choices);
         const starts = commands.flatMap((c) => (c.type === 'start' ? [`${c.key}.${c.attempt}`] : []));
         expect(new Set(starts).size).toBe(starts.length);
-        for (const c of commands) if (c.type === 'drop') expect(starts).toContain(`${c.key}.${c.attempt}`);
+        for (const c of commands) {
+          if (c.type === 'drop' || c.type === 'halt') expect(starts).toContain(`${c.key}.${c.attempt}`);
+        }
+        const open = openOf(run).map(({ key, attempt }) => `${key}.${attempt}`);
+        for (const name of haltedOf(run).keys()) expect(open).toContain(name);
         if (run.outcome === undefined) return;
         expect(openOf(run)).toEqual([]);
         expect(sleepsOf(run)).toEqual([]);
@@ -79,7 +87,7 @@ describe('any workflow, any order of events', () => {
         const definition = workflowOf(tree);
         const { run, commands } = finish(definition, drive(definition, choices));
         expect(run.outcome).toEqual({ ok: true, value: valueOf(tree, 'k') });
-        expect(commands.some((c) => c.type === 'undo' || c.type === 'drop')).toBe(false);
+        expect(commands.some((c) => ['undo', 'drop', 'halt'].includes(c.type))).toBe(false);
       }),
       { numRuns: runs },
     );

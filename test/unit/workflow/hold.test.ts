@@ -188,3 +188,20 @@ test('the time of a run goes forward, whatever the clock of who takes it up says
   expect(await world.ended(id)).toMatchObject({ state: 'SUCCEEDED' });
   expect(await world.result(id)).toBe(true);
 });
+
+test('what stands in finally has the time of a step when the total is over', async () => {
+  const flow = flowOf(function* (w) {
+    try {
+      return yield* w.signal('never', z.unknown());
+    } finally {
+      yield* w.run('release', tasks.second, { n: 0 });
+    }
+  });
+  const { steps, world } = await setUp(flow, { limits: { totalTimeoutMs: 1500, childTimeoutMs: 5000, maxRetries: 0 } });
+  await world.orchestrate();
+  const id = await world.submit(flow.topic, {});
+  expect(await world.ended(id)).toMatchObject({ state: 'FAILED', errorCode: 'deadline_exceeded' });
+  const { state, deadlineAt, createdAt } = await world.view(`${id}.release.1`);
+  expect([state, deadlineAt - createdAt]).toEqual(['SUCCEEDED', 5000]);
+  expect(steps.ran['job.second']).toHaveLength(1);
+});

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
-import { advance, newRun, openOf, sleepsOf } from '#core/workflow/advance.ts';
+import { advance, haltedOf, newRun, openOf, sleepsOf } from '#core/workflow/advance.ts';
 import { defineWorkflow, type Op } from '#core/workflow/definition.ts';
 import type { Command, WorkflowEvent } from '#core/workflow/effects.ts';
 import { defaults, drive, type Driven, end, outcomeOf } from './drive.ts';
@@ -110,6 +110,59 @@ test('to wait for what cannot be waited for fails whoever does it, and nobody el
   let { run } = advance(newRun(odd, defaults), begun);
   ({ run } = advance(run, endIn('on', 0)));
   expect(run.outcome).toEqual({ ok: true, value: [true, 'on done'] });
+});
+
+describe('a run below this one', () => {
+  const below = task('job.workflow.below');
+
+  test('is told to stop where another step is dropped, and waited for before anything is undone', () => {
+    const saga = flow(function* (_, w) {
+      yield* w.run('a', task('job.do'), {});
+      w.compensate(() => w.run('undo-a', task('job.undo'), {}));
+      yield* w.all([w.run('inner', below, {}), w.run('other', task('job.do'), {})]);
+    });
+    let { run } = advance(newRun(saga, defaults), begun);
+    ({ run } = advance(run, endIn('a', 0)));
+    const stopped = advance(run, { type: 'stop', at: 5, error: new CortexError('canceled', 'enough') });
+    expect(stopped.commands?.map((c) => ('key' in c ? `${c.type} ${c.key}` : c.type))).toEqual([
+      'halt inner',
+      'drop other',
+    ]);
+    expect(stopped.run.failing).toBe(true);
+    expect(openOf(stopped.run).map(({ key }) => key)).toEqual(['inner']);
+    expect(Array.from(haltedOf(stopped.run))).toEqual([['inner.1', 5]]);
+    const undone = advance(stopped.run, endIn('inner', 8));
+    expect(undone.commands?.map((c) => ('key' in c ? `${c.type} ${c.key}` : c.type))).toEqual(['undo', 'start undo-a']);
+    ({ run } = advance(undone.run, endIn('undo-a', 0)));
+    expect(outcomeOf(run)).toEqual({ ok: false, error: 'enough' });
+  });
+
+  test('that loses a race is over before who won goes on, whatever it comes to', () => {
+    const race = flow(function* (_, w) {
+      const { name } = yield* w.race({ inner: w.run('inner', below, {}), fast: w.run('fast', task('job.do'), {}) });
+      return name;
+    });
+    let { run } = advance(newRun(race, defaults), begun);
+    ({ run } = advance(run, endIn('fast', 0)));
+    expect(run.outcome).toBeUndefined();
+    ({ run } = advance(run, endIn('inner', 0)));
+    expect(run.outcome).toEqual({ ok: true, value: 'fast' });
+  });
+});
+
+test('a run that is stopped fails from then on, while its finally blocks are run', () => {
+  const cleans = flow(function* (_, w) {
+    try {
+      return yield* w.signal('never', z.unknown());
+    } finally {
+      yield* w.run('clean', task('job.clean'), {});
+    }
+  });
+  let { run } = advance(newRun(cleans, defaults), begun);
+  expect(run.failing).toBe(false);
+  ({ run } = advance(run, { type: 'stop', at: 2, error: new CortexError('canceled', 'enough') }));
+  expect(openOf(run).map(({ key }) => key)).toEqual(['clean']);
+  expect(run.failing).toBe(true);
 });
 
 test('finally blocks of who loses a race are run, and may wait', () => {
