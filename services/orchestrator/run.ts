@@ -10,7 +10,7 @@ import type { Clock } from '#core/system.ts';
 import { advance, haltedOf, newRun, openOf, type Run, retell, sleepsOf } from '#core/workflow/advance.ts';
 import type { WorkflowDefinition } from '#core/workflow/definition.ts';
 import type { Command, WorkflowEvent } from '#core/workflow/effects.ts';
-import type { Journal } from '#core/workflow/journal.ts';
+import type { Journal, Signal } from '#core/workflow/journal.ts';
 import { type Line, lineOfCommand, lineOfEvent, type Seed } from '#core/workflow/lines.ts';
 import { childName } from '#core/workflow/machine.ts';
 import { stopSignal } from '#core/workflow/run.ts';
@@ -63,13 +63,27 @@ export interface RunHandle {
   readonly open: ReadonlyMap<string, unknown>;
 }
 
+/** The journal is another than this process knows, though nobody else holds the run: the store was restarted and forgot its last second. */
+class Forgotten extends Error {}
+
 /** Takes the run up: from its begin, or from where its journal ends. */
 export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   const open = new Map<string, () => void>();
-  return { result: goOn(options, deps, open), open };
+  const go = async (): Promise<unknown> => {
+    for (let { again } = options; ; again = true) {
+      try {
+        return await goOn({ ...options, again }, deps, open);
+      } catch (error) {
+        if (!(error instanceof Forgotten)) throw error;
+        options.log.warn('the store has forgotten what the run did last: it is taken up again from its journal');
+        open.clear();
+      }
+    }
+  };
+  return { result: go(), open };
 }
 
-/** Until the run is over or somebody else's. */
+/** Until the run is over, somebody else's, or the store has forgotten a part of it. */
 async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => void>): Promise<unknown> {
   const { parent, limits, signal } = options;
   const { journal, children, bell, clock } = deps;
@@ -88,7 +102,9 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
   let slept = new Set<string>();
   /** Signals that were put into the inbox. */
   let heard = 0;
+  let last: Signal | undefined;
   let reading = false;
+  let forgotten = false;
 
   const put = (told: WorkflowEvent, times?: { startedAt: number; endedAt: number }): void => {
     // Clocks of two orchestrators differ; a run's time goes forward.
@@ -136,6 +152,7 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
     const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)) };
     const answer = await persist(() => journal.append(item), patience);
     if (answer === 'full') throw new CortexError('resource_exhausted', 'the run has more steps than a run may have');
+    if (answer === 'moved') throw new Forgotten();
     if (answer !== 'ok') throw new LostHold(parent.id);
     length += lines.length;
   };
@@ -181,11 +198,21 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
     );
   };
 
+  const forget = (): void => {
+    forgotten = true;
+    wake();
+  };
+
   const hear = (): void => {
     if (reading) return;
     reading = true;
-    persist(() => journal.signals({ ...key, from: heard }), patience)
-      .then((came) => {
+    const known = last;
+    // With the last one that is known: another in its place means that the store has forgotten it.
+    persist(() => journal.signals({ ...key, from: known === undefined ? heard : heard - 1 }), patience)
+      .then((read) => {
+        const came = known === undefined ? read : read.slice(1);
+        if (known !== undefined && !sameSignal(read[0], known)) return forget();
+        last = came.at(-1) ?? last;
         for (const one of came) {
           put(signalEvent(one, heard, clock.now()));
           heard++;
@@ -246,11 +273,12 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
       '',
       clock.after(lateIn, () => stop(late)),
     );
-    const unwatch = bell.watch(key, () => heard, hear);
+    const unwatch = bell.watch(key, () => heard, { more: hear, fewer: forget });
     timers.set(' ', unwatch);
     hear();
     while (run.outcome === undefined) {
       signal.throwIfAborted();
+      if (forgotten) throw new Forgotten();
       if (inbox.length > 0) await turn();
       else if (steps.lacking) await steps.again();
       else await next();
@@ -291,4 +319,8 @@ function versionFor(
   const here = versions.map(({ version }) => version).join(', ');
   const problem = `the run began with version ${begin.v} of ${begin.name}, which is not here (${here})`;
   throw new CortexError('failed_precondition', problem);
+}
+
+function sameSignal(one: Signal | undefined, other: Signal): boolean {
+  return one?.at === other.at && one.name === other.name && one.value === other.value;
 }
