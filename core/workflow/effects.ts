@@ -11,6 +11,8 @@ export type ChildEnd = Pick<
   readonly jobId: string;
   /** The result's text; null when there is none. */
   readonly result: string | null;
+  /** It is another run's, of which this one is a rerun. */
+  readonly kept?: true;
 };
 
 export interface ChildSpec {

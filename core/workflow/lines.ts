@@ -16,8 +16,10 @@ const line = z.discriminatedUnion('t', [
     t: z.literal('seed'),
     of: z.string(),
     from: z.string(),
+    // In the order of their ends.
     kept: z.array(z.object({ k: z.string(), id: z.string(), topic: z.string(), d: z.string() })),
-    slept: z.array(z.string()),
+    // Sleeps that were over (`k`) and signals that had come (the others), in order: after how many of those ends.
+    owed: z.array(z.object({ n: z.int().min(0), k: z.string().optional() })).default([]),
   }),
   // What happened.
   // `req`: the request, as JSON of the protocol, for who wants to run it again. `tries`: the retries of steps that hold for this run.

@@ -73,6 +73,7 @@ export function timelineOf(runId: string, lines: readonly Line[]): Timeline {
       case 'start': {
         const step = steps.get(line.k) ?? { key: line.k, topic: line.topic, kept: false, attempts: [] };
         steps.set(line.k, step);
+        step.kept = false; // another try: what was kept was of no use
         step.attempts.push({
           ...{ jobId: childId(runId, line.k, line.n), state: undefined, askedAt: now, startedAt: 0, endedAt: 0 },
           ...{ errorCode: '', errorMessage: '', resultPtr: '', dropped: false },

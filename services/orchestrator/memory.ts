@@ -17,8 +17,7 @@ export interface RunMemory {
   /** Lines in all. */
   readonly length: number;
   /** What a rerun need not do again. */
-  readonly kept: Seed['kept'];
-  readonly slept: Seed['slept'];
+  readonly seed: Pick<Seed, 'kept' | 'owed'>;
   /** Children that it stopped waiting for, and whose end it does not know. */
   readonly dropped: readonly string[];
   /** When it was told something last, ms since the epoch; 0 for a run that has not begun. */
@@ -61,11 +60,11 @@ export async function readMemory(
   const lines = texts.map(parseLine);
   const seeds = lines.filter((line) => line.t === 'seed');
   const rest = lines.slice(seeds.length);
-  const seeded = { kept: seeds.flatMap((one) => one.kept), slept: seeds.flatMap((one) => one.slept) };
+  const seed = { kept: seeds.flatMap((one) => one.kept), owed: seeds.flatMap((one) => one.owed) };
   const begin = rest[0]?.t === 'begin' ? rest[0] : undefined;
   if (begin === undefined) {
     if (rest.length > 0) throw new CortexError('data_loss', `the memory of run ${run.id} has no begin`);
-    return { length: texts.length, ...seeded, dropped: [], lastAt: 0, begin, remember: none };
+    return { length: texts.length, seed, dropped: [], lastAt: 0, begin, remember: none };
   }
 
   const groups: { readonly happened: Happened; readonly wanted: Wanted[] }[] = [];
@@ -89,7 +88,7 @@ export async function readMemory(
     }
   }
   const lastAt = groups.at(-1)?.happened.at ?? 0;
-  return { length: texts.length, ...seeded, dropped: droppedIn(run.id, rest), lastAt, begin, remember };
+  return { length: texts.length, seed, dropped: droppedIn(run.id, rest), lastAt, begin, remember };
 }
 
 async function* none(): AsyncGenerator<never> {}
@@ -136,7 +135,8 @@ function eventOf(line: Happened, { runId, workflowId, input, results, signals }:
         throw new CortexError('data_loss', `step ${key}: the result of ${jobId} is not there any more`);
       }
       const end = { jobId, state, resultPtr: p, errorCode: c, errorMessage: m, final, safetyReason: r, result };
-      return { type: 'end', at, key, attempt, end };
+      const kept = jobId !== '' && jobId !== childId(runId, key, attempt);
+      return { type: 'end', at, key, attempt, end: kept ? { ...end, kept } : end };
     }
     case 'due':
       return { type: 'due', at, key: line.k };

@@ -23,6 +23,7 @@ import { type Children, LostHold, type Parent, workflowIdOf } from './children.t
 import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
 import { readMemory, signalEvent } from './memory.ts';
+import { createOwed, type Owed } from './owed.ts';
 import type { Places } from './places.ts';
 import type { SignalBell } from './signals.ts';
 import { createSteps, type Start } from './steps.ts';
@@ -98,10 +99,14 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
   let lastAt = 0;
   let run: Run;
   const kept = new Map<string, Seed['kept'][number]>();
+  /** Steps whose latest try has ended. */
+  const ended = new Set<string>();
+  let owed: Owed;
   /** Sleeps that are over because they were so in the run that this is a rerun of. */
-  let slept = new Set<string>();
-  /** Signals that were put into the inbox. */
+  const slept = new Set<string>();
+  /** Signals that were read, and those of them that the run is told later. */
   let heard = 0;
+  const held: Signal[] = [];
   let last: Signal | undefined;
   let reading = false;
   let forgotten = false;
@@ -111,6 +116,7 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
     lastAt = Math.max(lastAt, told.at);
     const event = { ...told, at: lastAt };
     inbox.push(times === undefined ? { event } : { event, times });
+    if (event.type === 'end') ended.add(event.key);
     wake();
   };
   const stop = (error: CortexError): void => put({ type: 'stop', at: clock.now(), error });
@@ -140,6 +146,7 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
       );
       for (const command of next.commands) {
         commands.push(command);
+        if (command.type === 'start') ended.delete(command.key);
         const line = lineOfCommand(command);
         if (line !== undefined) lines.push(line);
       }
@@ -186,16 +193,41 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
   };
 
   const setTimer = (name: string, until: number): void => {
-    const over = slept.has(name);
-    const ms = over ? 0 : Math.max(0, until - clock.now());
     timers.get(name)?.();
+    if (slept.has(name)) {
+      // At once, and not by way of a timer: what comes next in order may come right after it.
+      timers.delete(name);
+      return put({ type: 'due', at: clock.now(), key: name });
+    }
     timers.set(
       name,
-      clock.after(ms, () => {
+      clock.after(Math.max(0, until - clock.now()), () => {
         timers.delete(name);
-        put({ type: 'due', at: Math.max(clock.now(), over ? 0 : until), key: name });
+        put({ type: 'due', at: Math.max(clock.now(), until), key: name });
       }),
     );
+  };
+
+  /** What a rerun brings with it and is next. False when there is nothing, or it comes later. */
+  const release = (): boolean => {
+    const next = owed.next(open.size === 0);
+    if (next === undefined) return false;
+    if (next.k === undefined) {
+      const one = held.shift();
+      if (one === undefined) return false; // not read yet
+      put(signalEvent(one, heard - held.length - 1, clock.now()));
+    } else {
+      slept.add(next.k);
+      if (timers.has(next.k)) setTimer(next.k, 0);
+    }
+    owed.take();
+    if (owed.signals <= heard - held.length) tellHeld();
+    return true;
+  };
+
+  const tellHeld = (): void => {
+    const first = heard - held.length;
+    for (const [i, one] of held.splice(0).entries()) put(signalEvent(one, first + i, clock.now()));
   };
 
   const forget = (): void => {
@@ -213,11 +245,14 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
         const came = known === undefined ? read : read.slice(1);
         if (known !== undefined && !sameSignal(read[0], known)) return forget();
         last = came.at(-1) ?? last;
-        for (const one of came) {
-          put(signalEvent(one, heard, clock.now()));
-          heard++;
-          if (one.name === stopSignal) stop(new CortexError('canceled', 'the run was told to stop'));
+        heard += came.length;
+        held.push(...came);
+        // Those of a rerun come first, each in its time: release.
+        if (owed.signals <= heard - held.length) tellHeld();
+        if (came.some(({ name }) => name === stopSignal)) {
+          stop(new CortexError('canceled', 'the run was told to stop'));
         }
+        wake();
       })
       .catch((error: unknown) => options.log.debug('signals could not be read', { error }))
       .finally(() => {
@@ -229,8 +264,7 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
   const recall = async (): Promise<{ readonly begun: boolean; readonly dropped: readonly string[] }> => {
     const memory = await readMemory(key, deps, signal);
     length = memory.length;
-    for (const one of memory.kept) kept.set(one.k, one);
-    slept = new Set(memory.slept);
+    for (const one of memory.seed.kept) kept.set(one.k, one);
     const definition = versionFor(options.versions, memory.begin);
     const input = unwrap(parsePayload(definition.input, spreadContext(options.payload)));
     const facts = { runId: parent.id, workflowId: workflowIdOf(parent), input };
@@ -239,8 +273,13 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
     begunAt = memory.begin?.at ?? clock.now();
     options.onBegun(begunAt);
     if (memory.begin === undefined) put({ type: 'begin', at: begunAt, ...facts });
-    for await (const one of memory.remember(facts)) run = unwrap(retell(run, one));
+    for await (const one of memory.remember(facts)) {
+      run = unwrap(retell(run, one));
+      if (one.event.type === 'end') ended.add(one.event.key);
+      for (const line of one.wanted) if (line.t === 'start') ended.delete(line.k);
+    }
     heard = run.signals;
+    owed = createOwed(memory.seed, ended, heard);
     lastAt = Math.max(lastAt, memory.lastAt);
     return { begun: memory.begin !== undefined, dropped: memory.dropped };
   };
@@ -281,7 +320,7 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
       if (forgotten) throw new Forgotten();
       if (inbox.length > 0) await turn();
       else if (steps.lacking) await steps.again();
-      else await next();
+      else if (!release()) await next();
     }
     if (run.outcome.ok) return run.outcome.value;
     throw toCortexError(run.outcome.error);

@@ -78,14 +78,17 @@ export function createSteps(options: StepsOptions, { children, ends, clock, even
   };
 
   /** There is no such child: its step hears of it as of one that failed. */
-  const failed = ({ key, attempt }: Step, end: Pick<ChildEnd, 'jobId' | 'errorCode' | 'errorMessage'>): void => {
+  const failed = (
+    { key, attempt }: Step,
+    end: Pick<ChildEnd, 'jobId' | 'errorCode' | 'errorMessage' | 'kept'>,
+  ): void => {
     const rest = { state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null } as const;
     put({ type: 'end', at: clock.now(), key, attempt, end: { ...rest, ...end } });
   };
 
   const notThere = (step: Step, id: string): void => {
     const why = { errorCode: 'not_found', errorMessage: `job ${id} is not there any more` };
-    failed(step, { jobId: id, ...why });
+    failed(step, { jobId: id, ...(id !== own(step) && { kept: true as const }), ...why });
   };
 
   /** `gone`: there is no such job, and it was not told to stop. */
@@ -103,7 +106,8 @@ export function createSteps(options: StepsOptions, { children, ends, clock, even
         if (seen === undefined) return halted ? notThere(step, id) : gone();
         const end = endOfChild(seen);
         events.emit({ type: 'step_ended', ...child, state: end.state });
-        put({ type: 'end', at: clock.now(), key, attempt, end }, seen.job);
+        const told: ChildEnd = id === name ? end : { ...end, kept: true };
+        put({ type: 'end', at: clock.now(), key, attempt, end: told }, seen.job);
       },
       found,
     );

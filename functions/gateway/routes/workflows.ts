@@ -32,10 +32,10 @@ export interface WorkflowRouteDeps extends Pick<GatewayDeps, 'store' | 'journal'
 /** Steps that one line of a seed names: a line has to fit into a request. */
 const keptInLine = 500;
 
-function seedLines({ kept, slept, ...about }: Seed): readonly string[] {
-  const lines = [JSON.stringify({ ...about, kept: kept.slice(0, keptInLine), slept: slept.slice(0, keptInLine) })];
-  for (let i = keptInLine; i < Math.max(kept.length, slept.length); i += keptInLine) {
-    const part = { kept: kept.slice(i, i + keptInLine), slept: slept.slice(i, i + keptInLine) };
+function seedLines({ kept, owed, ...about }: Seed): readonly string[] {
+  const lines = [JSON.stringify({ ...about, kept: kept.slice(0, keptInLine), owed: owed.slice(0, keptInLine) })];
+  for (let i = keptInLine; i < Math.max(kept.length, owed.length); i += keptInLine) {
+    const part = { kept: kept.slice(i, i + keptInLine), owed: owed.slice(i, i + keptInLine) };
     lines.push(JSON.stringify({ ...about, ...part }));
   }
   return lines;

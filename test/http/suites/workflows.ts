@@ -158,7 +158,13 @@ export function testWorkflows(make: MakeGateway): void {
       expect(request).toMatchObject({ topic, env: { a: 'b' }, priority: 2, jobId: next, parentJobId: '' });
       const lines = (await gateway().journal.lines({ id: next, tenant: 'default' })) ?? [];
       expect(lines.map(parseLine)).toEqual([
-        { t: 'seed', of: id, from: 'b', kept: [{ k: 'a', id: `${id}.a.1`, topic: 'job.a', d: 'da' }], slept: [] },
+        {
+          t: 'seed',
+          of: id,
+          from: 'b',
+          kept: [{ k: 'a', id: `${id}.a.1`, topic: 'job.a', d: 'da' }],
+          owed: [{ n: 0 }],
+        },
       ]);
       expect(await gateway().journal.signals({ id: next, tenant: 'default', from: 0 })).toMatchObject([
         { name: 'go', value: '"early"' },

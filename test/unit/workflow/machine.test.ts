@@ -150,6 +150,23 @@ describe('a run below this one', () => {
   });
 });
 
+test('what is kept of another run and of no use is done again, as the first of its tries', () => {
+  const picky = flow(function* (_, w) {
+    const number = { ...task('job.do'), output: z.number() };
+    return (yield* w.run('a', number, {}, { maxRetries: 1 })).value;
+  });
+  let { run } = advance(newRun(picky, defaults), begun);
+  const kept = { ...end('a', 1, 0), jobId: 'other.a.1', kept: true as const };
+  ({ run } = advance(run, { type: 'end', at: 2, key: 'a', attempt: 1, end: kept }));
+  expect(openOf(run).map(({ attempt }) => attempt)).toEqual([2]);
+  ({ run } = advance(run, endIn('a', 7, 2)));
+  expect(sleepsOf(run)).toEqual([['a~2', 1004]]);
+  ({ run } = advance(run, { type: 'due', at: 5000, key: 'a~2' }));
+  const third = { ...end('a', 3, 0), jobId: 'r.a.3', result: '3' };
+  ({ run } = advance(run, { type: 'end', at: 5001, key: 'a', attempt: 3, end: third }));
+  expect(run.outcome).toEqual({ ok: true, value: 3 });
+});
+
 test('a run that is stopped fails from then on, while its finally blocks are run', () => {
   const cleans = flow(function* (_, w) {
     try {
