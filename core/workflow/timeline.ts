@@ -84,9 +84,11 @@ export function timelineOf(runId: string, lines: readonly Line[]): Timeline {
         const step = steps.get(line.k);
         const attempt = step?.attempts[line.n - 1];
         if (step === undefined || attempt === undefined) break;
-        if (line.id !== attempt.jobId) step.kept = true;
+        // Without an id there never was a job: it could not be made.
+        const jobId = line.id === '' ? attempt.jobId : line.id;
+        if (jobId !== attempt.jobId) step.kept = true;
         Object.assign(attempt, {
-          ...{ jobId: line.id, state: line.s, startedAt: line.st ?? 0, endedAt: line.en ?? line.at },
+          ...{ jobId, state: line.s, startedAt: line.st ?? 0, endedAt: line.en ?? line.at },
           ...{ errorCode: line.c ?? '', errorMessage: line.m ?? line.r ?? '', resultPtr: line.p ?? '' },
         });
         break;
