@@ -30,7 +30,7 @@ export function createMemoryJournal(memory: Memory): Journal {
   };
 
   return {
-    async append({ id, fence, attempt, from, lines }) {
+    async append({ id, fence, attempt, from, lines, gotOn = false }) {
       const record = recordOf(memory, id);
       if (record === undefined || !isHeld(record) || String(record.fence) !== fence || record.attempt !== attempt) {
         return Promise.resolve('stale');
@@ -43,7 +43,7 @@ export function createMemoryJournal(memory: Memory): Journal {
       if (there.length + lines.length > maxLines) return Promise.resolve('full');
       there.push(...lines);
       of(id).seedUntil = Number.POSITIVE_INFINITY;
-      record.lossesBefore = record.losses;
+      if (gotOn) record.lossesBefore = record.losses;
       return Promise.resolve('ok');
     },
     async lines({ id, tenant }) {

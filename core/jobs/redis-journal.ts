@@ -26,8 +26,9 @@ export function createRedisJournal({ redis, keys = createKeys(1), metaTtlMs }: R
   const at = (tenant: string): number => keys.ofTenant(tenant);
 
   return {
-    async append({ id, tenant, fence, attempt, from, lines }) {
-      return text(await run(scripts.append, at(tenant), [id, fence, attempt, from, ...lines])) as Appended;
+    async append({ id, tenant, fence, attempt, from, lines, gotOn = false }) {
+      const args = [id, fence, attempt, from, gotOn ? 1 : 0, ...lines];
+      return text(await run(scripts.append, at(tenant), args)) as Appended;
     },
 
     async lines({ id, tenant }) {

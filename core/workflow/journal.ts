@@ -9,6 +9,11 @@ export interface Append extends JobKey, Fence {
   readonly from: number;
   /** JSON texts: lines.ts. */
   readonly lines: readonly string[];
+  /**
+   * The run got on by what happened elsewhere: a step ended, a signal came. Deaths of its orchestrators before that are no sign that it is the
+   * run that kills them. A sleep that is over is none: it is so whatever comes next.
+   */
+  readonly gotOn?: boolean;
 }
 
 /**

@@ -156,7 +156,8 @@ async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => 
   };
 
   const write = async (lines: readonly Line[]): Promise<void> => {
-    const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)) };
+    const gotOn = lines.some(({ t }) => t === 'end' || t === 'signal');
+    const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)), gotOn };
     const answer = await persist(() => journal.append(item), patience);
     if (answer === 'full') throw new CortexError('resource_exhausted', 'the run has more steps than a run may have');
     if (answer === 'moved') throw new Forgotten();

@@ -65,6 +65,35 @@ export function testJournal(name: string, make: MakeStore, makeJournal: MakeJour
       expect(await journal.lines(keyOf(job))).toEqual(lines);
     });
 
+    test('deaths count until the run gets on, and very many count whatever it does', async () => {
+      const lose = async (job: Subject): Promise<string> =>
+        rig.one(await rig.raw.requeue([rig.requeueOf(job, 'RUNNING', 'lost')])).outcome;
+      const retake = async (job: Subject): Promise<void> => {
+        await rig.claim(job);
+        await rig.accept(job);
+      };
+      // Lines alone are no sign: something that is over anyway may be written down before what kills.
+      const deadly = await running();
+      for (let i = 0; i < 3; i++) {
+        expect(await append(deadly, i, [String(i)])).toBe('ok');
+        expect(await lose(deadly)).toBe('queued');
+        await retake(deadly);
+      }
+      expect(await append(deadly, 3, ['3'])).toBe('ok');
+      expect(await lose(deadly)).toBe('failed');
+      expect(await rig.view(deadly)).toMatchObject({ state: 'FAILED', errorCode: 'worker_lost', losses: 4 });
+
+      const gotOn = await running();
+      for (let i = 0; i < 20; i++) {
+        expect(await append(gotOn, i, [String(i)], { gotOn: true })).toBe('ok');
+        expect(await lose(gotOn)).toBe('queued');
+        await retake(gotOn);
+      }
+      expect(await append(gotOn, 20, ['20'], { gotOn: true })).toBe('ok');
+      expect(await lose(gotOn)).toBe('failed');
+      expect(await rig.view(gotOn)).toMatchObject({ state: 'FAILED', errorCode: 'worker_lost', losses: 21 });
+    });
+
     test('shows nothing to another tenant', async () => {
       const job = await running();
       await append(job, 0, ['1']);
