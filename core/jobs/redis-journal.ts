@@ -14,7 +14,7 @@ export interface RedisJournalOptions {
   readonly metaTtlMs?: number;
 }
 
-/** Lines or signals in one answer. */
+/** Lines, signals or results in one answer. */
 const pageLength = 500;
 
 /** The journal on Redis. Throws what the driver throws, and `data_loss` for what none of ours wrote. */
@@ -72,6 +72,26 @@ export function createRedisJournal({ redis, keys = createKeys(1), metaTtlMs }: R
         const answer = text(await run(scripts.seed, at(tenant), args));
         if (answer !== 'ok') throw new CortexError('already_exists', `there is a run ${id} already`);
       }
+    },
+
+    async there(tenant, pointers) {
+      const out: boolean[] = [];
+      while (out.length < pointers.length) {
+        const some = pointers.slice(out.length, out.length + pageLength).map((pointer) => ({ tenant, pointer }));
+        const found = await each(
+          scripts.there,
+          some,
+          byTenant,
+          ({ pointer }, args) => args.push(pointer),
+          (reply) => int(reply) === 1,
+        );
+        out.push(...found);
+      }
+      return out;
+    },
+
+    async unseed({ id, tenant }) {
+      await run(scripts.unseed, at(tenant), [id]);
     },
   };
 }

@@ -159,5 +159,29 @@ export function testJournal(name: string, make: MakeStore, makeJournal: MakeJour
       expect(await append(job, 1, ['1'])).toBe('ok');
       expect(await journal.signals({ ...keyOf(job), from: 0 })).toEqual(signals);
     });
+
+    test('says which results are there', async () => {
+      const job = await running();
+      expect(rig.one(await rig.store.commit([rig.commitOf(job, 'SUCCEEDED', { result: '1' })]))).toMatchObject({
+        outcome: 'committed',
+      });
+      const { resultPtr } = await rig.view(job);
+      expect(await journal.there(job.tenant, [resultPtr, 'redis://res:nobody', ''])).toEqual([true, false, false]);
+      expect(await journal.there(job.tenant, [])).toEqual([]);
+    });
+
+    test('a seed is there for minutes, longer once there is a job, and not at all when it is taken back', async () => {
+      const signals = [{ name: 'go', value: '1', at: 5 }];
+      const seed = (id: string) => journal.seed({ id, tenant: 't1', lines: ['{"t":"seed"}'], signals });
+      await seed('made');
+      const made = await rig.in('PENDING', { id: 'made', tenant: 't1', ...workflow });
+      await journal.unseed(keyOf(made));
+      rig.advance(3_600_000);
+      expect(await journal.lines(keyOf(made))).toEqual(['{"t":"seed"}']);
+      expect(await journal.signals({ ...keyOf(made), from: 0 })).toEqual(signals);
+      await seed('back');
+      await journal.unseed({ id: 'back', tenant: 't1' });
+      await seed('back'); // there is nothing in its way
+    });
   });
 }

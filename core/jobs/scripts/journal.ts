@@ -91,3 +91,22 @@ call('PEXPIRE',k,${seedMs})
 call('PEXPIRE',k..':in',${seedMs})
 return reply('ok')`,
 );
+
+// ARGV[5]: id. What a job has that was made after all is left alone.
+export const unseed = jobScript(
+  'wfUnseed',
+  /* lua */ `
+local k=P..'wf:'..ARGV[5]
+if call('EXISTS',P..'job:meta:'..ARGV[5])==0 then call('UNLINK',k,k..':in') end
+return reply('ok')`,
+);
+
+// Per result: its pointer.
+export const there = jobScript(
+  'wfThere',
+  /* lua */ `
+return each(5,1,0,function(pointer)
+  local key=string.match(pointer,'^redis://(.+)$')
+  return key and call('EXISTS',P..key) or 0
+end)`,
+);
