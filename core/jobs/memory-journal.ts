@@ -1,6 +1,6 @@
 // The journal's twin in memory, beside the twin of the job store whose records it looks at.
 import { CortexError } from '#core/errors.ts';
-import { isHeld, type Memory, recordOf } from './memory-state.ts';
+import { isHeld, type Memory, recordOf, textAt } from './memory-state.ts';
 import { isEnd } from './state.ts';
 import { type Journal, maxLines, maxSignals, seedMs, type Signal } from '#core/workflow/journal.ts';
 import { stopSignal, workflowPrefix } from '#core/workflow/run.ts';
@@ -9,7 +9,7 @@ interface Kept {
   readonly lines: string[];
   readonly signals: Signal[];
   readonly keys: Set<string>;
-  /** Until the run begins. */
+  /** Until there is a job. */
   seedUntil: number;
 }
 
@@ -19,7 +19,9 @@ export function createMemoryJournal(memory: Memory): Journal {
   const kept = new Map<string, Kept>();
   const of = (id: string): Kept => {
     const known = kept.get(id);
-    if (known !== undefined && known.seedUntil > now()) return known;
+    // A job that was made in time has it for good.
+    const until = recordOf(memory, id)?.createdAt ?? now();
+    if (known !== undefined && known.seedUntil > until) return known;
     const fresh = { lines: [], signals: [], keys: new Set<string>(), seedUntil: Number.POSITIVE_INFINITY };
     kept.set(id, fresh);
     return fresh;
@@ -30,7 +32,7 @@ export function createMemoryJournal(memory: Memory): Journal {
   };
 
   return {
-    async append({ id, fence, attempt, from, lines }) {
+    async append({ id, fence, attempt, from, lines, gotOn = false }) {
       const record = recordOf(memory, id);
       if (record === undefined || !isHeld(record) || String(record.fence) !== fence || record.attempt !== attempt) {
         return Promise.resolve('stale');
@@ -42,8 +44,7 @@ export function createMemoryJournal(memory: Memory): Journal {
       if (there.length !== from) return Promise.resolve('moved');
       if (there.length + lines.length > maxLines) return Promise.resolve('full');
       there.push(...lines);
-      of(id).seedUntil = Number.POSITIVE_INFINITY;
-      record.lossesBefore = record.losses;
+      if (gotOn) record.lossesBefore = record.losses;
       return Promise.resolve('ok');
     },
     async lines({ id, tenant }) {
@@ -75,6 +76,13 @@ export function createMemoryJournal(memory: Memory): Journal {
       there.lines.push(...lines);
       there.signals.push(...signals);
       there.seedUntil = now() + seedMs;
+      return Promise.resolve();
+    },
+    async there(_, pointers) {
+      return Promise.resolve(pointers.map((one) => textAt(memory, one.replace(/^redis:\/\//, '')) !== undefined));
+    },
+    async unseed({ id }) {
+      if (recordOf(memory, id) === undefined) kept.delete(id);
       return Promise.resolve();
     },
   };

@@ -7,6 +7,7 @@ import {
   type JobRecord,
   maxLosses,
   type Memory,
+  mostLosses,
   move,
   recordOf,
   schedule,
@@ -51,7 +52,7 @@ export function requeueJob(memory: Memory, item: Requeue): Requeued {
   record.attempt = '';
   if (why === 'lost') {
     record.losses++;
-    if (record.losses - record.lossesBefore > maxLosses) {
+    if (record.losses - record.lossesBefore > maxLosses || record.losses > mostLosses) {
       record.errorCode = 'worker_lost';
       record.errorMessage = `the lease ran out ${record.losses} times`;
       return { outcome: 'failed', end: finish(memory, record, 'FAILED') };

@@ -139,6 +139,9 @@ export interface Memory {
 /** Losses that a job survives; the next one ends it. */
 export const maxLosses = 3;
 
+/** Losses that the run of a workflow survives, however it got on between them. */
+export const mostLosses = 20;
+
 /** How long after its end a job is looked at again when nobody said that its end was announced, ms. */
 const announceMs = 2000;
 const streamLength = 10_000;

@@ -14,7 +14,7 @@ export interface RedisJournalOptions {
   readonly metaTtlMs?: number;
 }
 
-/** Lines or signals in one answer. */
+/** Lines, signals or results in one answer. */
 const pageLength = 500;
 
 /** The journal on Redis. Throws what the driver throws, and `data_loss` for what none of ours wrote. */
@@ -26,8 +26,9 @@ export function createRedisJournal({ redis, keys = createKeys(1), metaTtlMs }: R
   const at = (tenant: string): number => keys.ofTenant(tenant);
 
   return {
-    async append({ id, tenant, fence, attempt, from, lines }) {
-      return text(await run(scripts.append, at(tenant), [id, fence, attempt, from, ...lines])) as Appended;
+    async append({ id, tenant, fence, attempt, from, lines, gotOn = false }) {
+      const args = [id, fence, attempt, from, gotOn ? 1 : 0, ...lines];
+      return text(await run(scripts.append, at(tenant), args)) as Appended;
     },
 
     async lines({ id, tenant }) {
@@ -71,6 +72,26 @@ export function createRedisJournal({ redis, keys = createKeys(1), metaTtlMs }: R
         const answer = text(await run(scripts.seed, at(tenant), args));
         if (answer !== 'ok') throw new CortexError('already_exists', `there is a run ${id} already`);
       }
+    },
+
+    async there(tenant, pointers) {
+      const out: boolean[] = [];
+      while (out.length < pointers.length) {
+        const some = pointers.slice(out.length, out.length + pageLength).map((pointer) => ({ tenant, pointer }));
+        const found = await each(
+          scripts.there,
+          some,
+          byTenant,
+          ({ pointer }, args) => args.push(pointer),
+          (reply) => int(reply) === 1,
+        );
+        out.push(...found);
+      }
+      return out;
+    },
+
+    async unseed({ id, tenant }) {
+      await run(scripts.unseed, at(tenant), [id]);
     },
   };
 }

@@ -18,8 +18,8 @@ export interface Run {
   readonly told: number;
   /** Undefined until it is over. */
   readonly outcome: Outcome | undefined;
-  /** It has failed, and what was done is being undone. */
-  readonly undoing: boolean;
+  /** It fails: what was under way is being stopped, or what was done undone. */
+  readonly failing: boolean;
   /** Signals that it has taken in. */
   readonly signals: number;
 }
@@ -59,6 +59,11 @@ export function openOf(run: Run): readonly Extract<Command, { type: 'start' }>[]
   return Array.from(machineOf(run).open.values());
 }
 
+/** Those of its children that are told to stop, by `<key>.<try>`, and since when, ms since the epoch. */
+export function haltedOf(run: Run): ReadonlyMap<string, number> {
+  return machineOf(run).halted;
+}
+
 /** What it sleeps until, ms since the epoch, by key. */
 export function sleepsOf(run: Run): readonly (readonly [key: string, until: number])[] {
   return Array.from(machineOf(run).sleeps);
@@ -71,22 +76,29 @@ export interface Remembered {
 }
 
 /**
- * The run after all that it was told once. An error (`failed_precondition`) names the place where the definition wants something else now
- * than it did then.
+ * The run after one more thing that it was told once. An error (`failed_precondition`) names the place where the definition wants something
+ * else now than it did then.
  */
-export function replay(start: Run, memory: readonly Remembered[]): Result<Run, CortexError> {
+export function retell(run: Run, { event, wanted }: Remembered): Result<Run, CortexError> {
+  const next = advance(run, event);
+  if (next.commands === undefined)
+    return err(changed(run, `what happened then, ${nameOf(event)}, nobody waits for now`));
+  const now = next.commands.flatMap((command) => lineOfCommand(command) ?? []);
+  for (let i = 0; i < Math.max(now.length, wanted.length); i++) {
+    const [was, is] = [wanted[i], now[i]];
+    if (was !== undefined && is !== undefined && same(was, is)) continue;
+    return err(changed(run, difference(was, is)));
+  }
+  return ok(next.run);
+}
+
+/** The run after all that it was told once: `retell`, until the first error. */
+export function replay(start: Run, memory: Iterable<Remembered>): Result<Run, CortexError> {
   let run = start;
-  for (const { event, wanted } of memory) {
-    const next = advance(run, event);
-    if (next.commands === undefined)
-      return err(changed(run, `what happened then, ${nameOf(event)}, nobody waits for now`));
-    const now = next.commands.flatMap((command) => lineOfCommand(command) ?? []);
-    for (let i = 0; i < Math.max(now.length, wanted.length); i++) {
-      const [was, is] = [wanted[i], now[i]];
-      if (was !== undefined && is !== undefined && same(was, is)) continue;
-      return err(changed(run, difference(was, is)));
-    }
-    run = next.run;
+  for (const one of memory) {
+    const next = retell(run, one);
+    if (!next.ok) return next;
+    run = next.value;
   }
   return ok(run);
 }
@@ -96,7 +108,9 @@ function same(was: Wanted, is: Wanted): boolean {
     return was.k === is.k && was.n === is.n && was.topic === is.topic && was.d === is.d;
   }
   if (was.t === 'sleep' && is.t === 'sleep') return was.k === is.k && was.until === is.until;
-  if (was.t === 'drop' && is.t === 'drop') return was.k === is.k && was.n === is.n;
+  if ((was.t === 'drop' && is.t === 'drop') || (was.t === 'halt' && is.t === 'halt')) {
+    return was.k === is.k && was.n === is.n;
+  }
   if (was.t === 'leave' && is.t === 'leave') return was.w === is.w && was.name === is.name;
   if ((was.t === 'wait' && is.t === 'wait') || (was.t === 'refuse' && is.t === 'refuse')) return was.name === is.name;
   return was.t === is.t;
@@ -156,7 +170,7 @@ function makeMachine(definition: WorkflowDefinition, defaults: StepDefaults): Ma
 }
 
 function runOf(machine: Machine, parts: Pick<Run, 'definition' | 'defaults' | 'events' | 'told'>): Run {
-  const run: Run = { ...parts, outcome: machine.outcome, undoing: machine.undoing, signals: machine.signals };
+  const run: Run = { ...parts, outcome: machine.outcome, failing: machine.failing, signals: machine.signals };
   machines.set(run, machine);
   return run;
 }

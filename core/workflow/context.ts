@@ -92,13 +92,27 @@ function* runStep<I, O>(
   const checked = parsePayload(task.input, input, 'input');
   if (!checked.ok) throw stepError(key, 'invalid_argument', checked.error.message, checked.error);
   const payload = JSON.stringify(input ?? null);
+  const done = (end: ChildEnd): StepResult<O> => ({
+    ...{ value: read(key, task, end), pointer: end.resultPtr, jobId: end.jobId },
+  });
+  let before = 0;
   for (let attempt = 1; ; attempt++) {
     const child = { key, attempt, topic: task.topic, payload, timeoutMs, adapterId, stepIndex };
     const end = (yield { type: 'child', ...child }) as ChildEnd;
-    const next = nextOf(key, end, { attempt, pauseMs, maxRetries: maxRetries ?? defaults.maxRetries });
+    if (end.kept === true) {
+      try {
+        return done(end);
+      } catch {
+        // What a rerun kept is gone, or of no use to the step: it is done again, and that is its first try.
+        before = attempt;
+        continue;
+      }
+    }
+    const tries = { attempt: attempt - before, pauseMs, maxRetries: maxRetries ?? defaults.maxRetries };
+    const next = nextOf(key, end, tries);
     switch (next.next) {
       case 'done':
-        return { value: read(key, task, end), pointer: end.resultPtr, jobId: end.jobId };
+        return done(end);
       case 'fail':
         throw next.error;
       case 'retry':

@@ -85,7 +85,10 @@ export interface WorkflowContext {
   ): Op<{ -readonly [K in keyof T]: T[K] extends Op<infer R> ? R : never }>;
   /** Fan-out: `work` for each item, at most `limit` at a time, results in the order of the items. Fails as `all` does. */
   map<T, R>(items: readonly T[], options: { readonly limit: number }, work: (item: T, index: number) => Op<R>): Op<R[]>;
-  /** The first to end, by its name, whether it gives or throws; the others are stopped, their children cancelled. */
+  /**
+   * The first to end, by its name, whether it gives or throws; the others are stopped, their children cancelled. A child that is a workflow is
+   * told to stop and waited for, so that it undoes what it did.
+   */
   race<T extends Readonly<Record<string, Op<unknown>>>>(ops: T): Op<Raced<T>>;
   /** What `op` gives. Throws `deadline_exceeded`, naming the key, and stops it when it takes longer. At least 1,000 ms. */
   timeout<T>(key: string, ms: number, op: Op<T>): Op<T>;

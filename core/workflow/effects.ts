@@ -11,6 +11,8 @@ export type ChildEnd = Pick<
   readonly jobId: string;
   /** The result's text; null when there is none. */
   readonly result: string | null;
+  /** It is another run's, of which this one is a rerun. */
+  readonly kept?: true;
 };
 
 export interface ChildSpec {
@@ -72,6 +74,8 @@ export type Command =
   | ({ readonly type: 'start' } & ChildSpec)
   /** The child is not waited for any more. */
   | { readonly type: 'drop'; readonly key: string; readonly attempt: number }
+  /** The child is a run whose result is not wanted any more: it is told to stop, and waited for until it has undone what it did. */
+  | { readonly type: 'halt'; readonly key: string; readonly attempt: number }
   /** `until`: ms since the epoch. */
   | { readonly type: 'sleep'; readonly key: string; readonly until: number }
   /** A signal is waited for: nothing to do, but to be seen. */

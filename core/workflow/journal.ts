@@ -9,6 +9,11 @@ export interface Append extends JobKey, Fence {
   readonly from: number;
   /** JSON texts: lines.ts. */
   readonly lines: readonly string[];
+  /**
+   * The run got on by what happened elsewhere: a step ended, a signal came. Deaths of its orchestrators before that are no sign that it is the
+   * run that kills them. A sleep that is over is none: it is so whatever comes next.
+   */
+  readonly gotOn?: boolean;
 }
 
 /**
@@ -55,8 +60,12 @@ export interface Journal {
   /** How many signals each run has in all. */
   counts(runs: readonly JobKey[]): Promise<readonly number[]>;
   send(signal: SendSignal): Promise<Sent>;
-  /** The memory with which a job that will be made next begins. Kept for a day unless the run begins. */
+  /** The memory with which a job that is made next begins; kept for minutes, and as long as the job once that is there. */
   seed(item: SeedRun): Promise<void>;
+  /** Of these results of a tenant's runs (`redis://...`), whether each is there still. */
+  there(tenant: string, pointers: readonly string[]): Promise<readonly boolean[]>;
+  /** Takes a seed back whose job was not made. */
+  unseed(run: JobKey): Promise<void>;
 }
 
 /** Lines of one run. */
@@ -65,5 +74,5 @@ export const maxLines = 50_000;
 export const maxSignals = 1000;
 /** Bytes of a signal's value. */
 export const maxSignalBytes = 16_384;
-/** How long a seed waits for its run, ms: longer than a job may wait. */
-export const seedMs = 25 * 3_600_000;
+/** How long a seed waits for its job, ms: longer than any call of the gateway takes. */
+export const seedMs = 10 * 60_000;

@@ -16,8 +16,10 @@ const line = z.discriminatedUnion('t', [
     t: z.literal('seed'),
     of: z.string(),
     from: z.string(),
+    // In the order of their ends.
     kept: z.array(z.object({ k: z.string(), id: z.string(), topic: z.string(), d: z.string() })),
-    slept: z.array(z.string()),
+    // Sleeps that were over (`k`) and signals that had come (the others), in order: after how many of those ends.
+    owed: z.array(z.object({ n: z.int().min(0), k: z.string().optional() })).default([]),
   }),
   // What happened.
   // `req`: the request, as JSON of the protocol, for who wants to run it again. `tries`: the retries of steps that hold for this run.
@@ -31,8 +33,9 @@ const line = z.discriminatedUnion('t', [
     ...step,
     id: z.string(),
     s: z.custom<JobState>((value) => typeof value === 'string' && isState(value)),
-    /** Where its result is. */
+    /** Where its result is; absent for one that succeeded when there was none. `z`: its length, so that a reader knows how many fit. */
     p: z.string().optional(),
+    z: z.int().min(0).optional(),
     /** Error code, message, the policy's reason. */
     c: z.string().optional(),
     m: z.string().optional(),
@@ -49,6 +52,7 @@ const line = z.discriminatedUnion('t', [
   // What was wanted. `d`: the digest of the input.
   z.object({ t: z.literal('start'), ...step, topic: z.string(), d: z.string() }),
   z.object({ t: z.literal('drop'), ...step }),
+  z.object({ t: z.literal('halt'), ...step }),
   z.object({ t: z.literal('sleep'), k: z.string(), until: at }),
   z.object({ t: z.literal('wait'), name: z.string() }),
   z.object({ t: z.literal('leave'), w: z.enum(['sleep', 'signal']), name: z.string() }),
@@ -56,7 +60,7 @@ const line = z.discriminatedUnion('t', [
   z.object({ t: z.literal('undo'), c: z.string(), m: z.string() }),
 ]);
 export type Line = z.output<typeof line>;
-export type Wanted = Extract<Line, { t: 'start' | 'drop' | 'sleep' | 'wait' | 'leave' | 'refuse' | 'undo' }>;
+export type Wanted = Extract<Line, { t: 'start' | 'drop' | 'halt' | 'sleep' | 'wait' | 'leave' | 'refuse' | 'undo' }>;
 export type Seed = Extract<Line, { t: 'seed' }>;
 export type Happened = Exclude<Line, Wanted | Seed>;
 
@@ -70,7 +74,7 @@ export function parseLine(text: string): Line {
 }
 
 export function isWanted(one: Line): one is Wanted {
-  return ['start', 'drop', 'sleep', 'wait', 'leave', 'refuse', 'undo'].includes(one.t);
+  return ['start', 'drop', 'halt', 'sleep', 'wait', 'leave', 'refuse', 'undo'].includes(one.t);
 }
 
 /** A command as it is written down; undefined for one that is not. */
@@ -82,6 +86,8 @@ export function lineOfCommand(command: Command): Wanted | undefined {
     }
     case 'drop':
       return { t: 'drop', k: command.key, n: command.attempt };
+    case 'halt':
+      return { t: 'halt', k: command.key, n: command.attempt };
     case 'sleep':
       return { t: 'sleep', k: command.key, until: command.until };
     case 'wait':
@@ -105,10 +111,12 @@ export function lineOfEvent(event: Exclude<WorkflowEvent, { type: 'begin' }>, ti
   switch (event.type) {
     case 'end': {
       const { key, attempt, end } = event;
-      const { jobId, state, resultPtr, errorCode, errorMessage, safetyReason, final } = end;
+      const { jobId, state, resultPtr, errorCode, errorMessage, safetyReason, final, result } = end;
       return {
         ...{ t: 'end', at: when, k: key, n: attempt, id: jobId, s: state },
-        ...(resultPtr !== '' && { p: resultPtr }),
+        // Told again, the run must hear the same: that there was none, or what it was.
+        ...(resultPtr !== '' && (state !== 'SUCCEEDED' || result !== null) && { p: resultPtr }),
+        ...(state === 'SUCCEEDED' && result !== null && { z: result.length }),
         ...(errorCode !== '' && { c: errorCode }),
         ...(errorMessage !== '' && { m: errorMessage }),
         ...(final && { f: true }),
@@ -133,6 +141,8 @@ export function placeOf(one: Wanted): string {
       return `step ${one.k} (${one.topic})`;
     case 'drop':
       return `the end of waiting for step ${one.k}`;
+    case 'halt':
+      return `stopping step ${one.k}`;
     case 'sleep':
       return `sleep ${one.k}`;
     case 'wait':

@@ -2,7 +2,8 @@
 // says commands, the same for the same events. Nothing here knows where a run is kept (advance.ts) or who carries commands out.
 import { toCortexError } from '#core/errors.ts';
 import type { Command, Effect, Outcome, WorkflowEvent } from './effects.ts';
-import { isSignalName, isStepKey } from './run.ts';
+import { createMailbox, type Sent } from './mailbox.ts';
+import { isSignalName, isStepKey, workflowPrefix } from './run.ts';
 import { undoAll, withUndone } from './undo.ts';
 
 /** A generator under way. */
@@ -37,12 +38,6 @@ type Resume =
   /** `sent`: a signal that it takes; should it be told to stop before it goes on, the next one takes that. */
   { readonly value: unknown; readonly sent?: Sent } | { readonly error: unknown } | { readonly close: true };
 
-interface Sent {
-  readonly name: string;
-  readonly index: number;
-  readonly value: unknown;
-}
-
 export interface Machine {
   /** Tells it an event. False when nobody waits for it: then nothing has changed. */
   tell(event: WorkflowEvent): boolean;
@@ -50,10 +45,12 @@ export interface Machine {
   take(): Command[];
   /** Undefined until the run is over. */
   readonly outcome: Outcome | undefined;
-  /** It has failed, and what was done is being undone. */
-  readonly undoing: boolean;
+  /** It fails: what was under way is being stopped, or what was done undone. */
+  readonly failing: boolean;
   /** Children that are waited for. */
   readonly open: ReadonlyMap<string, Extract<Command, { type: 'start' }>>;
+  /** Those of them that are told to stop, and since when. */
+  readonly halted: ReadonlyMap<string, number>;
   /** Sleeps that are waited for: key and end. */
   readonly sleeps: ReadonlyMap<string, number>;
   /** Signals that were taken in. */
@@ -73,6 +70,11 @@ export const longestSleepMs = 24 * 3_600_000;
 /** Resumptions after one event: more, and the generator goes round without waiting for anything. */
 const mostTurns = 1_000_000;
 
+/** What a try of a step is called within its run. */
+export function childName(key: string, attempt: number): string {
+  return `${key}.${attempt}`;
+}
+
 /** A machine for what `make` makes when it is told to begin. */
 export function createMachine(
   make: (begin: Extract<WorkflowEvent, { type: 'begin' }>, hooks: MachineHooks) => Generator<Effect, unknown, unknown>,
@@ -90,14 +92,20 @@ export function createMachine(
   const used = new Set<string>();
   const children = new Map<string, Fiber>();
   const open = new Map<string, Extract<Command, { type: 'start' }>>();
+  const halted = new Map<string, number>();
   const sleepers = new Map<string, Fiber>();
   const sleeps = new Map<string, number>();
-  /** By name: who waits, in order; and what came and nobody has taken yet, in order. */
-  const waiters = new Map<string, Fiber[]>();
-  const sent = new Map<string, Sent[]>();
+  const mailbox = createMailbox<Fiber>({
+    // One that was told to stop does not wait any more.
+    checkOf: ({ wait }, name) => (wait?.for === 'signal' && wait.name === name ? wait.check : undefined),
+    take(fiber, value, sent) {
+      fiber.wait = undefined;
+      go(fiber, { value, sent });
+    },
+    refuse: ({ index, name }, why) => void commands.push({ type: 'refuse', index, name, why }),
+  });
 
   const go = (fiber: Fiber, resume: Resume): void => void ready.push({ fiber, resume });
-  const childName = (key: string, attempt: number): string => `${key}.${attempt}`;
 
   function makeFiber(gen: Fiber['gen'], join: Join | undefined, index: number): Fiber {
     return { gen, join, index, wait: undefined, closing: false, told: false, done: false };
@@ -105,12 +113,18 @@ export function createMachine(
 
   function run(): void {
     let turns = 0;
+    let stopped = false;
     // In rounds: to take from the front of a long list again and again takes time in its square.
     while (ready.length > 0) {
       const round = ready;
       ready = [];
       for (const { fiber, resume } of round) {
-        if (turns++ >= mostTurns) throw new RangeError('the workflow goes round without waiting for anything');
+        if (turns++ >= mostTurns) {
+          const error = new RangeError('the workflow goes round without waiting for anything');
+          if (stopped || !fail(error)) throw error;
+          stopped = true; // its undoing may go round as well
+          turns = 0;
+        }
         goOn(fiber, resume);
       }
     }
@@ -128,16 +142,26 @@ export function createMachine(
     } catch (error) {
       return settle(fiber, { ok: false, error });
     }
-    if (step.done === true) settle(fiber, { ok: true, value: step.value });
-    else begin(fiber, step.value);
+    if (step.done === true) return settle(fiber, { ok: true, value: step.value });
+    try {
+      begin(fiber, step.value);
+    } catch (error) {
+      // What it waits for is nothing that can be: its own mistake.
+      go(fiber, { error });
+    }
   }
 
   /** A signal that its taker did not live to take. */
   function giveBack(resume: Resume): void {
-    if (!('sent' in resume) || resume.sent === undefined) return;
-    const { name } = resume.sent;
-    sent.set(name, [resume.sent, ...(sent.get(name) ?? [])]);
-    deliver(name);
+    if ('sent' in resume && resume.sent !== undefined) mailbox.put(resume.sent);
+  }
+
+  /** The run comes to this, once what is under way has stopped and what was done is undone. False when it fails already. */
+  function fail(error: unknown): boolean {
+    if (phase !== 'running' || root === undefined || failure !== undefined) return false;
+    failure = error;
+    close(root);
+    return true;
   }
 
   function begin(fiber: Fiber, effect: Effect): void {
@@ -173,11 +197,8 @@ export function createMachine(
         if (!isSignalName(name))
           return go(fiber, { error: new RangeError(`${JSON.stringify(name)} is no name for a signal`) });
         fiber.wait = { for: 'signal', name, check };
-        const waiting = waiters.get(name) ?? [];
-        waiting.push(fiber);
-        waiters.set(name, waiting);
         commands.push({ type: 'wait', name });
-        deliver(name);
+        mailbox.wait(fiber, name);
         return;
       }
       case 'join': {
@@ -191,7 +212,10 @@ export function createMachine(
           join.members.push(member);
           go(member, { value: undefined });
         }
+        return;
       }
+      default:
+        throw new TypeError('it waits for what is no operation: `yield*` waits, `yield` alone does not');
     }
   }
 
@@ -201,32 +225,6 @@ export function createMachine(
     if (used.has(name)) return new RangeError(`two steps have the key ${key}`);
     used.add(name);
     return undefined;
-  }
-
-  function deliver(name: string): void {
-    const waiting = waiters.get(name) ?? [];
-    const values = sent.get(name) ?? [];
-    while (waiting.length > 0 && values.length > 0) {
-      const one = values.shift() as Sent;
-      const { index, value } = one;
-      const fiber = waiting[0] as Fiber;
-      // One that does not wait any more was told to stop.
-      if (fiber.wait?.for !== 'signal' || fiber.wait.name !== name) {
-        waiting.shift();
-        values.unshift(one);
-        continue;
-      }
-      const checked = fiber.wait.check(value);
-      if (!checked.ok) {
-        commands.push({ type: 'refuse', index, name, why: checked.error.message });
-        continue;
-      }
-      waiting.shift();
-      fiber.wait = undefined;
-      go(fiber, { value: checked.value, sent: one });
-    }
-    waiters.set(name, waiting);
-    sent.set(name, values);
   }
 
   function settle(fiber: Fiber, result: Outcome): void {
@@ -265,10 +263,18 @@ export function createMachine(
     fiber.wait = undefined;
     switch (wait?.for) {
       case 'child': {
-        const name = childName(wait.key, wait.attempt);
+        const { key, attempt } = wait;
+        const name = childName(key, attempt);
+        if (open.get(name)?.topic.startsWith(workflowPrefix) === true) {
+          // A run below this one undoes what it did, and is waited for.
+          fiber.wait = wait;
+          halted.set(name, now);
+          commands.push({ type: 'halt', key, attempt });
+          return;
+        }
         children.delete(name);
         open.delete(name);
-        commands.push({ type: 'drop', key: wait.key, attempt: wait.attempt });
+        commands.push({ type: 'drop', key, attempt });
         break;
       }
       case 'sleep':
@@ -277,7 +283,7 @@ export function createMachine(
         commands.push({ type: 'leave', what: 'sleep', name: wait.key });
         break;
       case 'signal':
-        // In the list of who waits it is passed over: deliver.
+        // In the list of who waits it is passed over: mailbox.ts.
         commands.push({ type: 'leave', what: 'signal', name: wait.name });
         break;
       default:
@@ -332,8 +338,9 @@ export function createMachine(
         if (fiber === undefined) return false;
         children.delete(name);
         open.delete(name);
+        halted.delete(name);
         fiber.wait = undefined;
-        go(fiber, { value: event.end });
+        go(fiber, fiber.closing && !fiber.told ? { close: true } : { value: event.end });
         break;
       }
       case 'due': {
@@ -348,15 +355,11 @@ export function createMachine(
       case 'signal': {
         if (event.index !== signals) return false;
         signals++;
-        const { name, index, value } = event;
-        sent.set(name, [...(sent.get(name) ?? []), { name, index, value }]);
-        deliver(name);
+        mailbox.put({ name: event.name, index: event.index, value: event.value });
         break;
       }
       case 'stop':
-        if (phase !== 'running' || root === undefined || failure !== undefined) return false;
-        failure = event.error;
-        close(root);
+        if (!fail(event.error)) return false;
     }
     run();
     return true;
@@ -372,10 +375,11 @@ export function createMachine(
     get outcome() {
       return outcome;
     },
-    get undoing() {
-      return phase === 'undoing';
+    get failing() {
+      return phase === 'undoing' || failure !== undefined;
     },
     open,
+    halted,
     sleeps,
     get signals() {
       return signals;

@@ -7,7 +7,7 @@ import { stopSignal } from './run.ts';
 
 export interface Rerun {
   readonly seed: Seed;
-  /** Signals that it had taken in by then. */
+  /** Signals that it had taken in by then: those among what is owed. */
   readonly signals: readonly number[];
 }
 
@@ -22,11 +22,14 @@ export function rerunFrom(runId: string, lines: readonly Line[], from: string): 
   const begun = new Map<string, number>();
   const done = new Map<string, { readonly id: string; readonly at: number }>();
   const over = new Map<string, number>();
+  const halted = new Set<string>();
   for (const [i, line] of lines.entries()) {
     if (line.t === 'start' && !begun.has(line.k)) begun.set(line.k, i);
-    if (line.t !== 'end') continue;
+    if (line.t === 'halt') halted.add(line.k);
+    // Of one that was told to stop nobody took the result.
+    if (line.t !== 'end' || halted.has(line.k)) continue;
     over.set(line.k, i);
-    if (line.s === 'SUCCEEDED') done.set(line.k, { id: line.id, at: i });
+    if (line.s === 'SUCCEEDED' && line.p !== undefined) done.set(line.k, { id: line.id, at: i });
   }
   const chosen = from === '' ? keys.find((key) => !done.has(key)) : from;
   if (chosen !== undefined && !keys.includes(chosen)) {
@@ -35,21 +38,29 @@ export function rerunFrom(runId: string, lines: readonly Line[], from: string): 
   }
   // Without a step that failed everything is kept: what is done again is what followed the last one.
   const cut = chosen === undefined ? lines.length : (over.get(chosen) ?? lines.length);
-  const kept: Seed['kept'] = [];
   // What was done is undone: nothing of it is there any more.
   if (lines.some((line) => line.t === 'undo')) {
-    return ok({ seed: { t: 'seed', of: runId, from: chosen ?? '', kept, slept: [] }, signals: [] });
+    return ok({ seed: { t: 'seed', of: runId, from: chosen ?? '', kept: [], owed: [] }, signals: [] });
   }
-  for (const { k, topic, d, n } of starts) {
-    const end = done.get(k);
-    if (n > 1 || k === chosen || end === undefined || (begun.get(k) ?? 0) > cut) continue;
-    kept.push({ k, id: end.id, topic, d });
-  }
+  const ends = starts
+    .flatMap(({ k, topic, d, n }) => {
+      const end = done.get(k);
+      if (n > 1 || k === chosen || end === undefined || (begun.get(k) ?? 0) > cut) return [];
+      return [{ at: end.at, kept: { k, id: end.id, topic, d } }];
+    })
+    .toSorted((a, b) => a.at - b.at);
   // A sleep beside the chosen step may be its time-out: that begins anew with it.
   const before = chosen === undefined ? lines.length : (begun.get(chosen) ?? 0);
-  const slept = lines.flatMap((line, i) => (line.t === 'due' && i < before ? [line.k] : []));
-  const signals = lines.flatMap((line, i) =>
-    line.t === 'signal' && i < cut && line.name !== stopSignal ? [line.i] : [],
-  );
-  return ok({ seed: { t: 'seed', of: runId, from: chosen ?? '', kept, slept }, signals });
+  const owed: Seed['owed'] = [];
+  const signals: number[] = [];
+  let n = 0;
+  for (const [i, line] of lines.entries()) {
+    while ((ends[n]?.at ?? lines.length) < i) n++;
+    if (line.t === 'due' && i < before) owed.push({ n, k: line.k });
+    if (line.t !== 'signal' || i >= cut || line.name === stopSignal) continue;
+    owed.push({ n });
+    signals.push(line.i);
+  }
+  const kept = ends.map((one) => one.kept);
+  return ok({ seed: { t: 'seed', of: runId, from: chosen ?? '', kept, owed }, signals });
 }

@@ -14,7 +14,7 @@ export interface StepAttempt {
   readonly errorCode: string;
   readonly errorMessage: string;
   readonly resultPtr: string;
-  /** The run does not wait for it any more. */
+  /** The run has no use for it any more: it does not wait for it, or tells it to stop and waits until it has. */
   readonly dropped: boolean;
 }
 
@@ -73,6 +73,7 @@ export function timelineOf(runId: string, lines: readonly Line[]): Timeline {
       case 'start': {
         const step = steps.get(line.k) ?? { key: line.k, topic: line.topic, kept: false, attempts: [] };
         steps.set(line.k, step);
+        step.kept = false; // another try: what was kept was of no use
         step.attempts.push({
           ...{ jobId: childId(runId, line.k, line.n), state: undefined, askedAt: now, startedAt: 0, endedAt: 0 },
           ...{ errorCode: '', errorMessage: '', resultPtr: '', dropped: false },
@@ -83,14 +84,17 @@ export function timelineOf(runId: string, lines: readonly Line[]): Timeline {
         const step = steps.get(line.k);
         const attempt = step?.attempts[line.n - 1];
         if (step === undefined || attempt === undefined) break;
-        if (line.id !== attempt.jobId) step.kept = true;
+        // Without an id there never was a job: it could not be made.
+        const jobId = line.id === '' ? attempt.jobId : line.id;
+        if (jobId !== attempt.jobId) step.kept = true;
         Object.assign(attempt, {
-          ...{ jobId: line.id, state: line.s, startedAt: line.st ?? 0, endedAt: line.en ?? line.at },
+          ...{ jobId, state: line.s, startedAt: line.st ?? 0, endedAt: line.en ?? line.at },
           ...{ errorCode: line.c ?? '', errorMessage: line.m ?? line.r ?? '', resultPtr: line.p ?? '' },
         });
         break;
       }
-      case 'drop': {
+      case 'drop':
+      case 'halt': {
         const attempt = steps.get(line.k)?.attempts[line.n - 1];
         if (attempt !== undefined) attempt.dropped = true;
         break;

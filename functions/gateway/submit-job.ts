@@ -29,6 +29,8 @@ export interface SubmitJob {
   readonly fingerprint: () => string;
   /** Called with the id, and waited for, before the record is stored: for who wants to be there when it is. */
   readonly onId?: ((jobId: string) => void | Promise<void>) | undefined;
+  /** Called with that id, and waited for, when there is no job of it after all: the key is another's. */
+  readonly onNone?: ((jobId: string) => Promise<void>) | undefined;
   /** The request and the payload (JSON). `createdAt` is RFC 3339 in whole seconds. */
   readonly build: (jobId: string, createdAt: string) => { readonly request: JobFields; readonly payload: unknown };
 }
@@ -69,6 +71,7 @@ export function createSubmitJob(
     });
     await submission.onId?.(jobId);
     const created = await createOne(job);
+    if ('id' in created && created.id !== jobId) await submission.onNone?.(jobId);
     switch (created.outcome) {
       case 'created':
       case 'existing':

@@ -8,15 +8,17 @@ import { doorbell } from '#core/protocol/doorbell.ts';
 import { endMessage } from '#core/protocol/end.ts';
 import { cancelPacket, encodePacket } from '#core/protocol/envelope.ts';
 import { formatPointer } from '#core/protocol/pointer.ts';
-import { subjects } from '#core/protocol/subjects.ts';
+import { isSubjectToken, subjects, tenantSignals } from '#core/protocol/subjects.ts';
 import type { Publication } from '#core/bus/bus.ts';
 import { err, ok, type Result } from '#core/result.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
 import type { ChildSpec } from '#core/workflow/effects.ts';
-import { childId, inputDigest } from '#core/workflow/run.ts';
+import type { Journal } from '#core/workflow/journal.ts';
+import { parseLine } from '#core/workflow/lines.ts';
+import { childId, inputDigest, stopSignal } from '#core/workflow/run.ts';
 import { type JobRequest, JobRequestSchema } from '#proto/cortex/agent/v1/job_pb.ts';
-import { persist } from '../worker/retry.ts';
+import { persist, type PersistOptions } from '../worker/retry.ts';
 
 /** The job whose children these are. */
 export interface Parent {
@@ -56,12 +58,18 @@ export interface Children {
    * Throws LostHold when somebody else holds the run.
    */
   start(parent: Parent, wanted: readonly WantedChild[], signal: AbortSignal): Promise<readonly Result<Child>[]>;
+  /**
+   * Tells a child that is a run to stop: it undoes what it did. One that has not begun is cancelled. Never throws, and waits for a store that
+   * is away until the signal aborts.
+   */
+  stop(parent: Parent, id: string, signal: AbortSignal): Promise<void>;
   /** Ends these children CANCELLED unless they have ended, and tells their workers. Never throws; gives a store that is away some seconds. */
   cancel(parent: Parent, ids: readonly string[], why: 'ended' | 'dropped'): Promise<void>;
 }
 
 export interface ChildrenDeps {
   readonly store: JobStore;
+  readonly journal: Pick<Journal, 'send' | 'lines'>;
   readonly post: (message: Publication) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -76,7 +84,11 @@ const batch = { jobs: 200, chars: 1_000_000 };
 /** The label that says of which workflows' steps a job is a step, outermost first. */
 const pathLabel = 'cortex.path';
 
-export function createChildren({ store, post, clock, log }: ChildrenDeps): Children {
+export function createChildren({ store, journal, post, clock, log }: ChildrenDeps): Children {
+  const untilAborted = (signal: AbortSignal): PersistOptions => ({
+    ...{ clock, until: () => Number.POSITIVE_INFINITY, signal },
+  });
+
   const startSome = async (
     parent: Parent,
     wanted: readonly WantedChild[],
@@ -89,7 +101,7 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
       // The deadline is no part of the request: a replay under another configuration still finds the same child.
       return { ...newJob({ request, ...facts }), deadlineMs: spec.deadlineMs, bound: hold };
     });
-    const until = { clock, until: () => Number.POSITIVE_INFINITY, signal };
+    const until = untilAborted(signal);
     const created = await persist(() => store.create(jobs), until);
     return wanted.map((_, i) => {
       const [job, answer] = [jobs[i], created[i]];
@@ -108,7 +120,7 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
     });
   };
 
-  return {
+  const children: Children = {
     async start(parent, wanted, signal) {
       const out: Result<Child>[] = [];
       for (const some of batches(wanted)) {
@@ -118,6 +130,24 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
         for (const cycle of cycles) out.push(cycle === undefined ? (made.next().value as Result<Child>) : err(cycle));
       }
       return out;
+    },
+
+    async stop(parent, id, signal) {
+      const { id: parentId, tenant } = parent;
+      try {
+        const stopping = { id, tenant, name: stopSignal, value: 'null', key: `the run above, ${parentId}` };
+        const sent = await persist(() => journal.send(stopping), untilAborted(signal));
+        if (sent === 'ended' || sent === 'missing') return;
+        if (isSubjectToken(tenant)) post({ subject: tenantSignals(tenant), data: new TextEncoder().encode(id) });
+        const lines = (await persist(() => journal.lines({ id, tenant }), untilAborted(signal))) ?? [];
+        // Nothing is done yet, or it is a worker that knows no signals; what has as many as it may have does not hear this one.
+        const begun = lines.some((line) => parseLine(line).t === 'begin');
+        if (!begun || sent === 'full') await children.cancel(parent, [id], 'dropped');
+      } catch (error) {
+        if (signal.aborted) return;
+        const about = { job_id: parentId, trace_id: parent.traceId, tenant };
+        log.warn('a run below could not be told to stop; it is cancelled in a while', { ...about, id, error });
+      }
     },
 
     async cancel({ id: parentId, tenant, traceId, sender }, ids, cause) {
@@ -145,6 +175,7 @@ export function createChildren({ store, post, clock, log }: ChildrenDeps): Child
       }
     },
   };
+  return children;
 }
 
 function* batches(wanted: readonly WantedChild[]): Generator<readonly WantedChild[]> {

@@ -16,6 +16,7 @@ import { persist } from '../worker/retry.ts';
 import { createChildren, LostHold, type Parent } from './children.ts';
 import { createEnds } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
+import { createPlaces } from './places.ts';
 import { takeUp } from './run.ts';
 import { createSignalBell } from './signals.ts';
 
@@ -42,14 +43,17 @@ export interface Orchestrator {
   stop(): Promise<void>;
 }
 
+/** Runs whose memory is read at once: each holds its journal and a page of results (memory.ts) meanwhile. */
+const takenUpAtOnce = 4;
+
 /** An orchestrator of these workflows. Throws RangeError for two of one topic that have one version, or two names. */
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   const { bus, store, journal, clock, log } = options;
   const events = createEvents<OrchestratorEvent>();
   const ends = createEnds({ bus, store, clock, log });
   const bell = createSignalBell({ bus, journal, clock, log });
-  const children = createChildren({ store, post: (message) => bus.post(message), clock, log });
-  const deps = { store, journal, children, ends, bell, clock, log, events };
+  const children = createChildren({ store, journal, post: (message) => bus.post(message), clock, log });
+  const deps = { store, journal, children, ends, bell, places: createPlaces(takenUpAtOnce), clock, log, events };
 
   const handle = async (versions: Versions, payload: unknown, context: JobContext): Promise<unknown> => {
     const { job, signal } = context;
@@ -62,6 +66,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     const run = takeUp(
       {
         ...{ parent, versions, payload, limits, signal, progress: context.progress, log: context.log },
+        again: job.attempt > 1,
         onBegun(at) {
           begunAt = at;
         },

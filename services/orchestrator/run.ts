@@ -7,12 +7,13 @@ import type { Events } from '#core/events.ts';
 import type { JobStore } from '#core/jobs/store.ts';
 import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
-import { advance, newRun, openOf, type Run, replay, sleepsOf } from '#core/workflow/advance.ts';
+import { advance, haltedOf, newRun, openOf, type Run, retell, sleepsOf } from '#core/workflow/advance.ts';
 import type { WorkflowDefinition } from '#core/workflow/definition.ts';
-import type { ChildEnd, ChildSpec, Command, WorkflowEvent } from '#core/workflow/effects.ts';
-import type { Journal } from '#core/workflow/journal.ts';
+import type { Command, WorkflowEvent } from '#core/workflow/effects.ts';
+import type { Journal, Signal } from '#core/workflow/journal.ts';
 import { type Line, lineOfCommand, lineOfEvent, type Seed } from '#core/workflow/lines.ts';
-import { childId, inputDigest, stopSignal } from '#core/workflow/run.ts';
+import { childName } from '#core/workflow/machine.ts';
+import { stopSignal } from '#core/workflow/run.ts';
 import type { WorkflowLimits } from '#core/scheduling/timeouts.ts';
 import { parsePayload, spreadContext } from '#core/protocol/payloads.ts';
 import { unwrap } from '#core/result.ts';
@@ -21,8 +22,11 @@ import { persist } from '../worker/retry.ts';
 import { type Children, LostHold, type Parent, workflowIdOf } from './children.ts';
 import type { Ends } from './ends.ts';
 import type { OrchestratorEvent } from './events.ts';
-import { endOfChild, readMemory, signalEvent } from './memory.ts';
+import { readMemory, signalEvent } from './memory.ts';
+import { createOwed, type Owed } from './owed.ts';
+import type { Places } from './places.ts';
 import type { SignalBell } from './signals.ts';
+import { createSteps, type Start } from './steps.ts';
 
 export interface RunDeps {
   readonly store: JobStore;
@@ -30,6 +34,8 @@ export interface RunDeps {
   readonly children: Children;
   readonly ends: Ends;
   readonly bell: SignalBell;
+  /** For runs that are taken up again: so many at once. */
+  readonly places: Places;
   readonly clock: Clock;
   readonly log: Log;
   readonly events: Events<OrchestratorEvent>;
@@ -43,6 +49,8 @@ export interface RunOptions {
   readonly payload: unknown;
   readonly limits: WorkflowLimits;
   readonly signal: AbortSignal;
+  /** It may have been begun before. */
+  readonly again: boolean;
   readonly progress: (percent: number, message?: string) => void;
   readonly log: Log;
   /** Told once, when it is known: when the run was begun first, ms since the epoch. */
@@ -56,39 +64,70 @@ export interface RunHandle {
   readonly open: ReadonlyMap<string, unknown>;
 }
 
-type Start = Extract<Command, { type: 'start' }>;
+/** The journal is another than this process knows, though nobody else holds the run: the store was restarted and forgot its last second. */
+class Forgotten extends Error {}
 
 /** Takes the run up: from its begin, or from where its journal ends. */
 export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
+  const open = new Map<string, () => void>();
+  const go = async (): Promise<unknown> => {
+    for (let { again } = options; ; again = true) {
+      try {
+        return await goOn({ ...options, again }, deps, open);
+      } catch (error) {
+        if (!(error instanceof Forgotten)) throw error;
+        options.log.warn('the store has forgotten what the run did last: it is taken up again from its journal');
+        open.clear();
+      }
+    }
+  };
+  return { result: go(), open };
+}
+
+/** Until the run is over, somebody else's, or the store has forgotten a part of it. */
+async function goOn(options: RunOptions, deps: RunDeps, open: Map<string, () => void>): Promise<unknown> {
   const { parent, limits, signal } = options;
-  const { journal, children, ends, bell, clock, events } = deps;
+  const { journal, children, bell, clock } = deps;
   const key = { id: parent.id, tenant: parent.tenant };
   const req = toJson(JobRequestSchema, parent.request);
   const patience = { clock, until: () => Number.POSITIVE_INFINITY, signal };
-  /** By child: how to watch it no longer. */
-  const open = new Map<string, () => void>();
   const timers = new Map<string, () => void>();
   const inbox: { event: WorkflowEvent; times?: { startedAt: number; endedAt: number } }[] = [];
   let wake: () => void = () => undefined;
   let length = 0;
   let begunAt = 0;
   let lastAt = 0;
-  /** By key. */
-  let kept = new Map<string, Seed['kept'][number]>();
-  let slept = new Set<string>();
   let run: Run;
-  /** Signals that were put into the inbox. */
+  const kept = new Map<string, Seed['kept'][number]>();
+  /** Steps whose latest try has ended. */
+  const ended = new Set<string>();
+  let owed: Owed;
+  /** Sleeps that are over because they were so in the run that this is a rerun of. */
+  const slept = new Set<string>();
+  /** Signals that were read, and those of them that the run is told later. */
   let heard = 0;
+  const held: Signal[] = [];
+  let last: Signal | undefined;
   let reading = false;
+  let forgotten = false;
 
   const put = (told: WorkflowEvent, times?: { startedAt: number; endedAt: number }): void => {
     // Clocks of two orchestrators differ; a run's time goes forward.
     lastAt = Math.max(lastAt, told.at);
     const event = { ...told, at: lastAt };
     inbox.push(times === undefined ? { event } : { event, times });
+    if (event.type === 'end') ended.add(event.key);
     wake();
   };
   const stop = (error: CortexError): void => put({ type: 'stop', at: clock.now(), error });
+  const steps = createSteps(
+    {
+      ...{ parent, limits, signal, open, kept, put },
+      run: () => ({ begunAt, failing: run.failing }),
+      wake: () => wake(),
+    },
+    deps,
+  );
 
   /** Writes down what the events in the inbox come to, then does it. */
   const turn = async (): Promise<void> => {
@@ -107,6 +146,7 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       );
       for (const command of next.commands) {
         commands.push(command);
+        if (command.type === 'start') ended.delete(command.key);
         const line = lineOfCommand(command);
         if (line !== undefined) lines.push(line);
       }
@@ -116,31 +156,22 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
   };
 
   const write = async (lines: readonly Line[]): Promise<void> => {
-    const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)) };
+    const gotOn = lines.some(({ t }) => t === 'end' || t === 'signal');
+    const item = { ...key, ...parent.hold, from: length, lines: lines.map((line) => JSON.stringify(line)), gotOn };
     const answer = await persist(() => journal.append(item), patience);
     if (answer === 'full') throw new CortexError('resource_exhausted', 'the run has more steps than a run may have');
+    if (answer === 'moved') throw new Forgotten();
     if (answer !== 'ok') throw new LostHold(parent.id);
     length += lines.length;
   };
 
   const perform = async (commands: readonly Command[]): Promise<void> => {
-    const dropped = new Set(commands.flatMap((c) => (c.type === 'drop' ? [`${c.key}.${c.attempt}`] : [])));
-    const starts: Start[] = [];
-    const drops: string[] = [];
+    const ofType = <T extends Command['type']>(type: T) =>
+      commands.filter((command): command is Extract<Command, { type: T }> => command.type === type);
+    const [drops, halts] = [ofType('drop'), ofType('halt')];
+    const over = new Set([...drops, ...halts].map((one) => childName(one.key, one.attempt)));
     for (const command of commands) {
       switch (command.type) {
-        case 'start':
-          if (!dropped.has(`${command.key}.${command.attempt}`)) starts.push(command);
-          break;
-        case 'drop': {
-          const id = childId(parent.id, command.key, command.attempt);
-          const unwatch = open.get(id);
-          if (unwatch === undefined) break;
-          unwatch();
-          open.delete(id);
-          drops.push(id);
-          break;
-        }
         case 'sleep':
           setTimer(command.key, command.until);
           break;
@@ -153,91 +184,76 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
         case 'undo':
           options.log.info('the run is undone', { code: command.code, why: command.message });
           break;
-        case 'wait':
-        case 'leave':
+        default:
       }
     }
-    if (drops.length > 0) await children.cancel(parent, drops, 'dropped');
-    if (starts.length > 0) await begin(starts);
+    if (drops.length > 0) await steps.drop(drops);
+    for (const one of halts) steps.halt(one, lastAt);
+    const starts = ofType('start').filter((one) => !over.has(childName(one.key, one.attempt)));
+    if (starts.length > 0) await steps.begin(starts);
   };
 
   const setTimer = (name: string, until: number): void => {
-    const over = slept.has(name);
-    const ms = over ? 0 : Math.max(0, until - clock.now());
     timers.get(name)?.();
+    if (slept.has(name)) {
+      // At once, and not by way of a timer: what comes next in order may come right after it.
+      timers.delete(name);
+      return put({ type: 'due', at: clock.now(), key: name });
+    }
     timers.set(
       name,
-      clock.after(ms, () => {
+      clock.after(Math.max(0, until - clock.now()), () => {
         timers.delete(name);
-        put({ type: 'due', at: Math.max(clock.now(), over ? 0 : until), key: name });
+        put({ type: 'due', at: Math.max(clock.now(), until), key: name });
       }),
     );
   };
 
-  /** Begins children, finds them, or takes what a rerun keeps. */
-  const begin = async (starts: readonly Start[]): Promise<void> => {
-    const anew: Start[] = [];
-    for (const start of starts) {
-      const id = keptFor(start);
-      if (id === undefined) anew.push(start);
-      else watch(start, id, true);
+  /** What a rerun brings with it and is next. False when there is nothing, or it comes later. */
+  const release = (): boolean => {
+    const next = owed.next(open.size === 0);
+    if (next === undefined) return false;
+    if (next.k === undefined) {
+      const one = held.shift();
+      if (one === undefined) return false; // not read yet
+      put(signalEvent(one, heard - held.length - 1, clock.now()));
+    } else {
+      slept.add(next.k);
+      if (timers.has(next.k)) setTimer(next.k, 0);
     }
-    const wanted = anew.map((start) => ({ ...start, deadlineMs: deadlineOf(start) }));
-    const made = await children.start(parent, wanted, signal);
-    for (const [i, start] of anew.entries()) {
-      const child = made[i];
-      if (child?.ok === true) watch(start, child.value.id, child.value.found);
-      else refuse(start, toCortexError(child?.error));
-    }
+    owed.take();
+    if (owed.signals <= heard - held.length) tellHeld();
+    return true;
   };
 
-  /** There is no such child: its step hears of it as of one that failed, and does what its policy says. */
-  const refuse = ({ key: k, attempt }: Start, { code, message }: CortexError): void => {
-    const end = { jobId: '', state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null } as const;
-    put({ type: 'end', at: clock.now(), key: k, attempt, end: { ...end, errorCode: code, errorMessage: message } });
+  const tellHeld = (): void => {
+    const first = heard - held.length;
+    for (const [i, one] of held.splice(0).entries()) put(signalEvent(one, first + i, clock.now()));
   };
 
-  const keptFor = ({ key: k, attempt, topic, payload }: Start): string | undefined => {
-    const one = attempt === 1 ? kept.get(k) : undefined;
-    return one?.topic === topic && one.d === inputDigest(payload) ? one.id : undefined;
-  };
-
-  /** What is left of the run's time bounds its steps; what is undone after it has the time of a step. */
-  const deadlineOf = ({ timeoutMs = limits.childTimeoutMs }: ChildSpec): number => {
-    if (run.undoing) return Math.ceil(Math.min(timeoutMs, limits.childTimeoutMs));
-    return Math.ceil(Math.max(1, Math.min(timeoutMs, begunAt + limits.totalTimeoutMs - clock.now())));
-  };
-
-  const watch = ({ key: k, attempt }: Start, id: string, found: boolean): void => {
-    const child = { job: parent.id, key: k, child: id };
-    events.emit({ type: found ? 'step_found' : 'step_begun', ...child });
-    const name = childId(parent.id, k, attempt);
-    const unwatch = ends.watch(
-      { id, tenant: parent.tenant },
-      (seen) => {
-        open.delete(name);
-        const end: ChildEnd =
-          seen === undefined
-            ? { jobId: id, state: 'FAILED', resultPtr: '', safetyReason: '', final: true, result: null, ...gone(id) }
-            : endOfChild(seen);
-        events.emit({ type: 'step_ended', ...child, state: end.state });
-        put({ type: 'end', at: clock.now(), key: k, attempt, end }, seen?.job);
-      },
-      found,
-    );
-    open.set(name, unwatch);
+  const forget = (): void => {
+    forgotten = true;
+    wake();
   };
 
   const hear = (): void => {
     if (reading) return;
     reading = true;
-    persist(() => journal.signals({ ...key, from: heard }), patience)
-      .then((came) => {
-        for (const one of came) {
-          put(signalEvent(one, heard, clock.now()));
-          heard++;
-          if (one.name === stopSignal) stop(new CortexError('canceled', 'the run was told to stop'));
+    const known = last;
+    // With the last one that is known: another in its place means that the store has forgotten it.
+    persist(() => journal.signals({ ...key, from: known === undefined ? heard : heard - 1 }), patience)
+      .then((read) => {
+        const came = known === undefined ? read : read.slice(1);
+        if (known !== undefined && !sameSignal(read[0], known)) return forget();
+        last = came.at(-1) ?? last;
+        heard += came.length;
+        held.push(...came);
+        // Those of a rerun come first, each in its time: release.
+        if (owed.signals <= heard - held.length) tellHeld();
+        if (came.some(({ name }) => name === stopSignal)) {
+          stop(new CortexError('canceled', 'the run was told to stop'));
         }
+        wake();
       })
       .catch((error: unknown) => options.log.debug('signals could not be read', { error }))
       .finally(() => {
@@ -245,11 +261,11 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       });
   };
 
-  const go = async (): Promise<unknown> => {
+  /** Reads the journal: the run is as it was when its last line was written. What it remembers is held until then and no longer. */
+  const recall = async (): Promise<{ readonly begun: boolean; readonly dropped: readonly string[] }> => {
     const memory = await readMemory(key, deps, signal);
     length = memory.length;
-    kept = new Map(memory.kept.map((one) => [one.k, one]));
-    slept = new Set(memory.slept);
+    for (const one of memory.seed.kept) kept.set(one.k, one);
     const definition = versionFor(options.versions, memory.begin);
     const input = unwrap(parsePayload(definition.input, spreadContext(options.payload)));
     const facts = { runId: parent.id, workflowId: workflowIdOf(parent), input };
@@ -258,17 +274,36 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
     begunAt = memory.begin?.at ?? clock.now();
     options.onBegun(begunAt);
     if (memory.begin === undefined) put({ type: 'begin', at: begunAt, ...facts });
-    else {
-      const replayed = replay(run, memory.remember(facts));
-      if (!replayed.ok) throw replayed.error;
-      run = replayed.value;
-      heard = run.signals;
-      lastAt = memory.lastAt;
-      for (const [name, until] of sleepsOf(run)) setTimer(name, until);
-      // What was dropped may have been written down and not done.
-      await children.cancel(parent, memory.dropped, 'dropped');
-      await begin(openOf(run));
+    for await (const one of memory.remember(facts)) {
+      run = unwrap(retell(run, one));
+      if (one.event.type === 'end') ended.add(one.event.key);
+      for (const line of one.wanted) if (line.t === 'start') ended.delete(line.k);
     }
+    heard = run.signals;
+    owed = createOwed(memory.seed, ended, heard);
+    lastAt = Math.max(lastAt, memory.lastAt);
+    return { begun: memory.begin !== undefined, dropped: memory.dropped };
+  };
+
+  const resume = async (dropped: readonly string[]): Promise<void> => {
+    for (const [name, until] of sleepsOf(run)) setTimer(name, until);
+    // What was dropped, or told to stop, may have been written down and not done.
+    await children.cancel(parent, dropped, 'dropped');
+    const halted = haltedOf(run);
+    const running: Start[] = [];
+    for (const start of openOf(run)) {
+      const since = halted.get(childName(start.key, start.attempt));
+      if (since === undefined) running.push(start);
+      else steps.halt(start, since);
+    }
+    await steps.begin(running);
+  };
+
+  const live = async (): Promise<unknown> => {
+    // A new run has nothing to remember; of those that have, few at once: a process that takes up hundreds must not run out of memory.
+    const leave = options.again ? await deps.places.enter(signal) : undefined;
+    const { begun, dropped } = await recall().finally(leave);
+    if (begun) await resume(dropped);
     const lateIn = Math.max(0, begunAt + limits.totalTimeoutMs - clock.now());
     const late = new CortexError(
       'deadline_exceeded',
@@ -278,13 +313,15 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       '',
       clock.after(lateIn, () => stop(late)),
     );
-    const unwatch = bell.watch(key, () => heard, hear);
+    const unwatch = bell.watch(key, () => heard, { more: hear, fewer: forget });
     timers.set(' ', unwatch);
     hear();
     while (run.outcome === undefined) {
       signal.throwIfAborted();
-      if (inbox.length === 0) await next();
-      else await turn();
+      if (forgotten) throw new Forgotten();
+      if (inbox.length > 0) await turn();
+      else if (steps.lacking) await steps.again();
+      else if (!release()) await next();
     }
     if (run.outcome.ok) return run.outcome.value;
     throw toCortexError(run.outcome.error);
@@ -301,15 +338,12 @@ export function takeUp(options: RunOptions, deps: RunDeps): RunHandle {
       if (signal.aborted || inbox.length > 0) wake();
     });
 
-  const result = go().finally(() => {
+  try {
+    return await live();
+  } finally {
     for (const cancel of timers.values()) cancel();
-    for (const unwatch of open.values()) unwatch();
-  });
-  return { result, open };
-}
-
-function gone(id: string): Pick<ChildEnd, 'errorCode' | 'errorMessage'> {
-  return { errorCode: 'not_found', errorMessage: `job ${id} is not there any more` };
+    steps.close();
+  }
 }
 
 /** A run that has begun stays with its version. Throws `failed_precondition` when that is not here. */
@@ -325,4 +359,8 @@ function versionFor(
   const here = versions.map(({ version }) => version).join(', ');
   const problem = `the run began with version ${begin.v} of ${begin.name}, which is not here (${here})`;
   throw new CortexError('failed_precondition', problem);
+}
+
+function sameSignal(one: Signal | undefined, other: Signal): boolean {
+  return one?.at === other.at && one.name === other.name && one.value === other.value;
 }

@@ -6,10 +6,17 @@ import type { Log } from '#core/log.ts';
 import type { Clock } from '#core/system.ts';
 import type { Journal } from '#core/workflow/journal.ts';
 
+export interface SignalListener {
+  /** There may be more. */
+  more(): void;
+  /** There are fewer: the store was restarted and forgot its last second. */
+  fewer(): void;
+}
+
 export interface SignalBell {
   start(): Promise<void>;
-  /** Calls `onSignal` when the run may have more signals than `known()` says. The answer ends that. */
-  watch(run: JobKey, known: () => number, onSignal: () => void): () => void;
+  /** Looks how many signals the run has, beside what `known()` says. The answer ends that. */
+  watch(run: JobKey, known: () => number, listener: SignalListener): () => void;
   stop(): Promise<void>;
 }
 
@@ -28,7 +35,7 @@ const signalsOfAllTenants = 'cortex.wf.>';
 export function createSignalBell({ bus, journal, clock, log, lookMs = 2000 }: SignalBellOptions): SignalBell {
   const watched = new Map<
     string,
-    { readonly run: JobKey; readonly known: () => number; readonly onSignal: () => void }
+    { readonly run: JobKey; readonly known: () => number; readonly listener: SignalListener }
   >();
   let subscription: Subscription | undefined;
   let cancelSweep: (() => void) | undefined;
@@ -37,9 +44,14 @@ export function createSignalBell({ bus, journal, clock, log, lookMs = 2000 }: Si
     cancelSweep = clock.after(lookMs, () => {
       const all = Array.from(watched.values());
       if (all.length === 0) return sweep();
+      const before = all.map(({ known }) => known());
       journal.counts(all.map(({ run }) => run)).then(
         (counts) => {
-          for (const [i, one] of all.entries()) if ((counts[i] ?? 0) > one.known()) one.onSignal();
+          for (const [i, { known, listener }] of all.entries()) {
+            const count = counts[i] ?? 0;
+            if (count > known()) listener.more();
+            else if (count < (before[i] ?? 0)) listener.fewer();
+          }
           sweep();
         },
         (error: unknown) => {
@@ -54,12 +66,12 @@ export function createSignalBell({ bus, journal, clock, log, lookMs = 2000 }: Si
     async start() {
       subscription = await bus.subscribe(signalsOfAllTenants, ({ data }) => {
         // The run's id and nothing else.
-        watched.get(new TextDecoder().decode(data))?.onSignal();
+        watched.get(new TextDecoder().decode(data))?.listener.more();
       });
       sweep();
     },
-    watch(run, known, onSignal) {
-      const one = { run, known, onSignal };
+    watch(run, known, listener) {
+      const one = { run, known, listener };
       watched.set(run.id, one);
       return () => {
         if (watched.get(run.id) === one) watched.delete(run.id);

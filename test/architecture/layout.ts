@@ -16,7 +16,7 @@ export const isPure = matcher(
   'core/routing/{pools,registry,strategy,worker-entry}.ts',
   'core/planning/**',
   'core/scheduling/**',
-  'core/workflow/{advance,context,definition,effects,lines,machine,rerun,run,timeline,undo}.ts',
+  'core/workflow/{advance,context,definition,effects,lines,machine,mailbox,rerun,run,timeline,undo}.ts',
   'core/context/{account,choose,count-cache,cut,encoding,encoding-of,fill,piece,tokens,turns,user-message,window}.ts',
   'core/context/memory/{entry,facts,recall,recalled-pieces,speech,term-index}.ts',
   'core/context/repo/!(tree-outline|embeddings|*.node).ts',

@@ -15,22 +15,28 @@ for (const n of [1, 4]) {
   testJournal('REST', rest.make, () => createRedisJournal({ redis: rest.redis(), keys: createKeys(n) }), n);
 }
 
-test('its keys are there as long as the record may be, and a seed that nobody begins a day', async () => {
+test('its keys are there as long as the record may be, and a seed without a job some minutes', async () => {
   const rig = await createRig(tcp.make, 1);
-  const journal = createRedisJournal({ redis: tcp.redis(), metaTtlMs: 3_600_000 });
+  const journal = createRedisJournal({ redis: tcp.redis() });
   const redis = await connect(tcp.server());
   const end = async (key: string): Promise<number> => Number(await ask(redis, 'PEXPIRETIME', key));
   await journal.seed({ id: 'seeded', tenant: 't1', lines: ['1'], signals: [{ name: 'a', value: '1', at: 1 }] });
-  const day = Date.now() + 25 * 3_600_000;
-  for (const key of ['wf:seeded', 'wf:seeded:in']) expect(Math.abs((await end(key)) - day)).toBeLessThan(60_000);
+  const soon = Date.now() + 600_000;
+  for (const key of ['wf:seeded', 'wf:seeded:in']) expect(Math.abs((await end(key)) - soon)).toBeLessThan(60_000);
   const job = await rig.running({ id: 'seeded', tenant: 't1', topic: 'job.workflow.x' });
-  const due = rig.now() + 24 * 3_600_000 + 3_600_000;
+  // The record's deadline, and a week more.
+  const due = rig.now() + 8 * 24 * 3_600_000;
+  for (const key of ['wf:seeded', 'wf:seeded:in']) expect(await end(key)).toBe(due);
   const { fence = '', attempt = '' } = job.handOut ?? {};
   await journal.append({ id: 'seeded', tenant: 't1', fence, attempt, from: 1, lines: ['2'] });
   // What the seed brought lives as long, without a signal that comes later.
   for (const key of ['wf:seeded', 'wf:seeded:in']) expect(await end(key)).toBe(due);
   await journal.send({ id: 'seeded', tenant: 't1', name: 'a', value: '1', key: 'k' });
   for (const key of ['wf:seeded', 'wf:seeded:in', 'wf:seeded:in:keys']) expect(await end(key)).toBe(due);
+  const other = await rig.running({ id: 'plain', tenant: 't1', topic: 'job.workflow.x' });
+  const hold = { fence: other.handOut?.fence ?? '', attempt: other.handOut?.attempt ?? '' };
+  await journal.append({ id: 'plain', tenant: 't1', ...hold, from: 0, lines: ['1'] });
+  expect(await end('wf:plain')).toBe(due);
 });
 
 test('each call of a run names keys of one partition, under one tag', async () => {

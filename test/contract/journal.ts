@@ -65,6 +65,35 @@ export function testJournal(name: string, make: MakeStore, makeJournal: MakeJour
       expect(await journal.lines(keyOf(job))).toEqual(lines);
     });
 
+    test('deaths count until the run gets on, and very many count whatever it does', async () => {
+      const lose = async (job: Subject): Promise<string> =>
+        rig.one(await rig.raw.requeue([rig.requeueOf(job, 'RUNNING', 'lost')])).outcome;
+      const retake = async (job: Subject): Promise<void> => {
+        await rig.claim(job);
+        await rig.accept(job);
+      };
+      // Lines alone are no sign: something that is over anyway may be written down before what kills.
+      const deadly = await running();
+      for (let i = 0; i < 3; i++) {
+        expect(await append(deadly, i, [String(i)])).toBe('ok');
+        expect(await lose(deadly)).toBe('queued');
+        await retake(deadly);
+      }
+      expect(await append(deadly, 3, ['3'])).toBe('ok');
+      expect(await lose(deadly)).toBe('failed');
+      expect(await rig.view(deadly)).toMatchObject({ state: 'FAILED', errorCode: 'worker_lost', losses: 4 });
+
+      const gotOn = await running();
+      for (let i = 0; i < 20; i++) {
+        expect(await append(gotOn, i, [String(i)], { gotOn: true })).toBe('ok');
+        expect(await lose(gotOn)).toBe('queued');
+        await retake(gotOn);
+      }
+      expect(await append(gotOn, 20, ['20'], { gotOn: true })).toBe('ok');
+      expect(await lose(gotOn)).toBe('failed');
+      expect(await rig.view(gotOn)).toMatchObject({ state: 'FAILED', errorCode: 'worker_lost', losses: 21 });
+    });
+
     test('shows nothing to another tenant', async () => {
       const job = await running();
       await append(job, 0, ['1']);
@@ -129,6 +158,30 @@ export function testJournal(name: string, make: MakeStore, makeJournal: MakeJour
       expect(await journal.lines(keyOf(job))).toEqual(['{"t":"seed"}']);
       expect(await append(job, 1, ['1'])).toBe('ok');
       expect(await journal.signals({ ...keyOf(job), from: 0 })).toEqual(signals);
+    });
+
+    test('says which results are there', async () => {
+      const job = await running();
+      expect(rig.one(await rig.store.commit([rig.commitOf(job, 'SUCCEEDED', { result: '1' })]))).toMatchObject({
+        outcome: 'committed',
+      });
+      const { resultPtr } = await rig.view(job);
+      expect(await journal.there(job.tenant, [resultPtr, 'redis://res:nobody', ''])).toEqual([true, false, false]);
+      expect(await journal.there(job.tenant, [])).toEqual([]);
+    });
+
+    test('a seed is there for minutes, longer once there is a job, and not at all when it is taken back', async () => {
+      const signals = [{ name: 'go', value: '1', at: 5 }];
+      const seed = (id: string) => journal.seed({ id, tenant: 't1', lines: ['{"t":"seed"}'], signals });
+      await seed('made');
+      const made = await rig.in('PENDING', { id: 'made', tenant: 't1', ...workflow });
+      await journal.unseed(keyOf(made));
+      rig.advance(3_600_000);
+      expect(await journal.lines(keyOf(made))).toEqual(['{"t":"seed"}']);
+      expect(await journal.signals({ ...keyOf(made), from: 0 })).toEqual(signals);
+      await seed('back');
+      await journal.unseed({ id: 'back', tenant: 't1' });
+      await seed('back'); // there is nothing in its way
     });
   });
 }

@@ -50,7 +50,7 @@ beforeAll(async () => {
   const onEvents = postEvents((message) => bus.post(message));
   const random = (): string => randomUUID().replaceAll('-', '');
   const parts: Pick<GatewayUnderTest, 'redis' | 'store' | 'journal'> = {
-    redis: { get: (key) => redis.get(key), set: (key, value) => redis.set(key, value).then(() => undefined) },
+    redis,
     journal: createRedisJournal({ redis }),
     store: createRedisStore({ redis, keys: createKeys(1), random, onEvents }),
   };

@@ -67,6 +67,7 @@ test('rerun begins again from a step and says what is kept', async () => {
     stderr: expect.stringMatching(/the run has not ended/),
   });
   await finish(stage, job, { status: 'FAILED', message: 'report failed' });
+  await stage.redis.set('res:x', '{}');
   const { code, stdout, stderr } = await cortex(['rerun', id, '--from', 'report']);
   expect(code).toBe(0);
   const [, next] = /^job {3}(\S+)\nkept {2}scan\n$/.exec(stdout) ?? [];

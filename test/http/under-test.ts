@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { ApiKey } from '#core/http/api-keys.ts';
 import type { JobStore } from '#core/jobs/store.ts';
+import type { Redis } from '#core/redis/redis.ts';
 import type { Journal } from '#core/workflow/journal.ts';
 import type { Opened } from './sockets.ts';
 
@@ -31,10 +32,7 @@ export interface GatewayUnderTest {
   readonly store: JobStore;
   /** What runs of workflows remember there. */
   readonly journal: Journal;
-  readonly redis: {
-    get(key: string): Promise<string | null>;
-    set(key: string, value: string): Promise<void>;
-  };
+  readonly redis: Pick<Redis, 'get' | 'set' | 'run'>;
   /** What came by on a subject since the gateway started, oldest first. */
   heard(subject: string): readonly Heard[];
   /** Keeps news from the store's steps away from the bus, or lets them through again. */

@@ -1,4 +1,5 @@
 // create: accepts a job. Its record is the acceptance; an id that is known, or any of whose keys exists, is refused or recognised.
+import { workflowPrefix } from '#core/workflow/run.ts';
 import { jobScript } from './prelude.ts';
 
 /** Arguments per job; mode: 1 the payload comes along, 3 it was staged (stage.ts), 2 it must be there, 0 there is none; bound: `<fence> <attempt>` of its parent, or empty. */
@@ -70,6 +71,11 @@ local out=all(7,${createStride},{'conflict','','',''},function(id,tenant,topic,t
   end
   due(id,now+1000) -- before there is a record: should one of the lists fail, somebody looks at the job all the same
   call('HSET',rk,unpack(h))
+  if string.sub(topic,1,${workflowPrefix.length})=='${workflowPrefix}' then
+    -- What a rerun begins with is there already, for minutes: from here on as long as its record may be.
+    local till=f0(deadline+META)
+    for _,key in ipairs({P..'wf:'..id,P..'wf:'..id..':in'}) do call('PEXPIREAT',key,till) end
+  end
   local jobs,tk=P..'jobs:'..tenant,P..'trace:'..trace
   -- The plain key is whose jobs came first; another tenant's jobs under the same trace are kept apart, so that none hides the other's.
   local other=trace~='' and call('SRANDMEMBER',tk)

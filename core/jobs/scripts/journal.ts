@@ -4,7 +4,7 @@ import { jobScript } from './prelude.ts';
 import { maxLines, maxSignals, seedMs } from '#core/workflow/journal.ts';
 import { stopSignal, workflowPrefix } from '#core/workflow/run.ts';
 
-// ARGV[5]: id, [6] fence, [7] attempt, [8] lines before, [9...] lines.
+// ARGV[5]: id, [6] fence, [7] attempt, [8] lines before, [9] 1 when it got on, [10...] lines.
 export const append = jobScript(
   'wfAppend',
   /* lua */ `
@@ -12,23 +12,23 @@ local id,from=ARGV[5],num(ARGV[8])
 local k=P..'wf:'..id
 local m=record(id,'attempt','deadline','losses','lb')
 if not m[1] or not held(m[1]) or m[3]~=ARGV[6] or m[4]~=ARGV[7] then return reply('stale') end
-local len,n=call('LLEN',k),#ARGV-8
+local len,n=call('LLEN',k),#ARGV-9
 if len==from+n then
   -- The same call again: its answer was lost.
   local there=call('LRANGE',k,from,-1)
-  for i=1,n do if there[i]~=ARGV[8+i] then return reply('moved') end end
+  for i=1,n do if there[i]~=ARGV[9+i] then return reply('moved') end end
   return reply('ok')
 end
 if len~=from then return reply('moved') end
 if len+n>${maxLines} then return reply('full') end
-for i=9,#ARGV,1000 do call('RPUSH',k,unpack(ARGV,i,math.min(i+999,#ARGV))) end
+for i=10,#ARGV,1000 do call('RPUSH',k,unpack(ARGV,i,math.min(i+999,#ARGV))) end
 -- It is there as long as the record may be, and what a seed brought with it.
 local till=num(m[5])+META
 if call('PTTL',k)<till-now-1000 then
   call('PEXPIREAT',k,f0(till))
   call('PEXPIREAT',k..':in',f0(till))
 end
-if (m[6] or '0')~=(m[7] or '0') then call('HSET',P..'job:meta:'..id,'lb',m[6]) end
+if ARGV[9]=='1' and (m[6] or '0')~=(m[7] or '0') then call('HSET',P..'job:meta:'..id,'lb',m[6]) end
 return reply('ok')`,
 );
 
@@ -90,4 +90,23 @@ for i=8,#ARGV do call('RPUSH',i<8+n and k or k..':in',ARGV[i]) end
 call('PEXPIRE',k,${seedMs})
 call('PEXPIRE',k..':in',${seedMs})
 return reply('ok')`,
+);
+
+// ARGV[5]: id. What a job has that was made after all is left alone.
+export const unseed = jobScript(
+  'wfUnseed',
+  /* lua */ `
+local k=P..'wf:'..ARGV[5]
+if call('EXISTS',P..'job:meta:'..ARGV[5])==0 then call('UNLINK',k,k..':in') end
+return reply('ok')`,
+);
+
+// Per result: its pointer.
+export const there = jobScript(
+  'wfThere',
+  /* lua */ `
+return each(5,1,0,function(pointer)
+  local key=string.match(pointer,'^redis://(.+)$')
+  return key and call('EXISTS',P..key) or 0
+end)`,
 );

@@ -1,5 +1,5 @@
 // What happens to a job from outside its attempt: end (cancel, time-out, failure to place), requeue, due, announced.
-import { jobScript, maxLosses, mostBytes, slotsMs } from './prelude.ts';
+import { jobScript, maxLosses, mostBytes, mostLosses, slotsMs } from './prelude.ts';
 
 export const endStride = 8;
 
@@ -50,8 +50,8 @@ return each(5,${requeueStride},{'missing',false},function(id,seen,fence,why,dela
   local losses,open=num(m[11] or '0'),num(m[12] or '0')
   need(pool and lane and prio)
   call('ZREM',P..'slots:'..m[4],id)
-  -- Those before the run of a workflow got on do not count.
-  if why=='lost' and losses-num(m[13] or '0')>=${maxLosses} then
+  -- Those before the run of a workflow got on do not count, until there are very many.
+  if why=='lost' and (losses-num(m[13] or '0')>=${maxLosses} or losses>=${mostLosses}) then
     local n=f0(losses+1)
     return {'failed',finish(id,tenant,'FAILED',fence,{'losses',n,'error_code','worker_lost','error','the lease ran out '..n..' times','attempt',''})}
   end

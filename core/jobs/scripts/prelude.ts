@@ -18,6 +18,9 @@ export const announceMs = 2000;
 /** Losses that a job survives; the next one ends it. */
 export const maxLosses = 3;
 
+/** Losses that the run of a workflow survives, however it got on between them: the plane cannot tell whether it is what kills its workers. */
+export const mostLosses = 20;
+
 /** Entries that a tenant's event stream keeps, about. */
 export const streamLength = 10_000;
 

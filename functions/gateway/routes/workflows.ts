@@ -7,7 +7,7 @@ import { isEnd } from '#core/jobs/state.ts';
 import { isSubjectToken, tenantSignals } from '#core/protocol/subjects.ts';
 import { unwrap } from '#core/result.ts';
 import { maxSignalBytes } from '#core/workflow/journal.ts';
-import { parseLine, type Seed } from '#core/workflow/lines.ts';
+import { type Line, parseLine, type Seed } from '#core/workflow/lines.ts';
 import { rerunFrom } from '#core/workflow/rerun.ts';
 import { isSignalName, workflowPrefix } from '#core/workflow/run.ts';
 import { timelineOf } from '#core/workflow/timeline.ts';
@@ -32,10 +32,10 @@ export interface WorkflowRouteDeps extends Pick<GatewayDeps, 'store' | 'journal'
 /** Steps that one line of a seed names: a line has to fit into a request. */
 const keptInLine = 500;
 
-function seedLines({ kept, slept, ...about }: Seed): readonly string[] {
-  const lines = [JSON.stringify({ ...about, kept: kept.slice(0, keptInLine), slept: slept.slice(0, keptInLine) })];
-  for (let i = keptInLine; i < Math.max(kept.length, slept.length); i += keptInLine) {
-    const part = { kept: kept.slice(i, i + keptInLine), slept: slept.slice(i, i + keptInLine) };
+function seedLines({ kept, owed, ...about }: Seed): readonly string[] {
+  const lines = [JSON.stringify({ ...about, kept: kept.slice(0, keptInLine), owed: owed.slice(0, keptInLine) })];
+  for (let i = keptInLine; i < Math.max(kept.length, owed.length); i += keptInLine) {
+    const part = { kept: kept.slice(i, i + keptInLine), owed: owed.slice(i, i + keptInLine) };
     lines.push(JSON.stringify({ ...about, ...part }));
   }
   return lines;
@@ -110,6 +110,16 @@ export function workflowRoutes(deps: WorkflowRouteDeps): readonly Route[] {
     }
   };
 
+  /** The steps whose results are there still: one whose result has run out is done again, like one that was not kept. */
+  const stillThere = async (tenant: string, kept: Seed['kept'], lines: readonly Line[]): Promise<readonly string[]> => {
+    const pointers = new Map(lines.flatMap((one) => (one.t === 'end' && one.p !== undefined ? [[one.id, one.p]] : [])));
+    const there = await journal.there(
+      tenant,
+      kept.map(({ id }) => pointers.get(id) ?? ''),
+    );
+    return kept.flatMap(({ k }, i) => (there[i] === true ? [k] : []));
+  };
+
   const rerun = async (c: AppContext): Promise<Response> => {
     readQuery(c, noQuery);
     const identity = c.get('identity');
@@ -124,6 +134,7 @@ export function workflowRoutes(deps: WorkflowRouteDeps): readonly Route[] {
     const payload = await redis.get(`${keys.prefix(keys.ofTenant(tenant))}ctx:${job.id}`);
     if (payload === null)
       throw new HttpError(409, 'failed_precondition', 'the payload of the run is not kept any more');
+    const kept = await stillThere(tenant, seed.kept, lines);
     const sent = signals.length === 0 ? [] : await journal.signals({ id: job.id, tenant, from: 0 });
     const { jobId, traceId, replayed } = await submitJob({
       ...{ tenant, principal, sender: 'api-gateway-http' },
@@ -132,12 +143,16 @@ export function workflowRoutes(deps: WorkflowRouteDeps): readonly Route[] {
       build: () => ({ request: requestOfRun(job, lines), payload: JSON.parse(payload) as unknown }),
       // Its memory is there before it is.
       onId: (id) => {
-        const kept = signals.flatMap((i) => sent[i] ?? []);
-        return journal.seed({ id, tenant, lines: seedLines(seed), signals: kept });
+        const early = signals.flatMap((i) => sent[i] ?? []);
+        return journal.seed({ id, tenant, lines: seedLines(seed), signals: early });
       },
+      onNone: (id) =>
+        journal.unseed({ id, tenant }).catch((error: unknown) => {
+          log.debug('a seed that is of no use stays for some minutes', { job_id: id, tenant, error });
+        }),
     });
     const headers = { location: `/api/v1/workflows/${jobId}`, ...(replayed && { [replayedHeader]: 'true' }) };
-    return answer(c, { job_id: jobId, trace_id: traceId, kept: seed.kept.map(({ k }) => k) }, 202, headers);
+    return answer(c, { job_id: jobId, trace_id: traceId, kept }, 202, headers);
   };
 
   const path = '/api/v1/workflows/{id}';

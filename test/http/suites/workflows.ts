@@ -1,6 +1,7 @@
 // Runs of workflows over HTTP: the timeline, signals, and a rerun. The run itself is played straight into store and journal.
 import { describe, expect, test } from 'vitest';
 import type { HandOut } from '#core/jobs/store.ts';
+import { list, script, text } from '#core/redis/redis.ts';
 import { parseLine } from '#core/workflow/lines.ts';
 import { until } from '../../helpers/until.ts';
 import { finish, json, start, storedPacket, storedPayload, submitted } from '../drive.ts';
@@ -30,6 +31,12 @@ const begin = {
   req: { topic, env: { a: 'b' }, priority: 'JOB_PRIORITY_BATCH' },
 };
 const at = 1_800_000_001_000;
+
+/** The keys of all memories of runs. */
+async function memories({ redis }: GatewayUnderTest): Promise<readonly string[]> {
+  const found = await redis.run(script('wfKeys', "return redis.call('KEYS','wf:*')"), [], []);
+  return list(found).map(text).toSorted();
+}
 
 export function testWorkflows(make: MakeGateway): void {
   describe('workflows', () => {
@@ -152,20 +159,32 @@ export function testWorkflows(make: MakeGateway): void {
       const { job_id, kept } = await json(response);
       const next = String(job_id);
       expect(response.headers.get('location')).toBe(`/api/v1/workflows/${next}`);
-      expect(kept).toEqual(['a']);
+      // Its result is there no more: it will be done again.
+      expect(kept).toEqual([]);
       expect(await storedPayload(gateway(), next)).toEqual(await storedPayload(gateway(), id));
       const { request } = await storedPacket(gateway(), next);
       expect(request).toMatchObject({ topic, env: { a: 'b' }, priority: 2, jobId: next, parentJobId: '' });
       const lines = (await gateway().journal.lines({ id: next, tenant: 'default' })) ?? [];
       expect(lines.map(parseLine)).toEqual([
-        { t: 'seed', of: id, from: 'b', kept: [{ k: 'a', id: `${id}.a.1`, topic: 'job.a', d: 'da' }], slept: [] },
+        {
+          t: 'seed',
+          of: id,
+          from: 'b',
+          kept: [{ k: 'a', id: `${id}.a.1`, topic: 'job.a', d: 'da' }],
+          owed: [{ n: 0 }],
+        },
       ]);
       expect(await gateway().journal.signals({ id: next, tenant: 'default', from: 0 })).toMatchObject([
         { name: 'go', value: '"early"' },
       ]);
       expect(await show(next)).toMatchObject({ state: 'PENDING', rerun_of: { id, from: 'b' } });
+      const before = await memories(gateway());
       const same = await json(await post(`${id}/rerun`, '{"from":"b"}', { 'Idempotency-Key': 'again' }));
       expect(same['job_id']).toBe(next);
+      await expectProblem(await post(`${id}/rerun`, '{"from":"a"}', { 'Idempotency-Key': 'again' }), 422);
+      // Neither left a memory behind that no run will have.
+      expect(await memories(gateway())).toEqual(before);
+      await gateway().redis.set(`res:${id}.a.1`, '1');
       // Without a step: from the one that did not succeed.
       expect(await json(await post(`${id}/rerun`, '{}'))).toMatchObject({ kept: ['a'] });
     });

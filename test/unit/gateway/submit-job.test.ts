@@ -58,6 +58,20 @@ test('who wants to know the id learns it before there is a record', async () => 
   expect(told).toEqual([[jobId, 0]]);
 });
 
+test('who prepared something for the id learns when there is no job of it', async () => {
+  const none: string[] = [];
+  const onNone = async (id: string): Promise<void> => Promise.resolve(void none.push(id));
+  await scene(created).submit({ ...job, onNone });
+  expect(none).toEqual([]);
+  const tried: string[] = [];
+  const onId = (id: string): void => void tried.push(id);
+  const existing = (): Created => ({ outcome: 'existing', id: 'first', traceId: 't', state: 'RUNNING' });
+  expect(await scene(existing).submit({ ...job, onId, onNone })).toMatchObject({ jobId: 'first', replayed: true });
+  const other = (): Created => ({ outcome: 'idempotency_conflict', id: 'first' });
+  await expect(scene(other).submit({ ...job, onId, onNone })).rejects.toMatchObject({ status: 422 });
+  expect(none).toEqual(tried);
+});
+
 test('the id names the partition of the tenant', async () => {
   const keys = createKeys(16);
   const { submit } = scene(created, 16);

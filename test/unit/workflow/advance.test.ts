@@ -1,87 +1,23 @@
-// The pure heart: whatever the workflow, whatever the order of what happens to it. A driver that does what a run wants, in any order, and
-// writes down what ours writes down; then the same again from what was written down, cut anywhere.
+// The pure heart: whatever the workflow, whatever the order of what happens to it; then the same again from what was written down, cut
+// anywhere. What single operations do is machine.test.ts.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { CortexError } from '#core/errors.ts';
-import { advance, newRun, openOf, type Remembered, replay, type Run, sleepsOf } from '#core/workflow/advance.ts';
-import { defineWorkflow, type Op, type WorkflowDefinition } from '#core/workflow/definition.ts';
-import type { ChildEnd, Command, WorkflowEvent } from '#core/workflow/effects.ts';
-import { lineOfCommand, lineOfEvent, parseLine } from '#core/workflow/lines.ts';
+import { advance, haltedOf, newRun, openOf, replay, type Run, sleepsOf } from '#core/workflow/advance.ts';
+import { lineOfEvent, parseLine } from '#core/workflow/lines.ts';
 import { long } from '../../helpers/long.ts';
-import { anyTree, task, type Tree, workflowOf } from './programs.ts';
+import { defaults, drive, finish, outcomeOf } from './drive.ts';
+import { anyTree, type Tree, workflowOf } from './programs.ts';
 
 const runs = long ? 20_000 : 1500;
-const defaults = { maxRetries: 0 };
-
-function end(key: string, attempt: number, how: number): ChildEnd {
-  const common = { jobId: `run.${key}.${attempt}`, errorMessage: '', final: false, safetyReason: '' };
-  if (how < 7)
-    return { ...common, state: 'SUCCEEDED', errorCode: '', resultPtr: 'p', result: JSON.stringify(`${key} done`) };
-  const [state, errorCode] = (
-    [
-      ['FAILED', 'unavailable'],
-      ['FAILED', 'invalid_argument'],
-      ['DENIED', ''],
-    ] as const
-  )[how - 7] ?? ['TIMEOUT', 'deadline_exceeded'];
-  return { ...common, state, errorCode, resultPtr: '', result: null };
-}
-
-interface Driven {
-  readonly run: Run;
-  readonly memory: readonly Remembered[];
-  /** What the run wanted, in order. */
-  readonly commands: readonly Command[];
-  readonly mostOpen: number;
-}
-
-/** Lets a run go on, choosing what happens next by the numbers, until it is over or they are used up. */
-function drive(definition: WorkflowDefinition, choices: readonly number[], from?: Driven): Driven {
-  let run = from?.run ?? newRun(definition, defaults);
-  const memory = Array.from(from?.memory ?? []);
-  const commands: Command[] = Array.from(from?.commands ?? []);
-  let mostOpen = 0;
-  let at = 1_000_000 + memory.length;
-  let signals = run.signals;
-  const tell = (event: WorkflowEvent): void => {
-    const next = advance(run, event);
-    if (next.commands === undefined) return;
-    run = next.run;
-    memory.push({ event, wanted: next.commands.flatMap((c) => lineOfCommand(c) ?? []) });
-    commands.push(...next.commands);
-    mostOpen = Math.max(mostOpen, openOf(run).length);
-  };
-  if (run.told === 0) tell({ type: 'begin', at, runId: 'run', workflowId: 'run', input: {} });
-  for (const choice of choices) {
-    if (run.outcome !== undefined) break;
-    at++;
-    const open = openOf(run);
-    const sleeps = sleepsOf(run);
-    const all = open.length + sleeps.length + 2;
-    const pick = choice % all;
-    const how = Math.floor(choice / 1000) % 11;
-    const child = open[pick];
-    const sleep = sleeps[pick - open.length];
-    if (child !== undefined)
-      tell({ type: 'end', at, key: child.key, attempt: child.attempt, end: end(child.key, child.attempt, how) });
-    else if (sleep !== undefined) tell({ type: 'due', at: Math.max(at, sleep[1]), key: sleep[0] });
-    else if (pick === all - 1 && how === 10)
-      tell({ type: 'stop', at, error: new CortexError('canceled', 'told to stop') });
-    else tell({ type: 'signal', at, index: signals++, name: how % 2 === 0 ? 'a' : 'b', value: how });
-  }
-  return { run, memory, commands, mostOpen };
-}
 
 const anyChoices = fc.array(fc.nat(1_000_000), { maxLength: 60 });
 
-function outcomeOf(run: Run): unknown {
-  const { outcome } = run;
-  if (outcome === undefined || outcome.ok) return outcome;
-  return { ok: false, error: outcome.error instanceof Error ? outcome.error.message : outcome.error };
-}
-
-const names = (run: Run): unknown => [openOf(run).map((c) => `${c.key}.${c.attempt}`), sleepsOf(run)];
+const names = (run: Run): unknown => [
+  openOf(run).map((c) => `${c.key}.${c.attempt}`),
+  Array.from(haltedOf(run)),
+  sleepsOf(run),
+];
 
 describe('any workflow, any order of events', () => {
   test('the same run and event give the same, however often and whenever they are asked', () => {
@@ -128,7 +64,11 @@ describe('any workflow, any order of events', () => {
         const { run, commands } = drive(workflowOf(tree), choices);
         const starts = commands.flatMap((c) => (c.type === 'start' ? [`${c.key}.${c.attempt}`] : []));
         expect(new Set(starts).size).toBe(starts.length);
-        for (const c of commands) if (c.type === 'drop') expect(starts).toContain(`${c.key}.${c.attempt}`);
+        for (const c of commands) {
+          if (c.type === 'drop' || c.type === 'halt') expect(starts).toContain(`${c.key}.${c.attempt}`);
+        }
+        const open = openOf(run).map(({ key, attempt }) => `${key}.${attempt}`);
+        for (const name of haltedOf(run).keys()) expect(open).toContain(name);
         if (run.outcome === undefined) return;
         expect(openOf(run)).toEqual([]);
         expect(sleepsOf(run)).toEqual([]);
@@ -144,10 +84,10 @@ describe('any workflow, any order of events', () => {
     fc.assert(
       fc.property(noRace, fc.array(fc.nat(999), { minLength: 300, maxLength: 300 }), (tree, choices) => {
         // Numbers below 1,000 end every child well; signals come as often as they are needed.
-        const { run, commands } = drive(workflowOf(tree), choices);
-        if (run.outcome === undefined) return;
+        const definition = workflowOf(tree);
+        const { run, commands } = finish(definition, drive(definition, choices));
         expect(run.outcome).toEqual({ ok: true, value: valueOf(tree, 'k') });
-        expect(commands.some((c) => c.type === 'undo' || c.type === 'drop')).toBe(false);
+        expect(commands.some((c) => ['undo', 'drop', 'halt'].includes(c.type))).toBe(false);
       }),
       { numRuns: runs },
     );
@@ -217,162 +157,3 @@ function valueOf(tree: Tree, key: string): unknown {
       return tree.of.map((one, i) => valueOf(one, `${key}-${i}`));
   }
 }
-
-const flow = (run: Parameters<typeof defineWorkflow>[0]['run']) =>
-  defineWorkflow({ name: 'one', topic: 'job.workflow.one', input: z.unknown(), output: z.unknown(), run });
-
-describe('undoing', () => {
-  const saga = flow(function* (_, w) {
-    for (const name of ['a', 'b', 'c']) {
-      yield* w.run(name, task('job.do'), {});
-      w.compensate(() => w.run(`undo-${name}`, task('job.undo'), {}));
-    }
-    return yield* w.run('last', task('job.do'), {});
-  });
-  /** Ends the open child, and the next, and so on. */
-  const script = (...hows: readonly number[]): Pick<Driven, 'run' | 'commands'> => {
-    let { run } = drive(saga, []);
-    const commands: Command[] = [];
-    for (const how of hows) {
-      const [child] = openOf(run);
-      if (child === undefined) throw new Error('nothing is open');
-      const { key, attempt } = child;
-      commands.push(child);
-      run = advance(run, { type: 'end', at: 2_000_000, key, attempt, end: end(key, attempt, how) }).run;
-    }
-    return { run, commands };
-  };
-
-  test('the last first, with what failed as the failure', () => {
-    const { commands, run } = script(0, 0, 0, 8, 0, 0, 0);
-    expect(commands.flatMap((c) => (c.type === 'start' ? [c.key] : []))).toEqual([
-      'a',
-      'b',
-      'c',
-      'last',
-      'undo-c',
-      'undo-b',
-      'undo-a',
-    ]);
-    expect(outcomeOf(run)).toMatchObject({ error: expect.stringMatching(/^last failed: /) as string });
-  });
-
-  test('one that fails does not keep the others, and is told', () => {
-    const { run } = script(0, 0, 0, 8, 0, 8, 0);
-    expect(outcomeOf(run)).toMatchObject({
-      error: expect.stringMatching(/^last failed: .*; not undone: undo-b failed/) as string,
-    });
-  });
-
-  test('a stop drops what is under way and undoes what was done', () => {
-    const before = script(0, 0);
-    const { run, commands } = advance(before.run, {
-      type: 'stop',
-      at: 2_000_000,
-      error: new CortexError('canceled', 'enough'),
-    });
-    expect(commands?.map((c) => ('key' in c ? `${c.type} ${c.key}` : c.type))).toEqual([
-      'drop c',
-      'undo',
-      'start undo-b',
-    ]);
-    expect(run.outcome).toBeUndefined();
-  });
-});
-
-test('a generator that goes round without waiting is stopped', () => {
-  const round = flow(function* (_, w) {
-    for (;;) yield* w.all([]);
-  });
-  expect(() =>
-    advance(newRun(round, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} }),
-  ).toThrow('goes round');
-});
-
-test('finally blocks of who loses a race are run, and may wait', () => {
-  const race = flow(function* (_, w) {
-    const slow = function* () {
-      try {
-        yield* w.run('slow', task('job.do'), {});
-      } finally {
-        yield* w.run('clean', task('job.clean'), {});
-      }
-    };
-    const { name } = yield* w.race({ fast: w.run('fast', task('job.do'), {}), slow: slow() });
-    return name;
-  });
-  let driven = drive(race, []);
-  expect(openOf(driven.run).map((c) => c.key)).toEqual(['fast', 'slow']);
-  driven = drive(race, [0], driven);
-  expect(openOf(driven.run).map((c) => c.key)).toEqual(['clean']);
-  driven = drive(race, [0], driven);
-  expect(driven.run.outcome).toEqual({ ok: true, value: 'fast' });
-});
-
-test('a signal that the schema refuses is passed over; one that came early is kept', () => {
-  const waits = flow(function* (_, w) {
-    yield* w.run('first', task('job.do'), {});
-    return yield* w.signal('go', z.object({ n: z.number() }));
-  });
-  let run = advance(newRun(waits, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} }).run;
-  const commands: Command[] = [];
-  const tell = (event: WorkflowEvent): void => {
-    const next = advance(run, event);
-    run = next.run;
-    commands.push(...(next.commands ?? []));
-  };
-  tell({ type: 'signal', at: 2, index: 0, name: 'go', value: { n: 'x' } });
-  tell({ type: 'signal', at: 3, index: 1, name: 'go', value: { n: 1 } });
-  tell({ type: 'end', at: 4, key: 'first', attempt: 1, end: end('first', 1, 0) });
-  expect(run.outcome).toEqual({ ok: true, value: { n: 1 } });
-  expect(commands.map((c) => c.type)).toEqual(['wait', 'refuse']);
-});
-
-test('a signal whose taker is told to stop in the same moment is for the next one', () => {
-  const waits = flow(function* (_, w) {
-    yield* w.run('first', task('job.do'), {});
-    const now = function* (): Op<void> {
-      yield* [];
-    };
-    yield* w.race({ go: w.signal('go', z.unknown()), now: now() });
-    return yield* w.signal('go', z.unknown());
-  });
-  let { run } = advance(newRun(waits, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
-  ({ run } = advance(run, { type: 'signal', at: 2, index: 0, name: 'go', value: 7 }));
-  ({ run } = advance(run, { type: 'end', at: 3, key: 'first', attempt: 1, end: end('first', 1, 0) }));
-  expect(run.outcome).toEqual({ ok: true, value: 7 });
-});
-
-test.each([999, Number.POSITIVE_INFINITY, Number.NaN, 24 * 3_600_000 + 1])('a sleep of %s ms is refused', (ms) => {
-  const sleeps = flow((_, w) => w.sleep('nap', ms));
-  const { run } = advance(newRun(sleeps, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
-  expect(outcomeOf(run)).toMatchObject({ error: `nap sleeps for ${ms} ms: 1,000 to 86400000 may be` });
-});
-
-test('a retry and the step in it may have one key: the pauses of both are apart', () => {
-  const retries = flow((_, w) =>
-    w.retry('pay', { tries: 3 }, (n) => w.run(n === 1 ? 'pay' : `pay-${n}`, task('job.do'), {}, { maxRetries: 1 })),
-  );
-  let { run } = advance(newRun(retries, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
-  for (const attempt of [1, 2]) {
-    ({ run } = advance(run, { type: 'end', at: 2, key: 'pay', attempt, end: end('pay', attempt, 7) }));
-    const [key] = sleepsOf(run)[0] ?? [''];
-    ({ run } = advance(run, { type: 'due', at: 5000, key }));
-  }
-  expect(openOf(run).map(({ key }) => key)).toEqual(['pay-2']);
-});
-
-test('very many side by side take no time in their square', () => {
-  const n = 20_000;
-  const wide = flow((_, w) =>
-    w.race({
-      a: w.run('a', task('job.do'), {}),
-      b: w.all(Array.from({ length: n }, () => w.signal('go', z.unknown()))),
-      c: w.all(Array.from({ length: n }, (_x, i) => w.run(`s-${i}`, task('job.do'), {}))),
-    }),
-  );
-  let { run } = advance(newRun(wide, defaults), { type: 'begin', at: 1, runId: 'r', workflowId: 'r', input: {} });
-  expect(openOf(run)).toHaveLength(n + 1);
-  ({ run } = advance(run, { type: 'end', at: 2, key: 'a', attempt: 1, end: end('a', 1, 0) }));
-  expect(run.outcome?.ok).toBe(true);
-});

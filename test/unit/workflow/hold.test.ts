@@ -2,10 +2,11 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineTask, defineWorkflow, type Op, type WorkflowContext } from '#core/workflow/definition.ts';
+import { parseLine } from '#core/workflow/lines.ts';
 import { systemClock } from '#core/system.ts';
 import { until } from '../../helpers/until.ts';
 import { makeSteps, tasks, topics, untilStopped } from './flow.ts';
-import { makeWorld, type WorldOptions } from './world.ts';
+import { makeWorld, type OrchestratorHere, type WorldOptions } from './world.ts';
 
 const flowOf = (run: (w: WorkflowContext) => Op<unknown>, output: z.ZodType = z.unknown()) =>
   defineWorkflow({
@@ -187,4 +188,54 @@ test('the time of a run goes forward, whatever the clock of who takes it up says
   gate.resolve();
   expect(await world.ended(id)).toMatchObject({ state: 'SUCCEEDED' });
   expect(await world.result(id)).toBe(true);
+});
+
+test('what stands in finally has the time of a step when the total is over', async () => {
+  const flow = flowOf(function* (w) {
+    try {
+      return yield* w.signal('never', z.unknown());
+    } finally {
+      yield* w.run('release', tasks.second, { n: 0 });
+    }
+  });
+  const { steps, world } = await setUp(flow, { limits: { totalTimeoutMs: 1500, childTimeoutMs: 5000, maxRetries: 0 } });
+  await world.orchestrate();
+  const id = await world.submit(flow.topic, {});
+  expect(await world.ended(id)).toMatchObject({ state: 'FAILED', errorCode: 'deadline_exceeded' });
+  const { state, deadlineAt, createdAt } = await world.view(`${id}.release.1`);
+  expect([state, deadlineAt - createdAt]).toEqual(['SUCCEEDED', 5000]);
+  expect(steps.ran['job.second']).toHaveLength(1);
+});
+
+test('a run that kills whoever takes it up ends with the fourth, also when a sleep is over each time', async () => {
+  let holder: OrchestratorHere | undefined;
+  let deaths = 0;
+  const deadly = defineTask({
+    ...{ topic: 'job.first', input: z.unknown() },
+    output: z.unknown().refine(() => {
+      deaths++;
+      holder?.strike();
+      return true;
+    }),
+  });
+  const flow = flowOf(function* (w) {
+    const tick = function* (): Op<never> {
+      for (let i = 0; ; i++) yield* w.sleep(`tick-${i}`, 1000);
+    };
+    return yield* w.race({ step: w.run('step', deadly, { n: 1 }), tick: tick() });
+  });
+  const { world } = await setUp(flow, { leaseMs: 400 });
+  holder = await world.orchestrate();
+  const id = await world.submit(flow.topic, {});
+  for (let i = 1; i <= 4; i++) {
+    await until(() => deaths === i, { timeout: 8000 });
+    // Whoever takes it up next finds a sleep that is over, and writes that down first.
+    const lines = ((await world.journal.lines({ id, tenant: 'default' })) ?? []).map(parseLine);
+    const dueAt = lines.reduce((most, line) => (line.t === 'sleep' ? line.until : most), 0);
+    await until(() => Date.now() > dueAt);
+    if (i < 4) holder = await world.orchestrate();
+  }
+  expect(await world.ended(id)).toMatchObject({ state: 'FAILED', errorCode: 'worker_lost', losses: 4 });
+  const lines = ((await world.journal.lines({ id, tenant: 'default' })) ?? []).map(parseLine);
+  expect(lines.filter(({ t }) => t === 'due').length).toBeGreaterThanOrEqual(3);
 });

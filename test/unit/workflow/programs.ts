@@ -12,7 +12,7 @@ import {
 } from '#core/workflow/definition.ts';
 
 export type Tree =
-  | { readonly op: 'run'; readonly retries: number; readonly go: boolean }
+  | { readonly op: 'run'; readonly retries: number; readonly go: boolean; readonly below?: boolean }
   | { readonly op: 'sleep' }
   | { readonly op: 'signal'; readonly name: string }
   | { readonly op: 'seq' | 'all' | 'race'; readonly of: readonly Tree[] }
@@ -28,6 +28,7 @@ export const anyTree: fc.Arbitrary<Tree> = fc.letrec<{ tree: Tree; leaf: Tree }>
         op: fc.constant('run' as const),
         retries: fc.integer({ min: 0, max: 2 }),
         go: fc.boolean(),
+        below: fc.boolean(),
       }),
     },
     { weight: 1, arbitrary: fc.record({ op: fc.constant('sleep' as const) }) },
@@ -70,7 +71,9 @@ function* build(tree: Tree, key: string, w: WorkflowContext, change: Change | un
     case 'run': {
       const mine = change?.key === key ? change : undefined;
       const policy = { maxRetries: tree.retries, ...(tree.go && { onFailure: 'continue' as const }) };
-      const done = yield* w.run(key, task(mine?.topic ?? 'job.step'), mine?.input ?? { key }, policy);
+      // A run below this one is told to stop where another step is dropped.
+      const topic = tree.below === true ? 'job.workflow.below' : 'job.step';
+      const done = yield* w.run(key, task(mine?.topic ?? topic), mine?.input ?? { key }, policy);
       return done === undefined ? `${key} went on` : done.value;
     }
     case 'sleep':

@@ -1,10 +1,20 @@
 // A run that moves from one orchestrator to another. That it may die at any call is kill.test.ts.
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineWorkflow } from '#core/workflow/definition.ts';
+import { systemClock } from '#core/system.ts';
+import { defineTask, defineWorkflow } from '#core/workflow/definition.ts';
+import { readMemory } from '../../../services/orchestrator/memory.ts';
+import { defineWorker } from '../../../services/worker/define.ts';
+import { capWorker } from '../../helpers/scripted-worker.ts';
 import { until } from '../../helpers/until.ts';
 import { flow, makeSteps, tasks, topics } from './flow.ts';
-import { makeWorld } from './world.ts';
+import { makeWorld, type World } from './world.ts';
+
+const waits = async (world: World, id: string): Promise<unknown> =>
+  until(
+    async () => ((await world.journal.lines({ id, tenant: 'default' })) ?? []).some((line) => line.includes('"wait"')),
+    { timeout: 15_000 },
+  );
 
 test('after its result was stored, unheard, nothing is left to do', async () => {
   const steps = makeSteps();
@@ -82,4 +92,89 @@ test('a step that changed between two runs is an error that names it', async () 
       'workflow changing changed since the run began, within version 1: the input of step first (job.first) is another',
   });
   gate.resolve();
+});
+
+test('results are read as the replay gets to them, as many at once as are of a bearable size', async () => {
+  const n = 10;
+  const large = defineTask({ topic: 'job.first', input: z.object({ i: z.int() }), output: z.object({ i: z.int() }) });
+  const many = defineWorkflow({
+    ...{ name: 'many', topic: 'job.workflow.many', input: z.unknown(), output: z.unknown() },
+    *run(_, w) {
+      for (let i = 0; i < n; i++) yield* w.run(`s-${i}`, large, { i });
+      return yield* w.signal('go', z.unknown());
+    },
+  });
+  const worker = defineWorker({
+    ...{ topic: 'job.first', pool: 'first', parallel: 8, input: z.object({ i: z.int() }) },
+    handle: ({ i }) => ({ i, text: 'x'.repeat(1_500_000) }),
+  });
+  const world = await makeWorld({ workflows: [many], topics, leaseMs: 4000 });
+  await world.work([worker]);
+  await world.orchestrate();
+  const id = await world.submit(many.topic, {});
+  await waits(world, id);
+  const pages: number[] = [];
+  const look: typeof world.store.look = async (jobs) => {
+    pages.push(jobs.length);
+    return world.store.look(jobs);
+  };
+  const deps = { store: { look }, journal: world.journal, clock: systemClock };
+  const memory = await readMemory({ id, tenant: 'default' }, deps, new AbortController().signal);
+  expect(pages).toEqual([]);
+  let ends = 0;
+  for await (const { event } of memory.remember({ runId: id, workflowId: id, input: {} })) {
+    if (event.type !== 'end') continue;
+    ends++;
+    // Two of these fit: the next two are read when those are used up.
+    expect(pages).toEqual(Array.from({ length: Math.ceil(ends / 2) }, () => 2));
+    expect(event.end.result?.length).toBeGreaterThan(1_500_000);
+  }
+  expect(ends).toBe(n);
+});
+
+test('more runs than may be taken up at once are all taken up', async () => {
+  const waiting = defineWorkflow({
+    ...{ name: 'waiting', topic: 'job.workflow.waiting', input: z.unknown(), output: z.unknown() },
+    *run(_, w) {
+      const { value } = yield* w.run('first', tasks.first, { n: 1 });
+      return [value.n, yield* w.signal('go', z.unknown())];
+    },
+  });
+  const steps = makeSteps();
+  const world = await makeWorld({ workflows: [waiting], topics });
+  await world.work(steps.workers);
+  const one = await world.orchestrate();
+  const ids = await Promise.all(Array.from({ length: 9 }, () => world.submit(waiting.topic, {})));
+  await Promise.all(ids.map((id) => waits(world, id)));
+  await one.host.drain({ finishMs: 0 });
+  await world.orchestrate();
+  for (const id of ids) await world.signal(id, 'go', 7);
+  for (const id of ids) {
+    expect(await world.ended(id)).toMatchObject({ state: 'SUCCEEDED' });
+    expect(await world.result(id)).toEqual([2, 7]);
+  }
+  expect(steps.ran['job.first']).toHaveLength(9);
+});
+
+test('a child that succeeded without a result is told so again', async () => {
+  const nothing = defineTask({ topic: 'job.first', input: z.unknown(), output: z.unknown() });
+  const goesOn = defineWorkflow({
+    ...{ name: 'on', topic: 'job.workflow.on', input: z.unknown(), output: z.unknown() },
+    *run(_, w) {
+      const skipped = yield* w.run('first', nothing, {}, { onFailure: 'continue' });
+      return [skipped === undefined, yield* w.signal('go', z.unknown())];
+    },
+  });
+  const world = await makeWorld({ workflows: [goesOn], topics });
+  // A worker of the bus alone: it says SUCCEEDED and names no result.
+  const cap = await capWorker({ id: 'cap', topic: 'job.first', pool: 'first' }, { bus: world.bus, clock: systemClock });
+  cap.beat();
+  const one = await world.orchestrate();
+  const id = await world.submit(goesOn.topic, {});
+  await waits(world, id);
+  await one.host.drain({ finishMs: 0 });
+  await world.orchestrate();
+  await world.signal(id, 'go', 7);
+  expect(await world.ended(id)).toMatchObject({ state: 'SUCCEEDED' });
+  expect(await world.result(id)).toEqual([true, 7]);
 });

@@ -1,6 +1,7 @@
 // A small world for workflows in one process: a bus in memory, a real redis-server, the real scheduler, worker hosts and orchestrators.
 // An orchestrator can be struck down: its store stops answering, as if the process were gone, and another one takes over.
 import { create } from '@bufbuild/protobuf';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { createMemoryBusServer, type MemoryBus } from '#core/bus/memory.ts';
 import { createEvents } from '#core/events.ts';
@@ -77,6 +78,11 @@ export interface World {
   readonly silentStore: JobStore;
   result(id: string): Promise<unknown>;
   payload(id: string): Promise<unknown>;
+  /** Redis writes down what it holds, and comes back with just that when `forget` ends and starts it. */
+  remember(): Promise<void>;
+  forget(): Promise<void>;
+  /** As when its time has run out. */
+  erase(key: string): Promise<void>;
   /** Takes it down before the test ends. */
   close(): Promise<void>;
 }
@@ -116,8 +122,8 @@ afterAll(async () => {
 });
 
 export async function makeWorld(options: WorldOptions): Promise<World> {
-  const connection = redis;
-  if (connection === undefined) throw new Error('no redis yet');
+  const [connection, redisServer] = [redis, server];
+  if (connection === undefined || redisServer === undefined) throw new Error('no redis yet');
   await connection.run(script('flush', "return redis.call('FLUSHALL')"), [], []);
   const busServer = createMemoryBusServer();
   const connect = (): MemoryBus => {
@@ -248,6 +254,18 @@ export async function makeWorld(options: WorldOptions): Promise<World> {
         return view !== undefined && isEnd(view.state) ? view : undefined;
       };
       return until(look, { timeout: 15_000, message: `the end of ${id}` });
+    },
+    async remember() {
+      const client = new Redis(redisServer.port, '127.0.0.1');
+      await client.save();
+      client.disconnect();
+    },
+    async forget() {
+      await redisServer.kill();
+      await redisServer.restart();
+    },
+    async erase(key) {
+      await connection.run(script('erase', "return redis.call('DEL',KEYS[1])"), [key], []);
     },
     async close() {
       for (const close of closing.splice(0).toReversed()) await close();
