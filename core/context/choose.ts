@@ -22,7 +22,10 @@ export function choose(request: FillRequest<Turn, Given>): Choice {
   for (;;) {
     const filled = fill({ ...request, history, pieces, fixed, historyShare });
     const whole = filled.history.filter(({ cut }) => cut === undefined);
-    const oldest = [...kept, ...whole].reduce((least, { from }) => Math.min(least, from.index), Number.POSITIVE_INFINITY);
+    const oldest = [...kept, ...whole].reduce(
+      (least, { from }) => Math.min(least, from.index),
+      Number.POSITIVE_INFINITY,
+    );
     const isRepeated = ({ from }: { readonly from: Given }): boolean => (from.repeats ?? -1) >= oldest;
     if (!filled.pieces.some(isRepeated)) {
       repeated.push(...pieces.filter(isRepeated));

@@ -20,11 +20,14 @@ export async function windowOf(
   context: JobContext,
 ): Promise<CountedWindow> {
   const whole: WantedWindow = { ...wanted, tenant: context.job.tenant, memory, mode };
-  // How tokens are counted is the worker's business, and no part of what a replay compares.
-  const { model: _, ...said } = whole;
+  // How tokens are counted, and how many the models have room for, is the worker's business and no part of what a replay compares.
+  const { model: _, maxInputTokens: __, ...said } = whole;
   const use = { tool: 'context window', input: said };
   const text = await useTool(context, use, async () =>
-    JSON.stringify({ ...(await engine.window(whole, context.signal)), countedFor: wanted.model } satisfies CountedWindow),
+    JSON.stringify({
+      ...(await engine.window(whole, context.signal)),
+      countedFor: wanted.model,
+    } satisfies CountedWindow),
   );
   return JSON.parse(text) as CountedWindow;
 }

@@ -109,7 +109,7 @@ describe('a memory', () => {
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('What is my dog called?');
     expect(stdout).not.toContain('kitchen');
-    expect(stdout).toMatch(/^\d+ of 8,000 tokens \(\d+%\), estimated/);
+    expect(stdout).toMatch(/^\d+ of 7,168 tokens \(\d+%\), estimated/); // what llama3 has room for beside its answer
     const none = await cli(['context', 'explain', (await chat('x')).id]);
     expect(none).toMatchObject({
       code: 2,
@@ -127,7 +127,10 @@ describe('a memory', () => {
   });
 
   test('half of a pair of surrogates costs no job', { timeout: 60_000 }, async () => {
-    expect(await chat('half a smiley \ud83d', { memory_id: 'chat:torn' })).toMatchObject({ state: 'SUCCEEDED', attempts: 1 });
+    expect(await chat('half a smiley \ud83d', { memory_id: 'chat:torn' })).toMatchObject({
+      state: 'SUCCEEDED',
+      attempts: 1,
+    });
   });
 
   test('a recorded one is replayed to the same bytes, without the engine', { timeout: 60_000 }, async () => {
@@ -139,8 +142,7 @@ describe('a memory', () => {
       const { code, stdout, stderr } = await startCli(['replay', job.id], {
         env: { CORTEX_URL: system.gateway.process.urls['http'] ?? '', REDIS_URL: system.redis.url },
       }).ended;
-      expect([code, stderr]).toEqual([0, '']);
-      expect(stdout).toContain('same');
+      expect([code, stdout, stderr]).toEqual([0, expect.stringMatching(/^identical: SUCCEEDED/) as string, '']);
     } finally {
       engine = await startEngine(system, { addr: engine.addr });
     }

@@ -58,9 +58,9 @@ export function rememberedFor(recall: Recall, { text, before }: Remember): Remem
   return { history, pieces: [...facts, ...exchanges] };
 }
 
-/** `memory 12-13, 2026-11-27, job 0193...`: where it was said, and when, for the model as for people. */
-function sourceOf(first: number, last: number, { ts, job }: Pick<Entry, 'ts' | 'job'>): string {
+/** `memory 12-13, 2026-11-27`: where it was said, and when, for the model as for people. The entry knows its job: an id takes 25 tokens. */
+function sourceOf(first: number, last: number, { ts }: Pick<Entry, 'ts'>): string {
   const place = first === last ? String(first) : `${first}-${last}`;
   const day = new Date(ts * 1_000).toISOString().slice(0, 10);
-  return `memory ${place}, ${day}${job === '' ? '' : `, job ${job}`}`;
+  return `memory ${place}, ${day}`;
 }

@@ -104,7 +104,8 @@ async function ofJob(context: Context, id: string): Promise<Wanted> {
   }
   const { value: job } = await context.client().call({ path: jobPath(id), schema: jobDetail });
   const result = withContext.safeParse(job.result);
-  if (!result.success) throw new Stop(`job ${oneLine(job.id)} cannot be explained: ${oneLine(whyNot(job))}`, exit.usage);
+  if (!result.success)
+    throw new Stop(`job ${oneLine(job.id)} cannot be explained: ${oneLine(whyNot(job))}`, exit.usage);
   const { prompt, context: told } = result.data;
   if (told.history > 0)
     context.out.note(`without the ${told.history} messages that the job brought itself: its result does not keep them`);

@@ -15,7 +15,13 @@ const page = (first: number, from: number, to: number, more: boolean, epoch = 'e
 
 test('only what is new is read, and all of it when the beginning was let go', async () => {
   const asked: number[] = [];
-  const pages = [page(0, 0, 3, true), page(0, 3, 5, false), page(0, 5, 6, false), page(2, 6, 7, false), page(2, 2, 7, false)];
+  const pages = [
+    page(0, 0, 3, true),
+    page(0, 3, 5, false),
+    page(0, 5, 6, false),
+    page(2, 6, 7, false),
+    page(2, 2, 7, false),
+  ];
   const memories = createMemories({
     read: async ({ from }) => {
       asked.push(from);
@@ -30,7 +36,13 @@ test('only what is new is read, and all of it when the beginning was let go', as
 });
 
 test('a log that is trimmed or forgotten between two pages is read anew; one that never stands still is told', async () => {
-  const pages = [page(0, 0, 3, true), page(9, 9, 12, true, 'e'), page(9, 9, 12, true), page(0, 0, 1, false, 'f'), page(0, 0, 1, false, 'f')];
+  const pages = [
+    page(0, 0, 3, true),
+    page(9, 9, 12, true, 'e'),
+    page(9, 9, 12, true),
+    page(0, 0, 1, false, 'f'),
+    page(0, 0, 1, false, 'f'),
+  ];
   const memories = createMemories({ read: async () => Promise.resolve(pages.shift() as LogPage) });
   expect((await memories.open(name)).recall.entries.map(({ number }) => number)).toEqual([0]);
   let first = 0;
@@ -42,7 +54,8 @@ test('what a memory takes is counted with its index of words, the worst of which
   const random = createRandom(5);
   const recall = createRecall();
   // Characters without blanks between words, none like another: nearly every pair is a term of its own.
-  const content = (): string => Array.from({ length: 130 }, () => String.fromCharCode(0x4e00 + random.below(20_000))).join('');
+  const content = (): string =>
+    Array.from({ length: 130 }, () => String.fromCharCode(0x4e00 + random.below(20_000))).join('');
   const entries = Array.from({ length: 4_000 }, (_, number): Entry => ({ ...entry(number), content: content() }));
   const before = process.memoryUsage();
   recall.add(entries);

@@ -239,7 +239,9 @@ describe('IngestRepo and what stands on it', () => {
       await engine.repos.putIndex({ tenant: 'default', repository: 'older', commit: 'old', blob, prints: [] });
       expect(said(await build(memory, 'LeaseKeeper', { mode: RAG }))).toEqual(['user: LeaseKeeper']);
       const named = build('', 'LeaseKeeper', { mode: RAG, repository: 'older', commit: 'old' });
-      await expect(named).rejects.toMatchObject({ code: expect.stringMatching(/failed_precondition|data_loss/) as string });
+      await expect(named).rejects.toMatchObject({
+        code: expect.stringMatching(/failed_precondition|data_loss/) as string,
+      });
     }
   });
 

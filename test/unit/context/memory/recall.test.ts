@@ -184,9 +184,9 @@ test('a memory as part of a window: history, facts and exchanges with where they
   const { history, pieces } = rememberedFor(recallOf(entries), { text: 'my dog?' });
   expect(history.map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
   expect(pieces.map(({ source, text, repeats }) => [source, text, repeats])).toEqual([
-    ['memory 0, 2027-01-15, job j0', 'My dog is called Rex.', 0],
-    ['memory 0-1, 2027-01-15, job j0', 'user: My dog is called Rex.\nassistant: Noted.', 0],
-    ['memory 2-3, 2027-01-15, job j2', 'user: Hello\nassistant: Hi', 2],
+    ['memory 0, 2027-01-15', 'My dog is called Rex.', 0],
+    ['memory 0-1, 2027-01-15', 'user: My dog is called Rex.\nassistant: Noted.', 0],
+    ['memory 2-3, 2027-01-15', 'user: Hello\nassistant: Hi', 2],
   ]);
   expect((pieces[0]?.score ?? 0) > (pieces[1]?.score ?? 0)).toBe(true);
 });
