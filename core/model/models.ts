@@ -1,5 +1,5 @@
-// Which models there are, as config/models.yaml and OLLAMA_URL say. Read strictly: a slip would send prompts to the wrong place, or money
-// after them. Keys are never in the file: an entry names the variable that holds its key.
+// Which models there are, for chats and for embeddings, as config/models.yaml and OLLAMA_URL say. Read strictly: a slip would send prompts
+// to the wrong place, or money after them. Keys are never in the file: an entry names the variable that holds its key.
 import { z } from 'zod';
 import { problemLines } from '#core/field-problem.ts';
 import { err, ok, type Result } from '#core/result.ts';
@@ -39,6 +39,22 @@ export interface ModelsConfig {
   readonly entries: ReadonlyMap<string, ModelEntry>;
   /** The one that answers; undefined: none is configured. */
   readonly default: string | undefined;
+}
+
+/** Numbers of the longest vector that is taken. */
+export const maxDimensions = 8_192;
+
+/** The model that compares meanings for the context engine. */
+export interface EmbeddingsEntry {
+  /** As the provider names it. */
+  readonly model: string;
+  readonly baseUrl: string;
+  /** The variable that holds the key. */
+  readonly keyEnv: string | undefined;
+  /** Numbers of a vector that are asked for; undefined: what the model gives by itself. */
+  readonly dimensions: number | undefined;
+  /** Of one text; what is longer is cut. */
+  readonly maxCharacters: number;
 }
 
 export interface OllamaPlace {
@@ -95,10 +111,48 @@ const taken = [
   ['other', 'the sum of models that are too many'],
 ] as const;
 
+const embeddings = z
+  .strictObject({
+    model: z.string().min(1).max(200),
+    base_url: baseUrl,
+    key_env: variable.optional(),
+    dimensions: z.int().min(1).max(maxDimensions).optional(),
+    max_characters: z.int().min(100).max(100_000).default(6_000),
+  })
+  .nullish();
+
 const document = z.strictObject({
   default: name.nullish(),
   models: z.record(name, entry).nullish(),
+  embeddings,
 });
+
+/** The models are read, and told about, by those who ask them. */
+const embeddingsDocument = z.strictObject({
+  default: z.unknown().optional(),
+  models: z.unknown().optional(),
+  embeddings,
+});
+
+/** The section `embeddings` of the object that the YAML holds; undefined: there is none. The problems are all there are. */
+export function parseEmbeddings(
+  value: unknown,
+  isSet: (variable: string) => boolean,
+): Result<EmbeddingsEntry | undefined, readonly string[]> {
+  const parsed = embeddingsDocument.safeParse(value);
+  if (!parsed.success) return err(problemLines(parsed.error));
+  const one = parsed.data.embeddings ?? undefined;
+  if (one === undefined) return ok(undefined);
+  const { key_env: keyEnv } = one;
+  if (keyEnv !== undefined && !isSet(keyEnv)) return err([`embeddings.key_env: ${keyEnv} is not set`]);
+  return ok({
+    model: one.model,
+    baseUrl: one.base_url,
+    keyEnv,
+    dimensions: one.dimensions,
+    maxCharacters: one.max_characters,
+  });
+}
 
 /**
  * Reads the object that the YAML holds, together with the model of OLLAMA_URL if there is one: it answers unless the file names a

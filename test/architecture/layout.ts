@@ -37,7 +37,7 @@ export const isDriver = matcher(
   'core/policy/{memory,rpc}-*.ts',
   'core/workflow/{memory,redis}-*.ts',
   'core/context/{memory,redis,rpc}-*.ts',
-  'core/model/{anthropic,memory,ollama,openai-compatible,recorded,sdk}.ts',
+  'core/model/{anthropic,memory,ollama,openai-compatible,openai-embeddings,recorded,sdk}.ts',
   'core/!(process|http)/**/*.node.ts',
 );
 

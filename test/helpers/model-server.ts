@@ -1,9 +1,9 @@
 // A model server for tests, on loopback: it speaks chat completions (OpenAI and Ollama) and the messages API of Anthropic as they are on
-// the wire, streamed and plain, and plays what is written down for it. Every text that it makes up begins with `[scripted]`.
+// the wire, streamed and plain, and embeddings, and plays what is written down for it. Every text that it makes up begins with `[scripted]`.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EventEmitter, once } from 'node:events';
-import { type Dialect, anthropicDialect, completionsDialect, type Said } from './model-dialects.ts';
+import { type Dialect, anthropicDialect, completionsDialect, type Said, scriptedUsage } from './model-dialects.ts';
 
 export type ModelTurn =
   /** The whole answer, in pieces. `hold` is waited for before the first byte of the answer, head included. */
@@ -29,6 +29,19 @@ export type ModelTurn =
   /** The same piece until the client leaves. */
   | { readonly kind: 'endless'; readonly piece: string };
 
+/** Turns of POST /v1/embeddings. `vectors`: one for each text, in this order on the wire; `indexes` in place of 0, 1, 2 ... */
+export type EmbeddingsTurn =
+  | {
+      readonly kind: 'vectors';
+      readonly vectors: readonly (readonly unknown[])[];
+      readonly indexes?: readonly number[];
+    }
+  /** `text` with status 200. */
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'status'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  /** Nothing, until the client leaves. */
+  | { readonly kind: 'silent' };
+
 export interface ModelRequestSeen {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -43,6 +56,8 @@ export interface ModelServer {
   readonly requests: readonly ModelRequestSeen[];
   /** Written down for the requests to come; one without a turn gets the prompt back, marked. */
   play(...turns: readonly ModelTurn[]): void;
+  /** The same for embeddings; without a turn each text gets the vector that `scripted` gives it. */
+  playEmbeddings(...turns: readonly EmbeddingsTurn[]): void;
   /** The n-th request, from 0, as soon as it is there. */
   request(n: number): Promise<ModelRequestSeen>;
   /** Ends every connection; a second time it does nothing. */
@@ -54,8 +69,12 @@ const dialects: Readonly<Record<string, Dialect>> = {
   '/v1/messages': anthropicDialect,
 };
 
-export async function startModelServer(): Promise<ModelServer> {
+/** `scripted`: the vector of a text, by whoever wrote the test. */
+export async function startModelServer(
+  scripted: (text: string) => readonly number[] = () => [1, 0],
+): Promise<ModelServer> {
   const turns: ModelTurn[] = [];
+  const embeddingsTurns: EmbeddingsTurn[] = [];
   const requests: ModelRequestSeen[] = [];
   const news = new EventEmitter();
   const server = createServer((request, response) => {
@@ -67,7 +86,10 @@ export async function startModelServer(): Promise<ModelServer> {
       requests.push({ path: request.url ?? '', headers: request.headers, body, closed });
       news.emit('request');
       const dialect = dialects[request.url ?? ''];
-      if (dialect === undefined) response.writeHead(404).end('404 page not found');
+      if (request.url === '/v1/embeddings') {
+        const vectors = (body['input'] as string[]).map(scripted);
+        embed(body, embeddingsTurns.shift() ?? { kind: 'vectors', vectors }, response);
+      } else if (dialect === undefined) response.writeHead(404).end('404 page not found');
       else await answer(dialect, body, turns.shift() ?? echo(body), response);
     })();
   });
@@ -77,6 +99,7 @@ export async function startModelServer(): Promise<ModelServer> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     play: (...more) => void turns.push(...more),
+    playEmbeddings: (...more) => void embeddingsTurns.push(...more),
     async request(n) {
       while (requests[n] === undefined) await once(news, 'request');
       return requests[n];
@@ -99,6 +122,31 @@ function echo(body: Readonly<Record<string, unknown>>): ModelTurn {
   const last = (body['messages'] as { content: string | { text?: string }[] }[]).at(-1)?.content ?? '';
   const text = typeof last === 'string' ? last : last.map((part) => part.text ?? '').join('');
   return { kind: 'whole', pieces: ['[scripted] ', text] };
+}
+
+function embed(body: Readonly<Record<string, unknown>>, turn: EmbeddingsTurn, response: ServerResponse): void {
+  const json = { 'content-type': 'application/json' };
+  switch (turn.kind) {
+    case 'silent':
+      return;
+    case 'status': {
+      const text = JSON.stringify(completionsDialect.error(turn.status, '[scripted] failure'));
+      response.writeHead(turn.status, { ...json, ...turn.headers }).end(text);
+      return;
+    }
+    case 'text':
+      response.writeHead(200, json).end(turn.text);
+      return;
+    case 'vectors': {
+      const data = turn.vectors.map((embedding, i) => ({
+        object: 'embedding',
+        index: turn.indexes?.[i] ?? i,
+        embedding,
+      }));
+      const usage = { prompt_tokens: scriptedUsage.input, total_tokens: scriptedUsage.input };
+      response.writeHead(200, json).end(JSON.stringify({ object: 'list', data, model: body['model'], usage }));
+    }
+  }
 }
 
 async function answer(

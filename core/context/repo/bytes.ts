@@ -83,6 +83,8 @@ export interface ByteReader {
    * `first` and behind it. In one loop, because an index has a million of them.
    */
   gaps(into: Uint32Array, counts: Uint8Array, first: number, end: number, bound: number): void;
+  /** Everything that was not read yet, without a copy. */
+  rest(): Uint8Array;
   /** Throws unless everything was read. */
   end(): void;
 }
@@ -148,6 +150,11 @@ export function createByteReader(bytes: Uint8Array): ByteReader {
         if (count < 1 || count > 255) throw corrupt('a count is out of range');
         counts[n] = count;
       }
+    },
+    rest() {
+      const left = bytes.subarray(at);
+      at = bytes.length;
+      return left;
     },
     end() {
       if (at !== bytes.length) throw corrupt('something follows its end');

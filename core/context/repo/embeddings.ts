@@ -1,42 +1,34 @@
-// The port to somebody who compares meanings. Nothing here needs it: without one the search fuses one list less.
+// The port to somebody who compares meanings. Nothing here needs it: without one the search fuses one list less. Driver:
+// core/model/openai-embeddings.ts.
+import { CortexError } from '#core/errors.ts';
 import type { Query } from './search.ts';
+import { nearestTo, type Vectors } from './vectors.ts';
 
 export interface Embeddings {
-  /** Vectors of one length for texts, in their order. */
+  /** As its provider calls it: vectors of two models are never compared. */
+  readonly model: string;
+  /** Numbers of each vector; undefined: as many as the model gives by itself. */
+  readonly dimensions: number | undefined;
+  /** Vectors of one length for texts, in their order. Throws CortexError; isRetryable tells whether to ask again. */
   embed(texts: readonly string[], options: { readonly signal: AbortSignal }): Promise<readonly Float32Array[]>;
 }
 
-/** The query with the chunks nearest to its text, by the cosine; `vectors` are those of the chunks, by their numbers. */
+/** Chunks that come by their meaning: further ones are near to nothing in particular. */
+const MAX_NEAREST = 30;
+
+/** The query with the chunks nearest to its text. Throws what `embed` throws, and `internal` for a vector of another length. */
 export async function withNearest(
   query: Query,
-  vectors: readonly Float32Array[],
+  vectors: Vectors,
   embeddings: Embeddings,
   options: { readonly signal: AbortSignal },
 ): Promise<Query> {
   const [asked] = await embeddings.embed([query.text], options);
-  return asked === undefined ? query : { ...query, nearest: nearestTo(asked, vectors, query.limit) };
-}
-
-/** Numbers of the `limit` nearest vectors, the nearest first; of equals the smaller number. None that points away. */
-export function nearestTo(asked: Float32Array, vectors: readonly Float32Array[], limit: number): number[] {
-  return vectors
-    .map((vector, number) => ({ number, cosine: cosine(asked, vector) }))
-    .filter((one) => one.cosine > 0)
-    .sort((a, b) => b.cosine - a.cosine || a.number - b.number)
-    .slice(0, limit)
-    .map(({ number }) => number);
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let dot = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    const x = a[i] as number;
-    const y = b[i] ?? 0;
-    dot += x * y;
-    aa += x * x;
-    bb += y * y;
+  if (asked?.length !== vectors.dimension) {
+    throw new CortexError(
+      'internal',
+      `model ${embeddings.model} gave ${asked?.length ?? 0} numbers where the repository has ${vectors.dimension}`,
+    );
   }
-  return aa === 0 || bb === 0 ? 0 : dot / Math.sqrt(aa * bb);
+  return { ...query, nearest: nearestTo(asked, vectors, Math.min(query.limit, MAX_NEAREST)) };
 }

@@ -1,4 +1,4 @@
-// Why something was found, in words: the heaviest terms of each field, the place that the question names, the links.
+// Why something was found, in words: the heaviest terms of each field, the place that the question names, the meaning, the links.
 import { idf } from './bm25.ts';
 import type { Postings } from './postings.ts';
 import type { IndexedFile, RepoIndex } from './repo-index.ts';
@@ -19,11 +19,18 @@ export function reasonsOf(index: RepoIndex, ranked: Ranked, file: number, chunk?
   if (path.length > 0) reasons.push(`path has ${path.join(', ')}`);
   const text = heaviest(index, ranked, index.text, first, end);
   if (text.length > 0) reasons.push(`text has ${text.join(', ')}`);
-  if ((ranked.linked[file] as number) > 0 && text.length + path.length + named.length === 0) {
+  const isNear = nearOne(ranked, first, end);
+  if (isNear) reasons.push('its meaning is near');
+  if ((ranked.linked[file] as number) > 0 && text.length + path.length + named.length === 0 && !isNear) {
     reasons.push('linked with what was found');
   }
   if (reasons.length === 0) reasons.push(`belongs to ${(index.files[file] as IndexedFile).path}`);
   return reasons.join('; ');
+}
+
+function nearOne({ near }: Ranked, first: number, end: number): boolean {
+  for (let number = first; number < end && near.size > 0; number++) if (near.has(number)) return true;
+  return false;
 }
 
 function told({ as, line }: { readonly as: string; readonly line: number }): string {

@@ -97,7 +97,7 @@ export function openSearch(
     }
     keepInside(scores, query);
     const linked = ranking.links > 0 ? addLinks(scores, query) : new Float64Array(paths.length);
-    return { terms, fields, mentions, scores, linked };
+    return { terms, fields, mentions, scores, linked, near: new Set(nearest) };
   }
 
   /** Takes out what is not asked for: other paths, and what the caller weighs with nothing. */
@@ -180,6 +180,8 @@ export interface Ranked {
   readonly scores: Float64Array;
   /** By file: what came by links. */
   readonly linked: Float64Array;
+  /** Chunks that came by their meaning. */
+  readonly near: ReadonlySet<number>;
   /** By chunk, once they were asked for. */
   chunkScores?: Float64Array;
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { faultOf, oneLine, retryAfterMs, statusTold } from '#core/model/fault.ts';
-import { parseModels } from '#core/model/models.ts';
+import { parseEmbeddings, parseModels } from '#core/model/models.ts';
 import { parseConfigText } from '#core/process/config-file.ts';
 import { EnvError } from '#core/process/env.ts';
 import { parseWorkerConfig, parseWorkerModels } from '../../../services/worker/config.ts';
@@ -96,6 +96,46 @@ test.each<[unknown, readonly string[]]>([
   [{ default: 'a', models: { a: { ...entry, key_env: 'SET_KEY' } } }, []],
 ])('%j', (value, expected) => {
   expect(problems(value)).toEqual(expected);
+});
+
+test.each<[unknown, readonly string[]]>([
+  [
+    { embeddings: { model: 'e', base_url: 'ftp://x' } },
+    ['embeddings.base_url: must be a URL that begins with http:// or https://'],
+  ],
+  [{ embeddings: { base_url: 'http://x/v1' } }, ['embeddings.model: must be text']],
+  [
+    { embeddings: { model: 'e', base_url: 'http://x/v1', dimensions: 0 } },
+    ['embeddings.dimensions: must be at least 1'],
+  ],
+  [{ embeddings: { model: 'e', base_url: 'http://x/v1', key: 'sk-1' } }, ['embeddings.key: is not a known field']],
+  [
+    { embeddings: { model: 'e', base_url: 'http://x/v1', key_env: 'NO_KEY' } },
+    ['embeddings.key_env: NO_KEY is not set'],
+  ],
+  [{ embedings: {} }, ['embedings: is not a known field']],
+])('embeddings: %j', (value, expected) => {
+  const parsed = parseEmbeddings(value, (name) => name === 'SET_KEY');
+  expect(parsed).toEqual({ ok: false, error: expected });
+  // Whose key it is, is for whoever asks by it.
+  if (!expected.some((problem) => problem.includes('is not set'))) expect(problems(value)).toEqual(expected);
+  else expect(problems(value)).toEqual([]);
+});
+
+test('embeddings with their defaults, and without any', () => {
+  const one = { model: 'e', base_url: 'http://127.0.0.1:1/v1/', key_env: 'SET_KEY' };
+  expect(parseEmbeddings({ models: 'is for workers', embeddings: one }, () => true)).toEqual({
+    ok: true,
+    value: {
+      model: 'e',
+      baseUrl: 'http://127.0.0.1:1/v1',
+      keyEnv: 'SET_KEY',
+      dimensions: undefined,
+      maxCharacters: 6_000,
+    },
+  });
+  for (const none of [{}, { embeddings: null }, { models: {}, default: null }])
+    expect(parseEmbeddings(none, () => false)).toEqual({ ok: true, value: undefined });
 });
 
 test('two models named ollama are one too many', () => {

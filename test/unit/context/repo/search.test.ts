@@ -1,11 +1,12 @@
 // The search finds what a question names, defines, says and leads to; it tells why, and answers the same to the same.
 import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
-import { type Embeddings, nearestTo, withNearest } from '#core/context/repo/embeddings.ts';
+import { type Embeddings, withNearest } from '#core/context/repo/embeddings.ts';
 import { loadOutliner } from '#core/context/repo/grammars.node.ts';
 import type { Outliner } from '#core/context/repo/outline.ts';
 import { indexFiles } from '#core/context/repo/repo-index.ts';
 import { type FoundChunk, MAX_LIMIT, openSearch, type Query, type RepoSearch } from '#core/context/repo/search.ts';
+import { createVectors, packVectors } from '#core/context/repo/vectors.ts';
 import { unwrap } from '#core/result.ts';
 
 let outliner: Outliner;
@@ -155,6 +156,8 @@ test('meanings are one more list: what no word finds comes in', async () => {
     animal: [1, 1],
   };
   const embeddings: Embeddings = {
+    model: 'scripted',
+    dimensions: undefined,
     embed: async (texts) =>
       texts.map((text) => {
         const found = Object.entries(ideas).find(([word]) => text.includes(word));
@@ -162,12 +165,16 @@ test('meanings are one more list: what no word finds comes in', async () => {
       }),
   };
   const options = { signal: new AbortController().signal };
-  const chunks = repo.index.files.map(({ path }) => readText(path));
-  const vectors = await embeddings.embed(chunks, options);
+  const gathered = createVectors(repo.index, 2);
+  for (const { path, chunks, fingerprint } of repo.index.files)
+    gathered.add(fingerprint, packVectors(chunks, await embeddings.embed([readText(path)], options)));
   const query = { text: 'kitten', limit: 5 };
   expect(unwrap(repo.search(query))).toEqual([]);
-  const found = unwrap(repo.search(await withNearest(query, vectors, embeddings, options)));
-  expect(found.map(({ path }) => path)).toEqual(['src/cat.ts', 'src/both.ts']);
+  const found = unwrap(repo.search(await withNearest(query, gathered.finish(), embeddings, options)));
+  expect(found.map(({ path, reason }) => [path, reason])).toEqual([
+    ['src/cat.ts', 'its meaning is near'],
+    ['src/both.ts', 'its meaning is near'],
+  ]);
 
   function readText(path: string): string {
     return { 'src/cat.ts': 'feline', 'src/dog.ts': 'hound', 'src/both.ts': 'animal' }[path] ?? '';
@@ -176,5 +183,4 @@ test('meanings are one more list: what no word finds comes in', async () => {
 
 test('numbers of chunks that there are not are passed over', () => {
   expect(search.search({ text: '', limit: 5, nearest: [-1, 1e9, 0.5, Number.NaN] })).toEqual({ ok: true, value: [] });
-  expect(nearestTo(new Float32Array(2), [new Float32Array(2)], 3)).toEqual([]);
 });
