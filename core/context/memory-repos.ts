@@ -1,12 +1,14 @@
 // The twin of the repositories for tests: the same answers, in this process.
 import { CortexError } from '#core/errors.ts';
-import { type RepoLimits, repoLimits, type RepoName, type Repos } from './repo/repos.ts';
+import { noRoomForVectors, type RepoLimits, repoLimits, type RepoName, type Repos } from './repo/repos.ts';
 
 interface Kept {
   readonly tenant: string;
   readonly files: Map<string, Uint8Array>;
   /** In the order in which they were put. */
   readonly commits: Map<string, { readonly blob: Uint8Array; readonly prints: readonly string[] }>;
+  space: string | undefined;
+  vectors: Map<string, Uint8Array>;
   usedAt: number;
 }
 
@@ -20,26 +22,47 @@ export function createMemoryRepos(now: () => number, limits: Partial<RepoLimits>
     return all.get(nameOf(name));
   };
   const use = (name: RepoName): Kept => {
-    const kept = find(name) ?? { tenant: name.tenant, files: new Map(), commits: new Map(), usedAt: 0 };
+    const kept = find(name) ?? {
+      ...{ tenant: name.tenant, files: new Map(), commits: new Map(), usedAt: 0 },
+      ...{ space: undefined, vectors: new Map() },
+    };
     kept.usedAt = now();
     all.delete(nameOf(name));
     all.set(nameOf(name), kept);
     return kept;
   };
-  const sizeOf = ({ files, commits }: Kept): number => {
-    const kept = [...files.values(), ...Array.from(commits.values(), ({ blob }) => blob)];
-    return kept.reduce((sum, { length }) => sum + length, 0);
+  const sum = (values: Iterable<Uint8Array>): number => [...values].reduce((total, { length }) => total + length, 0);
+  const sizeOf = ({ files, commits, vectors }: Kept): number =>
+    sum(files.values()) + sum(Array.from(commits.values(), ({ blob }) => blob)) + sum(vectors.values());
+  const ofTenant = (tenant: string): [string, Kept][] => [...all].filter(([, kept]) => kept.tenant === tenant);
+  const used = (tenant: string): number => ofTenant(tenant).reduce((total, [, kept]) => total + sizeOf(kept), 0);
+  const dropVectors = (kept: Kept): void => {
+    kept.space = undefined;
+    kept.vectors = new Map();
+  };
+  /** Vectors of those that were not used for longest go, until so many more bytes have room. */
+  const thinOut = (tenant: string, more: number): void => {
+    for (const [, kept] of ofTenant(tenant)) if (used(tenant) + more > bytes) dropVectors(kept);
   };
   const makeRoom = (name: RepoName): boolean => {
-    const own = [...all].filter(([, { tenant }]) => tenant === name.tenant);
-    let used = own.reduce((sum, [, kept]) => sum + sizeOf(kept), 0);
-    for (const [key, kept] of own) {
-      if (used <= bytes) break;
-      if (key === nameOf(name)) continue;
-      used -= sizeOf(kept);
-      all.delete(key);
+    thinOut(name.tenant, 0);
+    for (const [key] of ofTenant(name.tenant)) {
+      if (used(name.tenant) <= bytes) break;
+      if (key !== nameOf(name)) all.delete(key);
     }
-    return used <= bytes;
+    return used(name.tenant) <= bytes;
+  };
+  const pick = (from: ReadonlyMap<string, Uint8Array> | undefined, prints: readonly string[]) => {
+    const found = new Map<string, Uint8Array>();
+    for (const print of prints) {
+      const one = from?.get(print);
+      if (one !== undefined) found.set(print, one);
+    }
+    return found;
+  };
+  const inSpace = (name: RepoName, space: string) => {
+    const kept = find(name);
+    return kept?.space === space ? kept.vectors : undefined;
   };
   return {
     async latest(name) {
@@ -69,19 +92,48 @@ export function createMemoryRepos(now: () => number, limits: Partial<RepoLimits>
         if (kept.commits.size <= mostCommits) break;
         kept.commits.delete(old);
         const named = new Set([...kept.commits.values()].flatMap((other) => other.prints));
-        for (const print of its) if (!named.has(print)) kept.files.delete(print);
+        for (const print of its) {
+          if (named.has(print)) continue;
+          kept.files.delete(print);
+          kept.vectors.delete(print);
+        }
       }
       makeRoom(name);
       return Promise.resolve('ok');
     },
     async files({ prints, ...name }) {
-      const kept = find(name);
-      const found = new Map<string, Uint8Array>();
-      for (const print of prints) {
-        const bytesOf = kept?.files.get(print);
-        if (bytesOf !== undefined) found.set(print, bytesOf);
-      }
-      return Promise.resolve(found);
+      return Promise.resolve(pick(find(name)?.files, prints));
+    },
+    async space(name) {
+      return Promise.resolve(find(name)?.space);
+    },
+    async withoutVectors({ space, prints, ...name }) {
+      const vectors = inSpace(name, space);
+      return Promise.resolve(prints.filter((print) => vectors?.has(print) !== true));
+    },
+    async putVectors({ space, files, ...name }) {
+      const kept = use(name);
+      if (kept.space !== space) dropVectors(kept);
+      const put = files.filter(({ print }) => kept.files.has(print));
+      const before = sum(
+        pick(
+          kept.vectors,
+          put.map(({ print }) => print),
+        ).values(),
+      );
+      const more = sum(put.map((file) => file.bytes)) - before;
+      const others = ofTenant(name.tenant).reduce(
+        (total, [, one]) => total + (one === kept ? 0 : sum(one.vectors.values())),
+        0,
+      );
+      if (used(name.tenant) - others + more > bytes) throw noRoomForVectors(bytes);
+      thinOut(name.tenant, more);
+      for (const { print, bytes: packed } of put) kept.vectors.set(print, packed);
+      kept.space = space;
+      return Promise.resolve();
+    },
+    async vectors({ space, prints, ...name }) {
+      return Promise.resolve(pick(inSpace(name, space), prints));
     },
   };
 }

@@ -1,13 +1,21 @@
 // Repositories on Redis. Of each one, h being a digest of its name: repo:<tenant>:<h>:at:<commit>, the index; :in:<commit>, a set of the
-// files it names; :files, a hash of files as base64; :head, a zset of commits by when they were put. Of a tenant: repos:<tenant>, a zset
-// of repositories by when they were used, and repos:<tenant>:bytes, a hash of how many bytes each has.
+// files it names; :files, a hash of files as base64; :head, a zset of commits by when they were put; :vectors, a hash of vectors by file, as
+// base64, and :space, what these are comparable by. Of a tenant: repos:<tenant>, a zset of repositories by when they were used, and
+// repos:<tenant>:bytes, a hash of how many bytes each has, :vectors of these those of vectors.
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { fromBase64, toBase64 } from '#core/base64.ts';
 import { CortexError } from '#core/errors.ts';
 import { createKeys, type Keys } from '#core/jobs/keys.ts';
-import { type Arg, type BinaryRedis, list, type Script, script, text } from '#core/redis/redis.ts';
-import { type KeptFile, type RepoLimits, repoLimits, type RepoName, type Repos } from './repo/repos.ts';
+import { type Arg, type BinaryRedis, list, type Reply, type Script, script, text } from '#core/redis/redis.ts';
+import {
+  type KeptFile,
+  noRoomForVectors,
+  type RepoLimits,
+  repoLimits,
+  type RepoName,
+  type Repos,
+} from './repo/repos.ts';
 
 // KEYS: [1] repo:<tenant>:<h>, a name and no key; [2] repos:<tenant>. ARGV: [1] h, [2] ttl ms, [3] bytes of a tenant, [4] commits,
 // [5] ms since the epoch or 0.
@@ -20,15 +28,28 @@ local function f0(n) return string.format('%.0f',n) end
 local function base(other) return string.sub(K,1,#K-#h)..other end
 local function sizes() return T..':bytes' end
 local function add(n) return call('HINCRBY',sizes(),h,f0(n)) end
+local function vsizes() return T..':vectors' end
+local function addvectors(n)
+  if n==0 then return end
+  add(n)
+  if call('HINCRBY',vsizes(),h,f0(n))<=0 then call('HDEL',vsizes(),h) end
+end
+local function dropvectors(other)
+  local n=call('HGET',vsizes(),other)
+  if n then call('HINCRBY',sizes(),other,f0(-tonumber(n))) end
+  call('HDEL',vsizes(),other)
+  call('UNLINK',base(other)..':vectors',base(other)..':space')
+end
 local function commits(k) return call('ZRANGE',k..':head',0,-1) end
 local function touch()
   for _,c in ipairs(commits(K)) do call('PEXPIRE',K..':at:'..c,ttl) call('PEXPIRE',K..':in:'..c,ttl) end
-  for _,k in ipairs({K..':files',K..':head',T,sizes()}) do call('PEXPIRE',k,ttl) end
+  for _,k in ipairs({K..':files',K..':head',K..':vectors',K..':space',T,sizes(),vsizes()}) do call('PEXPIRE',k,ttl) end
   call('ZADD',T,f0(now),h)
 end
 local function drop(other)
   local k=base(other)
   for _,c in ipairs(commits(k)) do call('UNLINK',k..':at:'..c,k..':in:'..c) end
+  dropvectors(other)
   call('UNLINK',k..':files',k..':head')
   call('HDEL',sizes(),other)
   call('ZREM',T,other)
@@ -40,6 +61,8 @@ local function dropcommit(c)
   for _,print in ipairs(call('SDIFF',K..':in:'..c,unpack(sets))) do
     add(-call('HSTRLEN',K..':files',print))
     call('HDEL',K..':files',print)
+    addvectors(-call('HSTRLEN',K..':vectors',print))
+    call('HDEL',K..':vectors',print)
   end
   add(-call('STRLEN',K..':at:'..c))
   call('UNLINK',K..':at:'..c,K..':in:'..c)
@@ -51,8 +74,19 @@ local function used()
   return sum
 end
 -- Repositories whose time is over have left nothing but their names.
-local function makeroom()
+local function dropold()
   for _,other in ipairs(call('ZRANGEBYSCORE',T,'-inf',f0(now-tonumber(ttl)))) do if other~=h then drop(other) end end
+end
+-- Vectors of those that were not used for longest go, until n more bytes have room.
+local function thinout(n)
+  for _,other in ipairs(call('ZRANGE',T,0,-1)) do
+    if used()+n<=most then return end
+    if call('HEXISTS',vsizes(),other)==1 then dropvectors(other) end
+  end
+end
+local function makeroom()
+  dropold()
+  thinout(0)
   while used()>most do
     local oldest
     for _,other in ipairs(call('ZRANGE',T,0,1)) do if other~=h then oldest=other break end end
@@ -110,6 +144,46 @@ makeroom()
 return 'ok'`,
 );
 const readScript = repoScript('files', /* lua */ `return call('HMGET',K..':files',unpack(ARGV,6))`);
+const spaceScript = repoScript('space', /* lua */ `return call('GET',K..':space') or ''`);
+// ARGV: [6] space, [7...] prints.
+const withoutVectorsScript = repoScript(
+  'without-vectors',
+  /* lua */ `
+local none=call('GET',K..':space')~=ARGV[6]
+local out={}
+for i=7,#ARGV do if none or call('HEXISTS',K..':vectors',ARGV[i])==0 then out[#out+1]=ARGV[i] end end
+return out`,
+);
+const vectorsScript = repoScript(
+  'vectors',
+  /* lua */ `
+if call('GET',K..':space')~=ARGV[6] then return {} end
+return call('HMGET',K..':vectors',unpack(ARGV,7))`,
+);
+// ARGV: [6] space, [7...] print, base64.
+const putVectorsScript = repoScript(
+  'put-vectors',
+  /* lua */ `
+if call('GET',K..':space')~=ARGV[6] then dropvectors(h) end
+local n=0
+for i=7,#ARGV,2 do
+  if call('HEXISTS',K..':files',ARGV[i])==1 then n=n+#ARGV[i+1]-call('HSTRLEN',K..':vectors',ARGV[i]) end
+end
+dropold()
+local others=0
+for _,size in ipairs(call('HVALS',vsizes())) do others=others+tonumber(size) end
+others=others-tonumber(call('HGET',vsizes(),h) or '0')
+if used()-others+n>most then return 'full' end
+touch()
+thinout(n)
+for i=7,#ARGV,2 do
+  if call('HEXISTS',K..':files',ARGV[i])==1 then call('HSET',K..':vectors',ARGV[i],ARGV[i+1]) end
+end
+addvectors(n)
+call('SET',K..':space',ARGV[6])
+touch()
+return 'ok'`,
+);
 
 export interface RedisReposOptions {
   readonly redis: BinaryRedis;
@@ -123,6 +197,7 @@ export interface RedisReposOptions {
 const callBytes = 1_000_000;
 const callNames = 5_000;
 const fewFiles = 200;
+const fewVectors = 50;
 
 /** Throws what the driver throws. */
 export function createRedisRepos({ redis, keys = createKeys(1), limits, now }: RedisReposOptions): Repos {
@@ -164,14 +239,25 @@ export function createRedisRepos({ redis, keys = createKeys(1), limits, now }: R
       return 'ok';
     },
     async files({ prints, ...name }) {
-      const found = new Map<string, Uint8Array>();
-      for (const some of parts(prints, fewFiles)) {
-        if (some.length === 0) continue;
-        for (const [i, packed] of list(await call(readScript, name, some)).entries()) {
-          if (typeof packed === 'string') found.set(some[i] ?? '', fromBase64(packed));
-        }
+      return found(prints, fewFiles, (some) => call(readScript, name, some));
+    },
+    async space(name) {
+      return text(await call(spaceScript, name)) || undefined;
+    },
+    async withoutVectors({ space, prints, ...name }) {
+      const out: string[] = [];
+      for (const some of parts(prints, callNames))
+        out.push(...list(await call(withoutVectorsScript, name, [space, ...some])).map(text));
+      return out;
+    },
+    async putVectors({ space, files, ...name }) {
+      for (const some of batches(files)) {
+        const args = some.flatMap(({ print, bytes: packed }) => [print, toBase64(packed)]);
+        if ((await call(putVectorsScript, name, [space, ...args])) === 'full') throw noRoomForVectors(bytes);
       }
-      return found;
+    },
+    async vectors({ space, prints, ...name }) {
+      return found(prints, fewVectors, (some) => call(vectorsScript, name, [space, ...some]));
     },
   };
 }
@@ -180,6 +266,22 @@ function namesOf(keys: Keys, tenant: string, repository: string): { names: [stri
   const prefix = keys.prefix(keys.ofTenant(tenant));
   const h = bytesToHex(sha256(utf8ToBytes(repository)).subarray(0, 16));
   return { names: [`${prefix}repo:${tenant}:${h}`, `${prefix}repos:${tenant}`], h };
+}
+
+/** What `read` answers to some prints at a time, those that are there. */
+async function found(
+  prints: readonly string[],
+  few: number,
+  read: (some: readonly string[]) => Promise<Reply>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const out = new Map<string, Uint8Array>();
+  for (const some of parts(prints, few)) {
+    if (some.length === 0) continue;
+    for (const [i, packed] of list(await read(some)).entries()) {
+      if (typeof packed === 'string') out.set(some[i] ?? '', fromBase64(packed));
+    }
+  }
+  return out;
 }
 
 /** At least one, if only an empty one. */

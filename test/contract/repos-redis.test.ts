@@ -23,9 +23,10 @@ test('what is not used any more is gone by itself', async () => {
   const r = { tenant: 't1', repository: 'r' };
   await repos.putFiles({ ...r, files: [{ print: 'a', bytes: new Uint8Array(3) }] });
   await repos.putIndex({ ...r, commit: 'c', blob: new Uint8Array(5), prints: ['a'] });
+  await repos.putVectors({ ...r, space: 's', files: [{ print: 'a', bytes: new Uint8Array(7) }] });
   const keys = (await redis.run(names, [], [])) as string[];
   const tag = createKeys(4).prefix(createKeys(4).ofTenant('t1'));
-  expect(keys).toHaveLength(6);
+  expect(keys).toHaveLength(9);
   const expiry = script('expiry', `return redis.call('PTTL',KEYS[1])`);
   for (const key of keys) {
     expect(key.startsWith(tag), key).toBe(true);

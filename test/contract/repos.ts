@@ -89,6 +89,78 @@ export function testRepos(name: string, make: MakeRepos): void {
       });
     });
 
+    const space = 'model/3';
+    const withVectors = async (repos: Repos, at: RepoCommit, prints: readonly string[], content?: string) => {
+      await put(repos, at, prints);
+      await repos.putVectors({
+        ...at,
+        space,
+        files: prints.map((print) => file(print, content ?? `vectors ${print}`)),
+      });
+      time += 10;
+    };
+
+    test('keeps vectors of files that it has, once for all commits, and lets them go with the files', async () => {
+      const repos = await make(now, { commits: 1 });
+      expect(await repos.space(r)).toBeUndefined();
+      expect(await repos.withoutVectors({ ...r, space, prints: ['a'] })).toEqual(['a']);
+      expect(await repos.vectors({ ...r, space, prints: ['a'] })).toEqual(new Map());
+      await withVectors(repos, { ...r, commit: 'c1' }, ['a', 'b']);
+      const odd = Uint8Array.from({ length: 3_000 }, (_, i) => (i * 7) % 256);
+      await repos.putVectors({ ...r, space, files: [{ print: 'a', bytes: odd }, file('of no file')] });
+      expect(await repos.space(r)).toBe(space);
+      expect(await repos.withoutVectors({ ...r, space, prints: ['a', 'of no file', 'b'] })).toEqual(['of no file']);
+      const found = await repos.vectors({ ...r, space, prints: ['b', 'of no file', 'a'] });
+      expect(found).toEqual(
+        new Map([
+          ['b', bytes('vectors b')],
+          ['a', odd],
+        ]),
+      );
+      expect(await repos.vectors({ ...r, space, prints: [] })).toEqual(new Map());
+      await put(repos, { ...r, commit: 'c2' }, ['b', 'c']);
+      expect(await repos.withoutVectors({ ...r, space, prints: ['a', 'b', 'c'] })).toEqual(['a', 'c']);
+      expect(await repos.vectors({ ...r, tenant: 't2', space, prints: ['b'] })).toEqual(new Map());
+    });
+
+    test('vectors of two spaces are never there at once', async () => {
+      const repos = await make(now);
+      await withVectors(repos, { ...r, commit: 'c1' }, ['a', 'b']);
+      expect(await repos.vectors({ ...r, space: 'other/3', prints: ['a'] })).toEqual(new Map());
+      await repos.putVectors({ ...r, space: 'other/3', files: [file('a', 'other')] });
+      expect(await repos.space(r)).toBe('other/3');
+      expect(await repos.withoutVectors({ ...r, space: 'other/3', prints: ['a', 'b'] })).toEqual(['b']);
+      expect(await repos.withoutVectors({ ...r, space, prints: ['a', 'b'] })).toEqual(['a', 'b']);
+      expect(await repos.vectors({ ...r, space, prints: ['a', 'b'] })).toEqual(new Map());
+    });
+
+    test('vectors count, and give way before anything that is needed', async () => {
+      const repos = await make(now, { bytes: 4_500 });
+      const of = (repository: string): RepoCommit => ({ tenant: 't1', repository, commit: 'c' });
+      const large = 'x'.repeat(1_200);
+      await withVectors(repos, of('one'), ['a'], large);
+      await withVectors(repos, of('two'), ['a'], large);
+      // Room for more vectors is made of older vectors alone.
+      await withVectors(repos, of('three'), ['a'], large);
+      await put(repos, of('three'), ['a', 'b']);
+      await repos.putVectors({ ...of('three'), space, files: [file('b', large)] });
+      expect(await repos.space(of('one'))).toBeUndefined();
+      expect(await repos.space(of('three'))).toBe(space);
+      const huge = { print: 'a', bytes: new Uint8Array(5_000) };
+      await expect(repos.putVectors({ ...of('three'), space, files: [huge] })).rejects.toMatchObject({
+        code: 'resource_exhausted',
+        final: true,
+      });
+      expect(await repos.withoutVectors({ ...of('three'), space, prints: ['a', 'b'] })).toEqual([]);
+      for (const name of ['one', 'two', 'three']) expect(await repos.index(of(name)), name).toBeDefined();
+      // An index takes the room of vectors, of its own repository too.
+      await put(repos, of('three'), ['a', 'b'], 'y'.repeat(4_000));
+      for (const name of ['one', 'two', 'three']) {
+        expect(await repos.index(of(name)), name).toBeDefined();
+        expect(await repos.space(of(name)), name).toBeUndefined();
+      }
+    });
+
     test('tenants and repositories know nothing of each other', async () => {
       const repos = await make(now);
       const names = [

@@ -1,6 +1,7 @@
 // The port to what is kept of repositories: for each tenant, repository and commit an index, and beside it the files that it names, each
-// once for all commits of the repository, by its fingerprint. Drivers: core/context/memory-repos.ts (twin for tests), redis-repos.ts.
+// once for all commits of the repository, by its fingerprint, and vectors of its chunks, if somebody has made some. Drivers: core/context/memory-repos.ts (twin for tests), redis-repos.ts.
 // Both pass test/contract/repos.ts. Throws CortexError `unavailable` when the store cannot be reached.
+import { CortexError } from '#core/errors.ts';
 
 export interface RepoName {
   readonly tenant: string;
@@ -18,6 +19,11 @@ export interface KeptFile {
   readonly bytes: Uint8Array;
 }
 
+export interface RepoSpace extends RepoName {
+  /** What makes the vectors comparable (vectors.ts): those of one space alone are kept. */
+  readonly space: string;
+}
+
 export interface Repos {
   /** The commit that was put last. */
   latest(name: RepoName): Promise<string | undefined>;
@@ -32,6 +38,17 @@ export interface Repos {
   ): Promise<'ok' | 'incomplete'>;
   /** Those that are there. */
   files(item: RepoName & { readonly prints: readonly string[] }): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** That of the vectors that are kept; undefined: there are none. */
+  space(name: RepoName): Promise<string | undefined>;
+  /** Of these files, those that have no vectors in that space. */
+  withoutVectors(item: RepoSpace & { readonly prints: readonly string[] }): Promise<readonly string[]>;
+  /**
+   * Vectors of files that are kept, others are passed over; they go with their files, and those of another space go at once. Nothing needs them,
+   * so they give way before any index or file does. `resource_exhausted`, and final, when there is no room: none of these is kept then.
+   */
+  putVectors(item: RepoSpace & { readonly files: readonly KeptFile[] }): Promise<void>;
+  /** Those that are there. */
+  vectors(item: RepoSpace & { readonly prints: readonly string[] }): Promise<ReadonlyMap<string, Uint8Array>>;
 }
 
 export interface RepoLimits {
@@ -41,6 +58,13 @@ export interface RepoLimits {
   readonly bytes: number;
   /** Since it was used last, ms. */
   readonly ttlMs: number;
+}
+
+/** What is said of vectors that have no room. */
+export function noRoomForVectors(bytes: number): CortexError {
+  return new CortexError('resource_exhausted', `the ${bytes} bytes of the tenant leave no room for vectors`, {
+    final: true,
+  });
 }
 
 export const repoLimits: RepoLimits = { commits: 3, bytes: 512 * 2 ** 20, ttlMs: 30 * 24 * 3_600_000 };
