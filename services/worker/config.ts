@@ -2,10 +2,11 @@
 import { contextEnv } from '#core/context/engine-env.ts';
 import { memoryEnv } from '#core/context/memory/limits-env.ts';
 import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
+import { assertSendable, modelKeys, modelsPathEnv, readModels } from '#core/model/models-env.ts';
 import { baseUrlProblems, type ModelsConfig, parseModels } from '#core/model/models.ts';
-import { type FoundFile, parseConfigFile } from '#core/process/config-file.ts';
+import type { FoundFile } from '#core/process/config-file.ts';
 import { type Env, EnvError, type EnvValues, type EnvVar } from '#core/process/env.ts';
-import { choice, duration, int, list, path, seconds, text, url } from '#core/process/variables.ts';
+import { choice, duration, int, list, seconds, text, url } from '#core/process/variables.ts';
 import { err, ok } from '#core/result.ts';
 import { type WorkerName, workerNames } from './index.ts';
 import { recordingOf } from './recorder.ts';
@@ -50,11 +51,7 @@ export const workerEnv = {
     min: 1,
     max: 1024,
   }),
-  modelsPath: path(
-    'MODELS_PATH',
-    'config/models.yaml',
-    'which models there are; without the file: the one of OLLAMA_URL',
-  ),
+  modelsPath: modelsPathEnv('which models there are; without the file: the one of OLLAMA_URL'),
   ollamaUrl: url(
     'OLLAMA_URL',
     undefined,
@@ -102,23 +99,19 @@ export function parseWorkerModels(
   file: FoundFile,
   env: Env,
 ): { readonly models: ModelsConfig; readonly modelKey: (variable: string) => string | undefined } {
-  const modelKey = (variable: string): string | undefined => env[variable]?.trim() || undefined;
+  const modelKey = modelKeys(env);
   const ollama =
     ollamaUrl === undefined && ollamaModel === undefined
       ? undefined
       : { url: ollamaUrl ?? 'http://127.0.0.1:11434', model: ollamaModel ?? 'llama3' };
-  const isSet = (variable: string): boolean => modelKey(variable) !== undefined;
-  // Only the file that nobody named may be missing.
-  const absent = modelsPath === workerEnv.modelsPath.default ? {} : undefined;
-  const models = parseConfigFile('MODELS_PATH', file, (value) => parseModels(value ?? {}, ollama, isSet), absent);
-  if (!models.ok) throw new EnvError(models.error);
-  const problems = [...models.value.entries.values()].flatMap(({ keyEnv }) =>
-    keyEnv === undefined || /^[ -~]*$/.test(modelKey(keyEnv) ?? '')
-      ? []
-      : [`${keyEnv}: holds a character that no header can, such as a typographic quote`],
+  const models = readModels(modelsPath, file, (value) =>
+    parseModels(value ?? {}, ollama, (variable) => modelKey(variable) !== undefined),
   );
-  if (problems.length > 0) throw new EnvError([...new Set(problems)]);
-  return { models: models.value, modelKey };
+  assertSendable(
+    Array.from(models.entries.values(), ({ keyEnv }) => keyEnv),
+    modelKey,
+  );
+  return { models, modelKey };
 }
 
 /** The ids of the hosted workers. `host` is this machine's name, `random` something that no other process has. */

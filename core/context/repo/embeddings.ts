@@ -2,7 +2,7 @@
 // core/model/openai-embeddings.ts.
 import { CortexError } from '#core/errors.ts';
 import type { Query } from './search.ts';
-import { nearestTo, type Vectors } from './vectors.ts';
+import { bestRows, scoreRows, type Vectors } from './vectors.ts';
 
 export interface Embeddings {
   /** As its provider calls it: vectors of two models are never compared. */
@@ -15,6 +15,10 @@ export interface Embeddings {
 
 /** Chunks that come by their meaning: further ones are near to nothing in particular. */
 const MAX_NEAREST = 30;
+
+/** Multiplications that are made at once, some ten milliseconds; then others get their turn. */
+const slice = 4_000_000;
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** The query with the chunks nearest to its text. Throws what `embed` throws, and `internal` for a vector of another length. */
 export async function withNearest(
@@ -30,5 +34,17 @@ export async function withNearest(
       `model ${embeddings.model} gave ${asked?.length ?? 0} numbers where the repository has ${vectors.dimension}`,
     );
   }
-  return { ...query, nearest: nearestTo(asked, vectors, Math.min(query.limit, MAX_NEAREST)) };
+  return { ...query, nearest: await nearestTo(asked, vectors, Math.min(query.limit, MAX_NEAREST)) };
+}
+
+/** Numbers of the chunks that are nearest, the nearest first. */
+export async function nearestTo(asked: Float32Array, vectors: Vectors, limit: number): Promise<readonly number[]> {
+  const question = Float64Array.from(asked);
+  const scores = new Float32Array(vectors.chunks.length);
+  const rows = Math.ceil(slice / vectors.dimension);
+  for (let from = 0; from < scores.length; from += rows) {
+    if (from > 0) await turn();
+    scoreRows(question, vectors, scores, from, Math.min(from + rows, scores.length));
+  }
+  return bestRows(vectors, scores, limit);
 }

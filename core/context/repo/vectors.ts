@@ -68,6 +68,7 @@ function quantized(vector: Float32Array): Int8Array {
 export function createVectors(index: RepoIndex, dimension: number) {
   const chunks: number[] = [];
   const rows: Int8Array[] = [];
+  const inverses: number[] = [];
   const numbers = new Map<string, number[]>();
   for (const [number, { fingerprint }] of index.files.entries()) {
     numbers.set(fingerprint, [...(numbers.get(fingerprint) ?? []), number]);
@@ -81,6 +82,7 @@ export function createVectors(index: RepoIndex, dimension: number) {
         for (const [i, row] of rowsOf(packed, own.chunks, dimension).entries()) {
           chunks.push(first + i);
           rows.push(row);
+          inverses.push(inverseOf(row));
         }
       }
     },
@@ -88,13 +90,16 @@ export function createVectors(index: RepoIndex, dimension: number) {
       const order = Array.from(chunks.keys()).sort((a, b) => (chunks[a] as number) - (chunks[b] as number));
       const values = new Int8Array(rows.length * dimension);
       for (const [at, row] of order.entries()) values.set(rows[row] as Int8Array, at * dimension);
-      const inverse = Float32Array.from(order, (row) => {
-        const square = (rows[row] as Int8Array).reduce((sum, value) => sum + value * value, 0);
-        return square > 0 ? 1 / Math.sqrt(square) : 0;
-      });
+      const inverse = Float32Array.from(order, (row) => inverses[row] as number);
       return { dimension, chunks: Uint32Array.from(order, (row) => chunks[row] as number), values, inverse };
     },
   };
+}
+
+function inverseOf(row: Int8Array): number {
+  let square = 0;
+  for (let i = 0; i < row.length; i++) square += (row[i] as number) ** 2;
+  return square > 0 ? 1 / Math.sqrt(square) : 0;
 }
 
 function rowsOf(packed: Uint8Array, chunks: readonly Chunk[], dimension: number): Int8Array[] {
@@ -108,17 +113,34 @@ function rowsOf(packed: Uint8Array, chunks: readonly Chunk[], dimension: number)
   return chunks.map((_, i) => new Int8Array(buffer, byteOffset + i * dimension, dimension));
 }
 
-/** Numbers of the `limit` chunks whose vectors are nearest by the angle, the nearest first; of equals the smaller number. None that points away. */
-export function nearestTo(
-  asked: Float32Array,
-  { dimension, chunks, values, inverse }: Vectors,
-  limit: number,
-): number[] {
-  const scores = new Float32Array(chunks.length);
-  for (let row = 0, at = 0; row < scores.length; row++) {
-    let dot = 0;
-    for (let i = 0; i < dimension; i++, at++) dot += (asked[i] as number) * (values[at] as number);
-    scores[row] = dot * (inverse[row] as number);
+/** Scores some rows by the angle to what is asked, 0 for one that points nowhere. */
+export function scoreRows(
+  asked: Float64Array,
+  { dimension, values, inverse }: Vectors,
+  scores: Float32Array,
+  from: number,
+  to: number,
+): void {
+  for (let row = from; row < to; row++) {
+    const first = row * dimension;
+    // Four sums at once take half the time of one: none need wait for the one before.
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    let i = 0;
+    for (; i + 3 < dimension; i += 4) {
+      a += (asked[i] as number) * (values[first + i] as number);
+      b += (asked[i + 1] as number) * (values[first + i + 1] as number);
+      c += (asked[i + 2] as number) * (values[first + i + 2] as number);
+      d += (asked[i + 3] as number) * (values[first + i + 3] as number);
+    }
+    for (; i < dimension; i++) a += (asked[i] as number) * (values[first + i] as number);
+    scores[row] = (a + b + c + d) * (inverse[row] as number);
   }
+}
+
+/** Numbers of the `limit` chunks with the best scores, the best first; of equals the smaller number. None that points away. */
+export function bestRows({ chunks }: Vectors, scores: Float32Array, limit: number): number[] {
   return best(scores, limit).map((row) => chunks[row] as number);
 }

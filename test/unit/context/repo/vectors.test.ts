@@ -1,5 +1,6 @@
 // Vectors of chunks: as bytes and back, gathered for an index, compared by the angle, and as many as there is room for.
 import { expect, test } from 'vitest';
+import { nearestTo } from '#core/context/repo/embeddings.ts';
 import { noOutline } from '#core/context/repo/outline.ts';
 import { indexFiles, type RepoIndex } from '#core/context/repo/repo-index.ts';
 import {
@@ -7,7 +8,6 @@ import {
   dimensionIn,
   filesWithVectors,
   MAX_VECTORS,
-  nearestTo,
   packVectors,
   spaceOf,
 } from '#core/context/repo/vectors.ts';
@@ -24,7 +24,7 @@ const fileOf = (of: RepoIndex, path: string) => {
   return file;
 };
 
-test('the nearest by one byte a number are the nearest', () => {
+test('the nearest by one byte a number are the nearest', async () => {
   const random = createRandom(5);
   const dimension = 64;
   const vector = () => Float32Array.from({ length: dimension }, () => random.next() - 0.5);
@@ -41,13 +41,13 @@ test('the nearest by one byte a number are the nearest', () => {
       const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
       return dot(asked, one) / Math.sqrt(dot(asked, asked) * dot(one, one));
     };
-    const [first = -1] = nearestTo(asked, vectors, 5);
+    const [first = -1] = await nearestTo(asked, vectors, 5);
     expect(cosine(own[first] as Float32Array)).toBeGreaterThan(Math.max(...own.map(cosine)) - 0.01);
-    expect(nearestTo(asked, vectors, 1_000).every((at) => cosine(own[at] as Float32Array) > -0.01)).toBe(true);
+    expect((await nearestTo(asked, vectors, 1_000)).every((at) => cosine(own[at] as Float32Array) > -0.01)).toBe(true);
   }
 });
 
-test('vectors stand by the numbers of their chunks, the same text in each place; who has none has none', () => {
+test('vectors stand by the numbers of their chunks, the same text in each place; who has none has none', async () => {
   const repo = index({ 'b.txt': 'same\n', 'a.txt': 'other\n', 'c.txt': 'same\n' });
   const gathered = createVectors(repo, 2);
   const same = fileOf(repo, 'b.txt');
@@ -55,9 +55,9 @@ test('vectors stand by the numbers of their chunks, the same text in each place;
   gathered.add('of no file', packVectors(same.chunks, [Float32Array.from([0, 2])]));
   const vectors = gathered.finish();
   expect([...vectors.chunks]).toEqual([1, 2]);
-  expect(nearestTo(Float32Array.from([1, 1]), vectors, 9)).toEqual([1, 2]);
-  expect(nearestTo(Float32Array.from([1, 0]), vectors, 9)).toEqual([]);
-  expect(nearestTo(Float32Array.from([0, 0]), vectors, 9)).toEqual([]);
+  expect(await nearestTo(Float32Array.from([1, 1]), vectors, 9)).toEqual([1, 2]);
+  expect(await nearestTo(Float32Array.from([1, 0]), vectors, 9)).toEqual([]);
+  expect(await nearestTo(Float32Array.from([0, 0]), vectors, 9)).toEqual([]);
   expect(filesWithVectors(repo, 2).map(({ path }) => path)).toEqual(['a.txt', 'b.txt']);
 });
 
