@@ -14,7 +14,7 @@
 //   REDIS_REST_ADDR REDIS_REST_TOKEN   with --edge: Redis by REST, and its token
 //   NATS_WS_URL                        with --edge: the bus over WebSocket
 //   SAFETY_POLICY_PATH POOL_CONFIG_PATH TIMEOUT_CONFIG_PATH
-//   MODELS_PATH OLLAMA_URL OLLAMA_MODEL   which models workers may ask
+//   MODELS_PATH OLLAMA_URL OLLAMA_MODEL   which models workers, and the context engine, may ask
 //   WORKERS WORKER_ID        which workers one worker process hosts, and its id
 //   REPO_LOCAL_ROOTS         folders that repo jobs may read; `npm start` names this checkout
 //   API_KEY API_KEYS_PATH TENANT_ID LOG_LEVEL

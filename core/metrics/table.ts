@@ -111,6 +111,11 @@ export const metricTable = {
     buckets: workBuckets,
     help: 'From a call of the context engine to its end.',
   },
+  cortex_context_embeddings_total: {
+    type: 'counter',
+    labels: ['use', 'outcome'],
+    help: 'Questions, and groups of chunks, that a model was asked to embed, by use (question, chunks) and by ok or the code of their error.',
+  },
 
   cortex_worker_jobs_total: { type: 'counter', labels: ['topic', 'status'], help: 'Jobs that a handler finished.' },
   cortex_worker_job_seconds: { type: 'histogram', labels: ['topic'], buckets: workBuckets, help: 'Time in a handler.' },

@@ -68,7 +68,7 @@ export function withRetry(model: Model, clock: Clock, options: RetryOptions = re
 }
 
 /** Resolves after so many ms; throws what the signal says as soon as it does. */
-async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   throwIfStopped(signal);
   const over = Promise.withResolvers<void>();
   const cancel = clock.after(ms, () => over.resolve());

@@ -3,6 +3,9 @@ import { contextEnv } from '#core/context/engine-env.ts';
 import { memoryEnv } from '#core/context/memory/limits-env.ts';
 import { repoLimits } from '#core/context/repo/repos.ts';
 import { parseStoreEnv, storeEnv } from '#core/jobs/store-env.ts';
+import { assertSendable, modelKeys, modelsPathEnv, readModels } from '#core/model/models-env.ts';
+import { type EmbeddingsEntry, parseEmbeddings } from '#core/model/models.ts';
+import type { FoundFile } from '#core/process/config-file.ts';
 import type { Env, EnvValues } from '#core/process/env.ts';
 import { duration, int, text, url } from '#core/process/variables.ts';
 import { isSubjectToken } from '#core/protocol/subjects.ts';
@@ -21,6 +24,7 @@ export const contextEngineEnv = {
     type: 'name of a tenant',
     parse: (value: string) => (isSubjectToken(value) ? ok(value) : err('is not the name of a tenant')),
   },
+  modelsPath: modelsPathEnv('the model that compares meanings (`embeddings`); without it none is asked'),
   repoTtl: duration('REPO_INDEX_TTL', '720h', 'how long the index of a repository is kept after it was used last'),
   repoBytes: int(
     'REPO_INDEX_BYTES_PER_TENANT',
@@ -33,6 +37,21 @@ export const contextEngineEnv = {
     max: 100,
   }),
 };
+
+/** The model that compares meanings, with its key; undefined: none. Throws EnvError with every problem. */
+export function parseContextEmbeddings(
+  { modelsPath }: Pick<ContextEngineConfig, 'modelsPath'>,
+  file: FoundFile,
+  env: Env,
+): (EmbeddingsEntry & { readonly apiKey: string | undefined }) | undefined {
+  const key = modelKeys(env);
+  const entry = readModels(modelsPath, file, (value) =>
+    parseEmbeddings(value ?? {}, (variable) => key(variable) !== undefined),
+  );
+  if (entry === undefined) return undefined;
+  assertSendable([entry.keyEnv], key);
+  return { ...entry, apiKey: entry.keyEnv === undefined ? undefined : key(entry.keyEnv) };
+}
 
 export type ContextEngineConfig = EnvValues<typeof contextEngineEnv>;
 

@@ -11,8 +11,10 @@ import { createRedisStore } from '#core/jobs/redis-store.ts';
 import { followCounters } from '#core/metrics/follow.ts';
 import { createPromMetrics } from '#core/metrics/prom.node.ts';
 import { abortable } from '#core/deadline.ts';
+import { openAiEmbeddings } from '#core/model/openai-embeddings.ts';
 import { isLoopback } from '#core/process/address.ts';
 import { announceListening } from '#core/process/announce.node.ts';
+import { findFile } from '#core/process/config-file.node.ts';
 import { named } from '#core/process/env.ts';
 import { serveDual } from '#core/process/http.node.ts';
 import { runProcess } from '#core/process/run.node.ts';
@@ -20,8 +22,9 @@ import { connectRedis } from '#core/redis/ioredis.node.ts';
 import { systemIds } from '#core/system.ts';
 import { createContextApp } from './app.ts';
 import { createReadArchive } from './archive.ts';
-import { contextMetricsPort, parseContextEngineConfig } from './config.ts';
+import { contextMetricsPort, parseContextEmbeddings, parseContextEngineConfig } from './config.ts';
 import { createIngester } from './ingest.ts';
+import { createMeanings, noMeanings } from './meanings.ts';
 import { createMemories } from './memories.ts';
 import { createRepositories } from './repositories.ts';
 import { createWindows } from './windows.ts';
@@ -31,7 +34,10 @@ const name = 'cortex-context-engine';
 await runProcess({
   name,
   metricsPort: contextMetricsPort,
-  config: parseContextEngineConfig,
+  config(env) {
+    const values = parseContextEngineConfig(env);
+    return { ...values, embeddings: parseContextEmbeddings(values, findFile(values.modelsPath), env) };
+  },
   metrics: createPromMetrics({ owns: ['cortex_context_', 'cortex_redis_'] }),
   async start({ config, log, clock, metrics, health, resources, stopping, fail }) {
     const { contextAddr: addr, contextToken: token, tenant, redisUrl: url } = config;
@@ -63,10 +69,24 @@ await runProcess({
     );
     const memories = createMemories(memoryLog);
     const repositories = createRepositories({ repos, ingester, log });
+    const { embeddings } = config;
+    const meanings =
+      embeddings === undefined
+        ? noMeanings
+        : await resources.use(
+            'what compares meanings',
+            () =>
+              createMeanings({
+                ...{ repos, repositories, log, metrics, clock },
+                embeddings: openAiEmbeddings({ ...embeddings, clock }),
+              }),
+            (running) => running.close(),
+          );
+    if (embeddings !== undefined) log.info('meanings are compared by a model', { model: embeddings.model });
     const store = createRedisStore({ redis, keys, random: () => ids.random().replaceAll('-', '') });
     const { app, routes, options } = createContextApp({
-      ...{ tenant, memoryLog, memories, repositories, log, metrics, clock, token },
-      buildWindow: createWindows({ memories, repositories, log }),
+      ...{ tenant, memoryLog, memories, repositories, meanings, log, metrics, clock, token },
+      buildWindow: createWindows({ memories, repositories, meanings, log }),
       readArchive: createReadArchive({ redis, keys, store }),
     });
     const reflection = createReflection();

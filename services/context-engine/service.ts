@@ -26,6 +26,7 @@ import {
   WindowPartSchema,
 } from '#proto/cortex/v1/context_pb.ts';
 import type { ReadArchive } from './archive.ts';
+import type { Meanings } from './meanings.ts';
 import type { Memories } from './memories.ts';
 import type { Repositories } from './repositories.ts';
 import {
@@ -48,6 +49,7 @@ export interface ContextDeps {
   readonly log: MemoryLog;
   readonly memories: Memories;
   readonly repositories: Repositories;
+  readonly meanings: Meanings;
   readonly buildWindow: BuildWindow;
   readonly readArchive: ReadArchive;
 }
@@ -58,7 +60,7 @@ const mostFacts = 1_000;
 
 /** The routes for every server mount. */
 export function contextRoutes(deps: ContextDeps): Routes {
-  const { log, memories, repositories } = deps;
+  const { log, memories, repositories, meanings } = deps;
   return (router) =>
     router.service(ContextEngine, {
       async buildWindow(message) {
@@ -107,6 +109,7 @@ export function contextRoutes(deps: ContextDeps): Routes {
         const { commit, files, chunks, changed, indexBytes } = ingested;
         if (memory !== '' && (await log.bind({ tenant, memory, repository, commit, ...held })) === 'stale')
           throw stale();
+        meanings.want({ tenant, repository, commit });
         return create(IngestRepoResponseSchema, { commit, files, chunks, changed, indexBytes });
       },
 
@@ -121,7 +124,7 @@ export function contextRoutes(deps: ContextDeps): Routes {
         const open = await repositories.open({ tenant, repository }, commit);
         if (open === undefined) throw noRepository(commit);
         const wanted = { text: query, limit: limit === 0 ? 20 : limit, ...(paths.length > 0 && { paths }) };
-        const found = unwrap(open.search.search(wanted));
+        const found = unwrap(open.search.search(await meanings.near(wanted, open)));
         const files = await repositories.files(open, found);
         return create(SearchRepoResponseSchema, {
           commit: open.commit,

@@ -12,6 +12,7 @@ import { buildWindow, type Window } from '#core/context/window.ts';
 import type { ModelMessage } from '#core/model/model.ts';
 import { unwrap } from '#core/result.ts';
 import type { Log } from '#core/log.ts';
+import type { Meanings } from './meanings.ts';
 import type { Memories, OpenMemory } from './memories.ts';
 import type { OpenRepository, Repositories } from './repositories.ts';
 
@@ -62,12 +63,13 @@ export interface WindowsDeps {
   readonly memories: Memories;
   readonly repositories: Repositories;
   readonly log: Log;
+  readonly meanings: Meanings;
 }
 
 export type BuildWindow = (request: WindowRequest) => Promise<BuiltWindow>;
 
 /** Throws CortexError: `out_of_range` when what must be in does not fit, `not_found` for a repository that was named and is not there. */
-export function createWindows({ memories, repositories, log }: WindowsDeps): BuildWindow {
+export function createWindows({ memories, repositories, meanings, log }: WindowsDeps): BuildWindow {
   return async (request) => {
     const { mode, asked, history, explain } = request;
     const tokenizer = await loadTokenizer(request.model);
@@ -121,7 +123,7 @@ export function createWindows({ memories, repositories, log }: WindowsDeps): Bui
     const limit = Math.min(mostChunks, 10 + Math.ceil(maxInputTokens / tokensOfSmallChunk));
     const text = `${asked.text.slice(0, MAX_TEXT - asked.filePath.length - 1)}\n${asked.filePath}`;
     const boosts = Object.fromEntries(excludePaths.map((path) => [path, 0]));
-    const found = unwrap(at.search.search({ text, limit, boosts }));
+    const found = unwrap(at.search.search(await meanings.near({ text, limit, boosts }, at)));
     return foundPieces(found, await repositories.files(at, found));
   }
 }

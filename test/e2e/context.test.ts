@@ -4,11 +4,14 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRpcClient } from '#core/http/connect.ts';
+import { ContextEngine } from '#proto/cortex/v1/context_pb.ts';
 import { startCli } from '../helpers/cli.ts';
 import { type EngineProcess, startEngine } from '../helpers/e2e/engine.ts';
 import { startSystem, type System } from '../helpers/e2e/system.ts';
 import { type ModelServer, startModelServer } from '../helpers/model-server.ts';
 import { type ServiceProcess, startService } from '../helpers/service-process.ts';
+import { until } from '../helpers/until.ts';
 
 let system: System;
 let models: ModelServer;
@@ -216,6 +219,35 @@ describe('a repository', () => {
     expect(stdout).toMatch(/src\/lease\.ts:1-\d/);
     expect(stdout).toContain('Left out');
   });
+});
+
+test('where a model is configured that compares meanings, what no word finds is found', {
+  timeout: 60_000,
+}, async () => {
+  const repo = join(root, 'meanings');
+  mkdirSync(repo);
+  writeFileSync(join(repo, 'lease.ts'), 'export class LeaseKeeper {}\n');
+  const scanned = await run({ topic: 'job.repo.scan', context: { local_path: repo, include_globs: ['**/*.ts'] } });
+  const meanings = await startModelServer(() => [1, 0]);
+  const path = join(root, 'models.yaml');
+  writeFileSync(path, JSON.stringify({ embeddings: { model: 'scripted', base_url: `${meanings.url}/v1` } }));
+  const other = await startEngine(system, { env: { MODELS_PATH: path } });
+  try {
+    const client = createRpcClient(ContextEngine, { baseUrl: `http://${other.addr}` });
+    const scanResult = new TextEncoder().encode(JSON.stringify(scanned.result));
+    await client.ingestRepo({ repository: repo, scanResult });
+    await until(() => other.process.log.some(({ msg }) => msg === 'a repository has its vectors'));
+    const { chunks } = await client.searchRepo({ repository: repo, query: 'my reservation' });
+    expect(chunks).toMatchObject([{ path: 'lease.ts', reason: 'its meaning is near' }]);
+    const series = 'cortex_context_embeddings_total{use="question",outcome="ok"} 1';
+    expect(await (await fetch(`${other.process.urls['metrics']}/metrics`)).text()).toContain(series);
+  } finally {
+    expect(await other.process.stop()).toBe(0);
+    await meanings.close();
+  }
+  // The engine beside it has no model, and asks nobody.
+  const plain = createRpcClient(ContextEngine, { baseUrl: `http://${engine.addr}` });
+  expect((await plain.searchRepo({ repository: repo, query: 'my reservation' })).chunks).toEqual([]);
 });
 
 test('the engine dies and comes back: a chat with a memory waits for it, one without does not', {

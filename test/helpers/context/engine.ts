@@ -1,14 +1,18 @@
 // A context engine in this process on the twins, asked through its real door; repositories are read by its real thread.
+import type { Embeddings } from '#core/context/repo/embeddings.ts';
+import type { Repos } from '#core/context/repo/repos.ts';
 import { createMemoryRepos } from '#core/context/memory-repos.ts';
 import { createRpcClient } from '#core/http/connect.ts';
 import { createMemoryLog } from '#core/jobs/memory-log.ts';
 import { createMemoryStore } from '#core/jobs/memory-store.ts';
 import { createLog } from '#core/log.ts';
+import type { Metrics } from '#core/metrics/metrics.ts';
 import { noopMetrics } from '#core/metrics/noop.ts';
-import { systemClock } from '#core/system.ts';
+import { type Clock, systemClock } from '#core/system.ts';
 import { ContextEngine } from '#proto/cortex/v1/context_pb.ts';
 import { createContextApp } from '../../../services/context-engine/app.ts';
 import { createIngester } from '../../../services/context-engine/ingest.ts';
+import { createMeanings, noMeanings } from '../../../services/context-engine/meanings.ts';
 import { createMemories } from '../../../services/context-engine/memories.ts';
 import { createRepositories } from '../../../services/context-engine/repositories.ts';
 import { createWindows } from '../../../services/context-engine/windows.ts';
@@ -16,21 +20,37 @@ import { createArchive } from '../../../services/worker/repo/archive.ts';
 
 export type EngineHere = ReturnType<typeof engineHere>;
 
-export function engineHere({ token }: { readonly token?: string } = {}) {
+export interface EngineHereOptions {
+  readonly token?: string;
+  /** What compares meanings; without it nobody does. */
+  readonly embeddings?: Embeddings;
+  readonly repos?: Repos;
+  readonly clock?: Clock;
+  readonly metrics?: Metrics;
+}
+
+export function engineHere({
+  token,
+  embeddings,
+  repos = createMemoryRepos(Date.now),
+  clock = systemClock,
+  metrics = noopMetrics,
+}: EngineHereOptions = {}) {
   let count = 0;
   const store = createMemoryStore({ now: Date.now, random: () => String(count++) });
   const memoryLog = createMemoryLog(store.memory);
-  const repos = createMemoryRepos(Date.now);
   const lines: string[] = [];
   const log = createLog({ level: 'info', write: (line) => void lines.push(line), now: Date.now, fields: {} });
   const ingester = createIngester();
   const memories = createMemories(memoryLog);
   const repositories = createRepositories({ repos, ingester, log });
+  const meanings =
+    embeddings === undefined ? noMeanings : createMeanings({ repos, repositories, embeddings, clock, log, metrics });
   /** By pointer. */
   const archives = new Map<string, Uint8Array>();
   const { app } = createContextApp({
-    ...{ tenant: 'default', memoryLog, memories, repositories, log, metrics: noopMetrics, clock: systemClock, token },
-    buildWindow: createWindows({ memories, repositories, log }),
+    ...{ tenant: 'default', memoryLog, memories, repositories, meanings, log, metrics, clock, token },
+    buildWindow: createWindows({ memories, repositories, meanings, log }),
     readArchive: async (pointer, tenant) => {
       const archive = archives.get(`${tenant} ${pointer}`);
       if (archive === undefined) throw new Error(`no archive ${pointer} of ${tenant}`);
@@ -52,6 +72,7 @@ export function engineHere({ token }: { readonly token?: string } = {}) {
     memoryLog,
     repos,
     lines,
+    meanings,
     archives,
     /** What IngestRepo takes for these files of a tenant. */
     async scanOf(files: Readonly<Record<string, string>>, { tenant = 'default', root = '/repo' } = {}) {
@@ -65,6 +86,9 @@ export function engineHere({ token }: { readonly token?: string } = {}) {
         JSON.stringify({ repo_root: root, archive_ptr: pointer, files: Object.keys(files).map((path) => ({ path })) }),
       );
     },
-    close: () => ingester.close(),
+    async close() {
+      await meanings.close();
+      await ingester.close();
+    },
   };
 }

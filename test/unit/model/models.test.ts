@@ -5,6 +5,7 @@ import { faultOf, oneLine, retryAfterMs, statusTold } from '#core/model/fault.ts
 import { parseEmbeddings, parseModels } from '#core/model/models.ts';
 import { parseConfigText } from '#core/process/config-file.ts';
 import { EnvError } from '#core/process/env.ts';
+import { parseContextEmbeddings, parseContextEngineConfig } from '../../../services/context-engine/config.ts';
 import { parseWorkerConfig, parseWorkerModels } from '../../../services/worker/config.ts';
 
 const entry = { provider: 'openai-compatible', model: 'm', base_url: 'http://127.0.0.1:1/v1', context: 8_000 };
@@ -170,6 +171,31 @@ test('only the file that nobody named may be missing', () => {
     parseWorkerModels(parseWorkerConfig(env), { path: env['MODELS_PATH'] ?? '', text: undefined }, env);
   expect(parse({})()).toMatchObject({ models: { default: undefined } });
   expect(parse({ MODELS_PATH: 'mine.yaml' })).toThrow('MODELS_PATH: there is no file mine.yaml');
+});
+
+test('the context engine reads its section alone, and says at once what is wrong there', () => {
+  const read1 = (env: Record<string, string>, text: string | undefined) =>
+    parseContextEmbeddings(
+      parseContextEngineConfig(env),
+      { path: env['MODELS_PATH'] ?? 'config/models.yaml', text },
+      env,
+    );
+  const section = (more: object) =>
+    JSON.stringify({
+      models: { a: { ...entry, key_env: 'OF_THE_WORKER' } },
+      embeddings: { model: 'e', base_url: 'http://127.0.0.1:1/v1', ...more },
+    });
+  expect(read1({}, readFileSync('config/models.yaml', 'utf8'))).toBeUndefined();
+  for (const text of [undefined, '', 'embeddings:']) expect(read1({}, text)).toBeUndefined();
+  expect(() => read1({ MODELS_PATH: 'mine.yaml' }, undefined)).toThrow('MODELS_PATH: there is no file mine.yaml');
+  expect(read1({ E_KEY: ' sk-1 ' }, section({ key_env: 'E_KEY' }))).toMatchObject({ model: 'e', apiKey: 'sk-1' });
+  expect(read1({}, section({}))).toMatchObject({ apiKey: undefined });
+  expect(() => read1({}, section({ dimensions: 'many' }))).toThrow(
+    new EnvError(['config/models.yaml: embeddings.dimensions: must be a number']),
+  );
+  expect(() => read1({ E_KEY: '“sk-1”' }, section({ key_env: 'E_KEY' }))).toThrow(
+    new EnvError(['E_KEY: holds a character that no header can, such as a typographic quote']),
+  );
 });
 
 const now = Date.parse('2026-11-27T10:00:00Z');
