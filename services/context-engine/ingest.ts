@@ -25,18 +25,25 @@ export interface OpenArchive extends IndexedWord {
   pack(prints: readonly string[]): Promise<readonly KeptFile[]>;
 }
 
+export interface ToIndex {
+  readonly archive: Uint8Array;
+  /** The index of an earlier commit. */
+  readonly old: Uint8Array | undefined;
+}
+
 export interface Ingester {
   /**
-   * Indexes an archive; `use` stores what came of it, and the next archive's turn comes when it has returned. Throws what the archive is
-   * refused with, `resource_exhausted` when the thread ran out of memory, `aborted` at the end.
+   * Indexes an archive. `read` fetches it when its turn has come, so that those who wait hold none; `use` stores what came of it, and the next
+   * one's turn comes when it has returned. Throws what the archive is refused with, `resource_exhausted` when too many wait or the thread
+   * ran out of memory, `aborted` at the end.
    */
-  index<T>(archive: Uint8Array, old: Uint8Array | undefined, use: (open: OpenArchive) => Promise<T>): Promise<T>;
+  index<T>(read: () => Promise<ToIndex>, use: (open: OpenArchive) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
 /** Heap of the thread, MiB: half of it is the files of the largest archive. */
 const heapMb = 2_048;
-/** Archives that wait. */
+/** Archives that are read or wait for it. */
 const mostWaiting = 16;
 
 /** The thread starts with the first archive, and is kept: its grammars are 20 MB. */
@@ -51,11 +58,15 @@ export function createIngester(): Ingester {
     const worker = new Worker(new URL('./ingest.thread.ts', import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
     });
+    // After an error comes the exit, when another thread may have begun with the next archive.
     const gone = (error: Error): void => {
-      if (thread === worker) thread = undefined;
+      if (thread !== worker) return;
+      thread = undefined;
       heard?.(error);
     };
-    worker.on('message', (word: FromIngest) => heard?.(word));
+    worker.on('message', (word: FromIngest) => {
+      if (thread === worker) heard?.(word);
+    });
     worker.on('error', (error: unknown) => gone(crash(error)));
     worker.on('exit', (code) =>
       gone(new CortexError('aborted', `the thread that reads repositories ended with ${code}`)),
@@ -63,45 +74,47 @@ export function createIngester(): Ingester {
     worker.unref();
     return worker;
   };
-  const ask = (word: ToIngest): Promise<FromIngest> =>
-    new Promise((resolve, reject) => {
+  /** Another thread knows nothing of the archive that this one has read. */
+  const ask = async (worker: Worker, word: ToIngest): Promise<FromIngest> => {
+    if (closed) throw stopped();
+    if (thread !== worker) throw new CortexError('aborted', 'the thread that read the repository has ended');
+    return new Promise((resolve, reject) => {
       heard = (answer) => {
         heard = undefined;
         if (answer instanceof Error) reject(answer);
         else if (answer.type === 'failed') reject(unpackThrown(answer.error));
         else resolve(answer);
       };
-      thread ??= start();
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      thread.postMessage(word);
+      worker.postMessage(word);
     });
-  const one = async <T>(
-    archive: Uint8Array,
-    old: Uint8Array | undefined,
-    use: (open: OpenArchive) => Promise<T>,
-  ): Promise<T> => {
+  };
+  const one = async <T>(read: () => Promise<ToIndex>, use: (open: OpenArchive) => Promise<T>): Promise<T> => {
     if (closed) throw stopped();
-    const indexed = await ask({ type: 'index', archive, old });
+    const { archive, old } = await read();
+    if (closed) throw stopped();
+    const worker = (thread ??= start());
+    const indexed = await ask(worker, { type: 'index', archive, old });
     if (indexed.type !== 'indexed') throw new Error(`the thread answered ${indexed.type} to an archive`);
     try {
       return await use({
         ...indexed,
         async pack(prints) {
-          const packed = await ask({ type: 'pack', prints });
+          const packed = await ask(worker, { type: 'pack', prints });
           return packed.type === 'packed' ? packed.files : [];
         },
       });
     } finally {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      thread?.postMessage({ type: 'done' } satisfies ToIngest);
+      worker.postMessage({ type: 'done' } satisfies ToIngest);
     }
   };
   return {
-    async index(archive, old, use) {
+    async index(read, use) {
       if (waiting >= mostWaiting)
         throw new CortexError('resource_exhausted', `${waiting} repositories wait to be read; try again later`);
       waiting++;
-      const mine = last.then(() => one(archive, old, use));
+      const mine = last.then(() => one(read, use));
       last = mine.catch(() => undefined);
       try {
         return await mine;
@@ -111,9 +124,7 @@ export function createIngester(): Ingester {
     },
     async close() {
       closed = true;
-      const worker = thread;
-      thread = undefined;
-      await worker?.terminate();
+      await thread?.terminate();
     },
   };
 }

@@ -26,11 +26,11 @@ export interface Repositories {
   open(name: RepoName, commit?: string): Promise<OpenRepository | undefined>;
   /** Files of what was found, by their fingerprints; one that is not there any more is left out. */
   files(at: RepoCommit, found: readonly FoundChunk[]): Promise<ReadonlyMap<string, Uint8Array>>;
-  /** `commit` undefined: a digest of the files. `check` throws when nothing may be written any more. */
+  /** `commit` undefined: a digest of the files. `read` is called when its turn has come. `check` throws when nothing may be written any more. */
   ingest(
     name: RepoName,
     commit: string | undefined,
-    archive: Uint8Array,
+    read: () => Promise<Uint8Array>,
     check?: () => Promise<void>,
   ): Promise<Ingested>;
 }
@@ -104,10 +104,13 @@ export function createRepositories({ repos, ingester, log }: RepositoriesDeps): 
       return held;
     },
 
-    async ingest(name, wanted, archive, check) {
-      const latest = await repos.latest(name);
-      const old = latest === undefined ? undefined : await repos.index({ ...name, commit: latest });
-      return ingester.index(archive, old, async ({ blob, digest, files, chunks, changed, prints, pack }) => {
+    async ingest(name, wanted, read, check) {
+      const input = async () => {
+        const latest = await repos.latest(name);
+        const old = latest === undefined ? undefined : await repos.index({ ...name, commit: latest });
+        return { archive: await read(), old };
+      };
+      return ingester.index(input, async ({ blob, digest, files, chunks, changed, prints, pack }) => {
         if (files === 0) throw invalid('scan_result', 'names an archive without files');
         const commit = wanted ?? `tree-${digest}`;
         for (let i = 0; i < attempts; i++) {

@@ -103,9 +103,9 @@ export function contextRoutes(deps: ContextDeps): Routes {
           if (held.hold !== undefined && !(await log.holds({ tenant, ...held, hold: held.hold }))) throw stale();
         };
         await check();
-        const archive = await deps.readArchive(scan.archive, tenant);
         const name = { tenant, repository };
-        const ingested = await repositories.ingest(name, commitOf(message.commit), archive, check);
+        const read = () => deps.readArchive(scan.archive, tenant);
+        const ingested = await repositories.ingest(name, commitOf(message.commit), read, check);
         const { commit, files, chunks, changed, indexBytes } = ingested;
         if (memory !== '' && (await log.bind({ tenant, memory, repository, commit, ...held })) === 'stale')
           throw stale();

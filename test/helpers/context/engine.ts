@@ -76,13 +76,9 @@ export function engineHere({
     archives,
     /** What IngestRepo takes for these files of a tenant. */
     async scanOf(files: Readonly<Record<string, string>>, { tenant = 'default', root = '/repo' } = {}) {
-      const archive = createArchive(64 * 2 ** 20);
-      const encoder = new TextEncoder();
-      for (const [path, text] of Object.entries(files))
-        await archive.add({ path, bytes: encoder.encode(text), executable: false });
       const pointer = `redis://res:scan${archives.size}-repo-archive-1`;
-      archives.set(`${tenant} ${pointer}`, await archive.finish());
-      return encoder.encode(
+      archives.set(`${tenant} ${pointer}`, await archiveOf(files));
+      return new TextEncoder().encode(
         JSON.stringify({ repo_root: root, archive_ptr: pointer, files: Object.keys(files).map((path) => ({ path })) }),
       );
     },
@@ -91,4 +87,13 @@ export function engineHere({
       await ingester.close();
     },
   };
+}
+
+/** As a scan packs these files. */
+export async function archiveOf(files: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  const archive = createArchive(64 * 2 ** 20);
+  const encoder = new TextEncoder();
+  for (const [path, text] of Object.entries(files))
+    await archive.add({ path, bytes: encoder.encode(text), executable: false });
+  return archive.finish();
 }
