@@ -29,8 +29,14 @@ export const contextEngineEnv = {
   repoBytes: int(
     'REPO_INDEX_BYTES_PER_TENANT',
     String(repoLimits.bytes),
-    'bytes of the indexes and files of one tenant; the repositories that were not used for longest go',
+    'bytes of the indexes and files of one tenant; older commits go, then the repositories that were not used for longest',
     { min: 2 ** 20, max: 2 ** 40 },
+  ),
+  repoRepositories: int(
+    'REPO_INDEXES_PER_TENANT',
+    String(repoLimits.repositories),
+    'repositories of one tenant whose indexes are kept; those that were not used for longest go',
+    { min: 1, max: 1_000_000 },
   ),
   repoCommits: int('REPO_INDEX_COMMITS', String(repoLimits.commits), 'commits of one repository that are kept', {
     min: 1,

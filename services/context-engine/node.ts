@@ -58,9 +58,10 @@ await runProcess({
     followCounters({ metrics, clock, signal: stopping }, { cortex_redis_calls_total: () => redis.calls });
     const ids = systemIds(clock);
     const memoryLog = createRedisLog({ redis, keys, limits: memoryLimitsOf(config) });
+    const { repoTtl: ttlMs, repoBytes, repoCommits, repoRepositories } = config;
     const repos = createRedisRepos({
       ...{ redis, keys },
-      limits: { ttlMs: config.repoTtl, bytes: config.repoBytes, commits: config.repoCommits },
+      limits: { ttlMs, bytes: repoBytes, commits: repoCommits, repositories: repoRepositories },
     });
     const ingester = await resources.use(
       'the thread that reads repositories',

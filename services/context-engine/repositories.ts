@@ -1,7 +1,7 @@
 // Repositories as the engine works with them: indexes that are ready for questions, texts of what was found, and new commits.
 import { CortexError, invalid } from '#core/errors.ts';
 import { decodeIndex } from '#core/context/repo/blob.ts';
-import type { RepoCommit, RepoName, Repos } from '#core/context/repo/repos.ts';
+import type { KeptFile, RepoCommit, RepoName, Repos } from '#core/context/repo/repos.ts';
 import { type FoundChunk, openSearch, type RepoSearch } from '#core/context/repo/search.ts';
 import type { Log } from '#core/log.ts';
 import { unwrap } from '#core/result.ts';
@@ -45,38 +45,40 @@ export interface RepositoriesDeps {
 const indexWeight = 48 * 2 ** 20;
 /** Bytes of files at hand. */
 const fileWeight = 64 * 2 ** 20;
-/** Files that are asked for and packed at once. */
+/** Files that are packed at once; all that are missing are held packed until they are stored, so that room is made for all or for none. */
 const packAtOnce = 200;
 /** Another commit may take files away between the moment they were found and the moment they are named. */
 const attempts = 3;
 
 export function createRepositories({ repos, ingester, log }: RepositoriesDeps): Repositories {
-  const indexes = createLru<string, RepoSearch>(indexWeight);
+  const indexes = createLru<string, { readonly search: RepoSearch; readonly generation: string }>(indexWeight);
   const opening = new Map<string, Promise<RepoSearch | undefined>>();
   const contents = createLru<string, Uint8Array>(fileWeight);
 
-  async function load(at: RepoCommit, key: string): Promise<RepoSearch | undefined> {
+  async function load(at: RepoCommit, generation: string): Promise<RepoSearch | undefined> {
     const blob = await repos.index(at);
     if (blob === undefined) return undefined;
     const search = openSearch(unwrap(decodeIndex(blob)));
-    indexes.set(key, search, blob.length);
+    indexes.set(keyOf(at), { search, generation }, blob.length);
     return search;
   }
 
-  async function searchOf(at: RepoCommit): Promise<RepoSearch | undefined> {
-    const key = keyOf(at);
-    const known = indexes.get(key);
-    if (known !== undefined) return known;
-    const pending = opening.get(key) ?? load(at, key).finally(() => opening.delete(key));
+  async function searchOf(at: RepoCommit, generation: string): Promise<RepoSearch | undefined> {
+    const known = indexes.get(keyOf(at));
+    if (known?.generation === generation) return known.search;
+    const key = `${generation}:${keyOf(at)}`;
+    const pending = opening.get(key) ?? load(at, generation).finally(() => opening.delete(key));
     opening.set(key, pending);
     return pending;
   }
 
   return {
+    // An index at hand is believed only as long as the store has that commit, and has it from the same put: any engine may have put it anew.
     async open(name, wanted) {
-      const commit = wanted ?? (await repos.latest(name));
-      if (commit === undefined) return undefined;
-      const search = await searchOf({ ...name, commit });
+      const at = await repos.find({ ...name, commit: wanted });
+      if (at === undefined) return undefined;
+      const { commit, generation } = at;
+      const search = await searchOf({ ...name, commit }, generation);
       return search === undefined ? undefined : { ...name, commit, search };
     },
 
@@ -89,39 +91,46 @@ export function createRepositories({ repos, ingester, log }: RepositoriesDeps): 
         const bytes = contents.get(nameOf(print));
         if (bytes !== undefined) held.set(print, bytes);
       }
-      const { tenant, repository } = at;
+      const { tenant, repository, commit } = at;
       const missing = prints.filter((print) => !held.has(print));
-      const packed = missing.length === 0 ? [] : await repos.files({ tenant, repository, prints: missing });
+      const packed = await repos.files({ tenant, repository, prints: missing });
       for (const [print, bytes] of packed) {
         try {
           const file = unpackFile(bytes, print);
           contents.set(nameOf(print), file, file.length);
           held.set(print, file);
         } catch (error) {
-          log.error('a file of a repository is damaged', { tenant, repository, error });
+          log.error('a file of a repository is damaged', { tenant, repository, commit, error });
         }
       }
+      // As a rule the commit has given way since it was opened.
+      const gone = missing.filter((print) => !packed.has(print)).length;
+      if (gone > 0)
+        log.warn('files of a repository are not there any more', { tenant, repository, commit, files: gone });
       return held;
     },
 
     async ingest(name, wanted, read, check) {
       const input = async () => {
-        const latest = await repos.latest(name);
-        const old = latest === undefined ? undefined : await repos.index({ ...name, commit: latest });
+        const latest = await repos.find(name);
+        const old = latest === undefined ? undefined : await repos.index({ ...name, commit: latest.commit });
         return { archive: await read(), old };
       };
       return ingester.index(input, async ({ blob, digest, files, chunks, changed, prints, pack }) => {
         if (files === 0) throw invalid('scan_result', 'names an archive without files');
         const commit = wanted ?? `tree-${digest}`;
+        const of = { prints, indexBytes: blob.length };
         for (let i = 0; i < attempts; i++) {
           const missing = await repos.missing({ ...name, prints });
+          const packed: KeptFile[] = [];
           for (let at = 0; at < missing.length; at += packAtOnce)
-            await repos.putFiles({ ...name, files: await pack(missing.slice(at, at + packAtOnce)) });
+            packed.push(...(await pack(missing.slice(at, at + packAtOnce))));
+          // Room for files is made of what others have.
           await check?.();
-          if ((await repos.putIndex({ ...name, commit, blob, prints })) === 'ok') {
-            indexes.delete(keyOf({ ...name, commit }));
+          if (packed.length > 0) await repos.putFiles({ ...name, files: packed, of });
+          await check?.();
+          if ((await repos.putIndex({ ...name, commit, blob, prints })) === 'ok')
             return { commit, files, chunks, changed, indexBytes: blob.length };
-          }
         }
         throw new CortexError('aborted', 'the files of the repository were taken away while it was read; try again');
       });
