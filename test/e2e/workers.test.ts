@@ -72,7 +72,14 @@ test('SIGSTOP a worker past its lease, then SIGCONT: its result is refused', { t
   await frozen.pause();
   const heir = await system.worker('job.test.deaf', 'heir-2', 1);
   await inHandler(id, 'heir-2');
-  const running = await system.view(id);
+  // What the handler says as it begins is stored a moment later.
+  const running = await until(
+    async () => {
+      const seen = await system.view(id);
+      return seen.progress === undefined ? undefined : seen;
+    },
+    { message: 'the progress of the second worker' },
+  );
   expect(running).toMatchObject({ state: 'RUNNING', worker: 'heir-2', attempts: 2 });
   // Both handlers are in. The frozen one does not heed its signal: it finishes, and its host sends the result under the old fence.
   frozen.resume();
