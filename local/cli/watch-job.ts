@@ -1,12 +1,12 @@
-// Following one job to its end: a line per event. Where the gateway breaks off, the next one goes on behind what was seen.
+// Following one job to its end: a line per event.
 import { z } from 'zod';
 import type { Client } from './client.ts';
 import type { Context } from './command.ts';
 import { type ExitCode, exitOfState } from './exit.ts';
-import { jobDetail, jobPath } from './job.ts';
-import { reconnecting } from './reconnect.ts';
+import { jobDetail } from './job.ts';
+import { followEvents } from './job-events.ts';
 import { showJob } from './show-job.ts';
-import { readEvents, type SseEvent } from './sse.ts';
+import type { SseEvent } from './sse.ts';
 import { oneLine } from './text.ts';
 import { clock, stateStyle } from './watch-line.ts';
 
@@ -17,12 +17,9 @@ const progress = z.looseObject({ percent: z.number().default(0), message: z.stri
 export async function watchJob(context: Context, client: Client, id: string): Promise<ExitCode> {
   const { out, args } = context;
   const asJson = args.flag('json');
-  let lastId = args.text('cursor') ?? '';
-  let end: ExitCode | undefined;
 
   const show = ({ type, data }: SseEvent): void => {
     const value = JSON.parse(data) as unknown;
-    if (type === 'end') end = exitOfState(jobDetail.parse(value).state);
     if (asJson) return out.print(JSON.stringify({ event: type, data: value }));
     switch (type) {
       case 'state': {
@@ -44,21 +41,6 @@ export async function watchJob(context: Context, client: Client, id: string): Pr
         return undefined;
     }
   };
-  await reconnecting(context, `job ${id} goes on`, async (alive, signal) => {
-    const headers: Record<string, string> = lastId === '' ? {} : { 'last-event-id': lastId };
-    const response = await client.open(`${jobPath(id)}/events`, headers, signal);
-    if (response.status === 204 || response.body === null) {
-      // It ended, and all of it had been told.
-      const { value } = await client.call({ path: jobPath(id), schema: jobDetail });
-      end = exitOfState(value.state);
-      return true;
-    }
-    alive();
-    const onId = (seen: string): void => {
-      lastId = seen;
-    };
-    for await (const event of readEvents(response.body, { onId, onLife: alive })) show(event);
-    return end !== undefined;
-  });
-  return end ?? exitOfState('');
+  const { state } = await followEvents(context, { id, client, lastId: args.text('cursor') ?? '', show });
+  return exitOfState(state);
 }

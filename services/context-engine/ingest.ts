@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { CortexError } from '#core/errors.ts';
 import type { KeptFile } from '#core/context/repo/repos.ts';
+import type { ThrownData } from '../worker/thread-messages.ts';
 import { unpackThrown } from '../worker/thrown.ts';
 import type { Indexed } from './index-archive.ts';
 
@@ -18,7 +19,7 @@ export interface IndexedWord extends Omit<Indexed, 'contents'> {
 export type FromIngest =
   | ({ readonly type: 'indexed' } & IndexedWord)
   | { readonly type: 'packed'; readonly files: readonly KeptFile[] }
-  | { readonly type: 'failed'; readonly error: ReturnType<typeof import('../worker/thrown.ts').packThrown> };
+  | { readonly type: 'failed'; readonly error: ThrownData };
 
 export interface OpenArchive extends IndexedWord {
   /** These files, packed. */

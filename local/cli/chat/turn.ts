@@ -6,9 +6,9 @@ import { Stop } from '../../bootstrap/stop.mjs';
 import type { Call, Client } from '../client.ts';
 import type { Context } from '../command.ts';
 import { exit } from '../exit.ts';
-import { type Accepted, accepted, cancelled, jobDetail, type JobDetail, jobPath } from '../job.ts';
-import { reconnecting } from '../reconnect.ts';
-import { readEvents, type SseEvent } from '../sse.ts';
+import { type Accepted, accepted, cancelled, type JobDetail, jobPath } from '../job.ts';
+import { followEvents } from '../job-events.ts';
+import type { SseEvent } from '../sse.ts';
 import { oneLine, visible } from '../text.ts';
 import type { Message } from './conversation.ts';
 
@@ -102,34 +102,15 @@ interface Following {
 
 async function followJob(context: Context, client: Client, { id, stop, printed }: Following): Promise<JobDetail> {
   const { out, signal } = context;
-  let lastId = '';
-  let end: JobDetail | undefined;
   const show = ({ type, data }: SseEvent): void => {
     const value = JSON.parse(data) as unknown;
     if (type === 'output') printed.take(piece.parse(value));
-    else if (type === 'end') end = jobDetail.parse(value);
     else if (type === 'state' && out.live && !printed.any) {
       const { state } = step.parse(value);
       if (state !== 'RUNNING') out.progress(`${oneLine(state)} ...`, 0);
     }
   };
-  const either = AbortSignal.any([signal, stop]);
-  await reconnecting({ out, signal: either }, `job ${id} goes on`, async (alive, ends) => {
-    const headers: Record<string, string> = lastId === '' ? {} : { 'last-event-id': lastId };
-    const response = await client.open(`${jobPath(id)}/events`, headers, ends);
-    if (response.status === 204 || response.body === null) {
-      ({ value: end } = await client.call({ path: jobPath(id), schema: jobDetail }));
-      return true;
-    }
-    alive();
-    const onId = (seen: string): void => {
-      lastId = seen;
-    };
-    for await (const event of readEvents(response.body, { onId, onLife: alive })) show(event);
-    return end !== undefined;
-  });
-  if (end === undefined) throw new Error(`the events of ${id} ended without an end`);
-  return end;
+  return followEvents({ out, signal: AbortSignal.any([signal, stop]) }, { id, client, lastId: '', show });
 }
 
 /** What the end adds to what was printed. */
