@@ -16,8 +16,9 @@ export function choose(request: FillRequest<Turn, Given>): Choice {
   const { tokenizer } = request;
   const sizeOf = (messages: readonly ModelMessage[]): Size =>
     messages.map(tokenizer.message).reduce(add, { first: 0, second: 0 });
-  const kept: Chosen<Turn>[] = [];
-  const repeated: Candidate<Given>[] = [];
+  // Made anew and not pushed to: a history may have more messages than a call may have arguments.
+  let kept: readonly Chosen<Turn>[] = [];
+  let repeated: readonly Candidate<Given>[] = [];
   let { history, pieces, fixed, historyShare } = request;
   for (;;) {
     const filled = fill({ ...request, history, pieces, fixed, historyShare });
@@ -27,16 +28,15 @@ export function choose(request: FillRequest<Turn, Given>): Choice {
       Number.POSITIVE_INFINITY,
     );
     const isRepeated = ({ from }: { readonly from: Given }): boolean => (from.repeats ?? -1) >= oldest;
+    repeated = [...repeated, ...pieces.filter(isRepeated)];
     if (!filled.pieces.some(isRepeated)) {
-      repeated.push(...pieces.filter(isRepeated));
       const chosen = [...kept, ...filled.history].toSorted((a, b) => b.from.index - a.from.index);
       return { history: chosen, pieces: filled.pieces, repeated };
     }
-    repeated.push(...pieces.filter(isRepeated));
     pieces = pieces.filter((piece) => !isRepeated(piece));
     const taken = new Set(whole.map(({ from }) => from));
     history = history.filter(({ from }) => !taken.has(from));
-    kept.push(...whole);
+    kept = [...kept, ...whole];
     fixed = whole.map(({ messages }) => sizeOf(messages)).reduce(add, fixed);
     historyShare = 0;
   }

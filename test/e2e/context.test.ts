@@ -129,6 +129,18 @@ describe('a memory', () => {
     expect(stdout).not.toContain('[scripted]');
   });
 
+  test('what somebody said cannot make a terminal do anything, and a bound that cannot be is a line', async () => {
+    const shown = await cli(['context', 'explain', '--prompt', 'a\u001b]0;title\u0007b', '--texts']);
+    expect([shown.code, shown.stderr]).toEqual([0, '']);
+    expect(shown.stdout).toContain('a\\x1b]0;title\\x07b');
+    const large = await cli(['context', 'explain', '--prompt', 'x', '--budget', '3000000000']);
+    expect(large).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('--budget: is too large') as string,
+    });
+  });
+
   test('half of a pair of surrogates costs no job', { timeout: 60_000 }, async () => {
     expect(await chat('half a smiley \ud83d', { memory_id: 'chat:torn' })).toMatchObject({
       state: 'SUCCEEDED',

@@ -46,7 +46,8 @@ const halfAge = 40;
 /** What an exchange gets of its neighbours' scores. */
 const beside = 0.25;
 
-/** Terms of a question. */
+/** Characters of a question that are read, and different terms of it. */
+const mostText = 20_000;
 const mostTerms = 200;
 
 /** The b of BM25: an entry pays half for its length, since a long answer says more. */
@@ -179,7 +180,7 @@ function recency(age: number): number {
 
 function countedTerms(text: string): Map<string, number> {
   const times = new Map<string, number>();
-  for (const term of termsOfSpeech(text)) {
+  for (const term of termsOfSpeech(text.slice(0, mostText))) {
     if (times.size === mostTerms && !times.has(term)) break;
     times.set(term, (times.get(term) ?? 0) + 1);
   }

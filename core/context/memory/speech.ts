@@ -10,7 +10,8 @@ export function termsOfSpeech(text: string): string[] {
   const terms: string[] = [];
   for (const [word] of text.matchAll(WORDS)) {
     const rest = word.replaceAll(UNSPACED, (run) => {
-      terms.push(...pairsOf(run));
+      // One by one: a run may be longer than a call may have arguments.
+      for (const pair of pairsOf(run)) terms.push(pair);
       return ' ';
     });
     for (const part of rest === word ? [word] : rest.split(' ')) terms.push(...termsOf(part));

@@ -43,6 +43,13 @@ const build = (given: WindowInput): Window => {
 };
 const contents = (window: Window): string[] => window.messages.map(({ content }) => content);
 
+test('a history of very many messages is no trouble', { timeout: 60_000 }, () => {
+  const history = Array.from({ length: 200_000 }, (_, i) => (i % 2 === 0 ? user('q') : assistant('a')));
+  const window = build(input({ history, max: 2 ** 31 - 1, pieces: [piece('a.ts', { repeats: 3 })] }));
+  expect(window.messages).toHaveLength(history.length + 2);
+  expect(window.leftOut.map(({ why }) => why)).toEqual(['in_history']);
+});
+
 describe('order', () => {
   test('is system, what lasts, history, what was found, user', () => {
     const window = build(

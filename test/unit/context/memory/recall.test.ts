@@ -34,6 +34,10 @@ describe('terms of speech', () => {
     ['Größe der Straße', ['größe', 'der', 'straße']],
     ['', []],
   ])('%s', (text, terms) => expect(termsOfSpeech(text)).toEqual(terms));
+
+  test('a run of half a million characters', () => {
+    expect(termsOfSpeech('猫'.repeat(500_000))).toHaveLength(499_999);
+  });
 });
 
 describe('exchanges', () => {
